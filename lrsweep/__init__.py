@@ -1,0 +1,55 @@
+"""Learning-rate sweeps: every learning rate and every start at once, and a table of what became of each."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lrsweep import optimizers as optimizers
+    from lrsweep import problems as problems
+    from lrsweep.axes import grid as grid
+    from lrsweep.axes import log_grid as log_grid
+    from lrsweep.csv_file import regression_from_csv as regression_from_csv
+    from lrsweep.objective import Objective as Objective
+    from lrsweep.run import Replay as Replay
+    from lrsweep.run import Sweep as Sweep
+    from lrsweep.run import sweep as sweep
+    from lrsweep.status import Stopping as Stopping
+    from lrsweep.summary import best_learning_rate as best_learning_rate
+    from lrsweep.summary import best_setting as best_setting
+    from lrsweep.summary import summarize as summarize
+    from lrsweep.table import read_table as read_table
+    from lrsweep.table import write_table as write_table
+
+# Loaded when first asked for, so that the command line can answer --help without importing JAX.
+_HOMES = {
+    "Objective": "objective",
+    "Replay": "run",
+    "Stopping": "status",
+    "Sweep": "run",
+    "best_learning_rate": "summary",
+    "best_setting": "summary",
+    "grid": "axes",
+    "log_grid": "axes",
+    "optimizers": None,
+    "problems": None,
+    "read_table": "table",
+    "regression_from_csv": "csv_file",
+    "summarize": "summary",
+    "sweep": "run",
+    "write_table": "table",
+}
+
+__all__ = sorted(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lrsweep' has no attribute {name!r}")
+    home = _HOMES[name]
+    if home is None:
+        return importlib.import_module(f"lrsweep.{name}")
+    return getattr(importlib.import_module(f"lrsweep.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,84 @@
+"""The answer in a sentence: which learning rate to use and why, and which ones to stay clear of."""
+
+import numpy as np
+import pandas as pd
+
+from lrsweep.summary import LEARNING_RATE, rank
+from lrsweep.table import RESULT_DTYPES
+
+_STATISTICS = ("trials", "converged", "diverged", "median_converged_at", "median_final_loss")
+
+
+def advise(summary: pd.DataFrame, table: pd.DataFrame) -> str:
+    """What to take from a sweep.
+
+    Args:
+        summary: What `summarize(table)` gives.
+        table: The result table, not empty.
+
+    Example:
+        >>> advise(lrsweep.summarize(result.table), result.table)
+        'Use learning_rate 0.1: it converged after 51 updates. None of these learning rates diverged; 0.1 is the largest tried, and a larger one may be faster.'
+    """
+    best = rank(summary).iloc[0]
+    names = [name for name in summary.columns if name not in _STATISTICS]
+    setting = ", ".join(f"{name} {_number(best[name])}" for name in names) or "these settings"
+    if best["converged"] == 0:
+        return f"{_none_converged(best, setting, table)} {_edges(summary, best, names)}".strip()
+    return f"Use {setting}: {_how_it_converged(best)}. {_edges(summary, best, names)}".strip()
+
+
+def _how_it_converged(best: pd.Series) -> str:
+    after = best["median_converged_at"]
+    median = "" if pd.isna(after) else f" after {'a median of ' if best['trials'] > 1 else ''}{_number(after)} updates"
+    if best["trials"] == 1:
+        return f"it converged{median}"
+    count = round(best["converged"] * best["trials"])
+    share = f"all {best['trials']}" if count == best["trials"] else f"{count} of its {best['trials']}"
+    return f"{share} trials converged{median}"
+
+
+def _none_converged(best: pd.Series, setting: str, table: pd.DataFrame) -> str:
+    if best["diverged"] == 1:
+        return "No trial converged, and none is worth taking: they diverged. Try smaller learning rates."
+    steps = int(table["steps"].max())
+    lead = f"No trial converged within {steps} updates; the least median final loss, {_number(best['median_final_loss'])}, is that of {setting}."
+    ends = {
+        "slow": "Most trials were still improving: give more steps, or a larger learning rate.",
+        "stalled": "Most trials came to rest above the target: try other starts, another optimizer, or a looser tolerance.",
+        "oscillating": "Most trials bounced without improving: try smaller learning rates.",
+        "diverged": "Most trials diverged: try smaller learning rates.",
+    }
+    counts = table["status"].value_counts().reindex(RESULT_DTYPES["status"].categories)
+    return f"{lead} {ends[str(counts.idxmax())]}"
+
+
+def _edges(summary: pd.DataFrame, best: pd.Series, names: list[str]) -> str:
+    if LEARNING_RATE not in names:
+        return ""
+    # What a learning rate does depends on the other settings: those of the best one count.
+    others = [name for name in names if name != LEARNING_RATE]
+    alike = np.all([summary[name] == best[name] for name in others], axis=0) if others else slice(None)
+    rates = summary.loc[alike].groupby(LEARNING_RATE)["diverged"].max()
+    bad = rates[rates > 0].index
+    if len(bad) == len(rates):
+        return "Trials diverged at every learning rate tried." if best["diverged"] < 1 else ""
+    if len(bad) > 0:
+        return f"Stay clear of learning_rate {_rates(bad, rates.index)}: trials diverged there."
+    if len(rates) == 1 or best["converged"] == 0:
+        return ""
+    told = "None of these learning rates diverged"
+    if best[LEARNING_RATE] == rates.index.max():
+        return f"{told}; {_number(best[LEARNING_RATE])} is the largest tried, and a larger one may be faster."
+    return f"{told}."
+
+
+def _rates(bad: pd.Index, tried: pd.Index) -> str:
+    if len(bad) > 1 and bad.equals(tried[tried >= bad.min()]):
+        return f"{_number(bad.min())} and above"
+    shown = [_number(rate) for rate in bad[:5]]
+    return ", ".join(shown) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}"

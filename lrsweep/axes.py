@@ -1,0 +1,105 @@
+"""Trials tables from axes: every combination of some values, and values evenly spaced in the logarithm."""
+
+import itertools
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+def grid(**axes: Any) -> pd.DataFrame:
+    """Every combination of the values of some columns, one row per trial; the last column varies fastest.
+
+    Args:
+        **axes: For each column its values (any iterable), or a single value.
+
+    Returns:
+        A trials table with the columns in the order given.
+
+    Raises:
+        ValueError: There is no axis, or one has no values.
+
+    Example:
+        >>> grid(learning_rate=[0.1, 0.01], seed=range(2))
+           learning_rate  seed
+        0           0.10     0
+        1           0.10     1
+        2           0.01     0
+        3           0.01     1
+    """
+    if not axes:
+        raise ValueError("a grid needs at least one column, such as learning_rate=[0.1, 0.01, 0.001]")
+    values = {name: _values(axis) for name, axis in axes.items()}
+    for name, axis in values.items():
+        if not axis:
+            raise ValueError(f"column {name!r} of the grid has no values: it needs at least one")
+    rows = list(itertools.product(*values.values()))
+    return pd.DataFrame({name: [row[place] for row in rows] for place, name in enumerate(values)})
+
+
+def log_grid(low: float, high: float, count: int) -> np.ndarray:
+    """Values evenly spaced in the logarithm, both ends included: an axis for a learning rate.
+
+    Rounded to 12 significant digits, so that whole decades are the numbers a person would write.
+
+    Args:
+        low: The first value, above 0.
+        high: The last value, above 0.
+        count: How many values, 1 or more; 1 only where `low` is `high`.
+
+    Returns:
+        [count] float64.
+
+    Raises:
+        ValueError: An end is not a finite number above 0, or `count` does not reach both ends.
+
+    Example:
+        >>> log_grid(1e-3, 1e-1, 5).round(6).tolist()
+        [0.001, 0.003162, 0.01, 0.031623, 0.1]
+    """
+    if not (0 < low < math.inf and 0 < high < math.inf):
+        raise ValueError(f"the ends {low:g} and {high:g} of a logarithmic axis must be finite numbers above 0")
+    if count < 1 or (count == 1 and low != high):
+        raise ValueError(f"{count} values do not reach from {low:g} to {high:g}: take 2 or more")
+    spaced = np.array([float(f"{value:.12g}") for value in np.geomspace(low, high, count)])
+    spaced[0], spaced[-1] = low, high
+    return spaced
+
+
+def parse_axis(text: str) -> list[int] | list[float]:
+    """The values of an axis as the command line writes it: `0.1,0.01,0.001`, or `1e-4:1:25` for a `log_grid`.
+
+    Whole numbers stay integers where all of them are.
+
+    Raises:
+        ValueError: The text is neither form, or a value is not a number.
+
+    Example:
+        >>> parse_axis("0.1,0.01,0.001")
+        [0.1, 0.01, 0.001]
+        >>> parse_axis("1e-2:1:3")
+        [0.01, 0.1, 1.0]
+    """
+    forms = "write values as 0.1,0.01,0.001 or a range as 1e-4:1:25 (from:to:count)"
+    if ":" in text:
+        parts = text.split(":")
+        if len(parts) != 3 or not parts[2].strip().isdecimal():
+            raise ValueError(f"{text!r} is not a range: {forms}")
+        return log_grid(_number(parts[0], forms), _number(parts[1], forms), int(parts[2])).tolist()
+    values = [_number(part, forms) for part in text.split(",")]
+    if all(part.strip().lstrip("+-").isdecimal() for part in text.split(",")):
+        return [int(value) for value in values]
+    return values
+
+
+def _number(text: str, forms: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text.strip()!r} is not a number: {forms}") from None
+
+
+def _values(axis: Any) -> list[Any]:
+    return list(axis) if isinstance(axis, Iterable) and not isinstance(axis, str) else [axis]

@@ -1,0 +1,143 @@
+"""Optimizers: factories by name, and those that optax lacks."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from lrsweep.messages import first_line, unknown
+
+Factory = Callable[..., optax.GradientTransformation]
+
+
+def gauss_seidel(learning_rate: Any, *, backward: bool = False) -> optax.GradientTransformationExtraArgs:
+    """Gradient descent that updates one array of parameters after another, each from where the last one led.
+
+    The gradient of each array is taken at the parameters with the arrays before it already updated, as the
+    Gauss-Seidel method does for linear systems. The article's own Python is this, backward: it updates `w1` first,
+    and `w0` with the new `w1`. Needs optax's extra argument `value_fn`; costs one gradient per array.
+
+    Args:
+        learning_rate: What the gradient is multiplied by.
+        backward: Go through the arrays in the reverse of the pytree's order.
+
+    Raises:
+        ValueError: `update` is called without `params`, or (a TypeError) without `value_fn`.
+
+    Example:
+        >>> loss = lambda params: (params["a"] + params["b"]) ** 2 / 2
+        >>> params = {"a": 1.0, "b": 1.0}
+        >>> optimizer = gauss_seidel(0.5)
+        >>> updates, _ = optimizer.update(jax.grad(loss)(params), optimizer.init(params), params, value_fn=loss)
+        >>> float(updates["a"]), float(updates["b"])  # b sees a = 0
+        (-1.0, -0.5)
+    """
+
+    def init(params: Any) -> optax.EmptyState:
+        del params
+        return optax.EmptyState()
+
+    def update(grads: Any, state: Any, params: Any = None, *, value_fn: Callable[[Any], Any], **extra: Any) -> Any:
+        del extra
+        if params is None:
+            raise ValueError("gauss_seidel needs the parameters: call update(grads, state, params, value_fn=...)")
+        leaves, structure = jax.tree.flatten(params)
+        order = list(range(len(leaves)))[:: -1 if backward else 1]
+        slopes = jax.tree.leaves(grads)
+        updates = list(leaves)
+        for turn, place in enumerate(order):
+            if turn > 0:
+                slopes = jax.tree.leaves(jax.grad(value_fn)(structure.unflatten(leaves)))
+            updates[place] = -learning_rate * slopes[place]
+            leaves[place] = jnp.asarray(leaves[place] + updates[place], jnp.result_type(leaves[place]))
+        return structure.unflatten(updates), state
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def names() -> list[str]:
+    """The optimizers the command line knows: every factory of optax with a learning rate, and this module's own.
+
+    Example:
+        >>> {"adam", "sgd", "gauss_seidel"} <= set(names())
+        True
+    """
+    return sorted(_factories())
+
+
+def by_name(name: str) -> Factory:
+    """The factory of the optimizer called `name`.
+
+    Raises:
+        ValueError: There is no such optimizer; the message gives the nearest match and all there are.
+
+    Example:
+        >>> by_name("adam") is optax.adam
+        True
+    """
+    factories = _factories()
+    if name not in factories:
+        raise ValueError(unknown("optimizer", name, sorted(factories)))
+    return factories[name]
+
+
+def _factories() -> dict[str, Factory]:
+    ours: dict[str, Factory] = {"gauss_seidel": gauss_seidel}
+    # In optax, what takes a learning rate is an optimizer, unless its name says that it is only a part of one.
+    theirs = {
+        name: factory
+        for name, factory in vars(optax).items()
+        if inspect.isroutine(factory)
+        and not name.startswith("scale_by_")
+        and {"learning_rate", "max_learning_rate"} & set(inspect.signature(factory).parameters)
+    }
+    return ours | theirs
+
+
+def check_optimizer(factory: Factory, keywords: Mapping[str, Any], params: Any) -> None:
+    """Builds an optimizer abstractly, with values that are traced as they will be in the compiled program.
+
+    Args:
+        factory: The optimizer's factory.
+        keywords: One trial's values for the factory's keywords.
+        params: The parameters, as a pytree of `jax.ShapeDtypeStruct`.
+
+    Raises:
+        TypeError: The factory does not give an `optax.GradientTransformation`.
+        ValueError: The factory or the optimizer's `init` fails.
+    """
+    called = label(factory)
+    built = []
+
+    def build(values: dict[str, Any], params: Any) -> Any:
+        built.append(factory(**values))
+        return built[0].init(params) if isinstance(built[0], optax.GradientTransformation) else None
+
+    try:
+        jax.eval_shape(build, dict(keywords), params)
+    except jax.errors.ConcretizationTypeError as error:
+        raise ValueError(
+            f"the optimizer {called} decides something in Python by the value of one of its columns "
+            f"({', '.join(keywords)}), which is not known while it is compiled: give it that value in the factory"
+        ) from error
+    except Exception as error:
+        raise ValueError(f"the optimizer {called} fails with {first_line(error)}") from error
+    if not isinstance(built[0], optax.GradientTransformation):
+        raise TypeError(
+            f"the optimizer {called} gives a {type(built[0]).__name__}: "
+            "a factory must return an optax.GradientTransformation"
+        )
+
+
+def label(factory: Factory) -> str:
+    """What messages and reports call a factory: its name.
+
+    Example:
+        >>> label(optax.adam)
+        'adam'
+    """
+    function = getattr(factory, "func", factory)
+    return getattr(function, "__name__", type(function).__name__)

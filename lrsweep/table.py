@@ -1,0 +1,175 @@
+"""The result table: its columns, their dtypes and order; CSV and Parquet in and out."""
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lrsweep.status import Status, gap
+from lrsweep.trial import NEVER, Outcome
+
+INDEX = "trial"
+
+# Every column that a result has beside the caller's, in order, with its dtype.
+RESULT_DTYPES: dict[str, Any] = {
+    "status": pd.CategoricalDtype([status.label for status in Status]),
+    "steps": np.dtype("int64"),
+    "converged_at": pd.Int64Dtype(),
+    "diverged_at": pd.Int64Dtype(),
+    "initial_loss": np.dtype("float64"),
+    "final_loss": np.dtype("float64"),
+    "best_loss": np.dtype("float64"),
+    "best_at": np.dtype("int64"),
+    "rate": np.dtype("float64"),
+}
+
+ENDINGS = (".csv", ".parquet")
+
+
+def check_names(columns: Iterable[str]) -> None:
+    """Refuses a trials table whose columns would collide with the result's.
+
+    Raises:
+        ValueError: A column is named like one of the result's own, or like the index.
+
+    Example:
+        >>> check_names(["learning_rate", "seed"])
+    """
+    for name in columns:
+        if name in RESULT_DTYPES or name == INDEX:
+            raise ValueError(f"column {name!r} of the trials is named like one of the result's own: rename or drop it")
+
+
+def result_table(trials: pd.DataFrame, outcome: Outcome, minimum: float) -> pd.DataFrame:
+    """The caller's trials and what became of each.
+
+    Args:
+        trials: The table that went in.
+        outcome: ``[trial]`` arrays, in its order.
+        minimum: The least value the loss can reach.
+
+    Returns:
+        The same rows under the same index, called `trial`: the caller's columns, then those of `RESULT_DTYPES`.
+        `rate` is `(gap_steps / gap_0) ** (1 / steps)`, NaN where no update was made.
+    """
+    gaps = [
+        gap(loss, loss.dtype.type(minimum)).astype(float) for loss in (outcome.initial_loss, outcome.final_loss)
+    ]
+    with np.errstate(all="ignore"):
+        rate = np.where(outcome.steps > 0, (gaps[1] / gaps[0]) ** (1 / outcome.steps), np.nan)
+    columns: dict[str, Any] = {
+        "status": pd.Categorical.from_codes(outcome.status, dtype=RESULT_DTYPES["status"]),
+        "rate": rate,
+    }
+    for name in RESULT_DTYPES.keys() - columns.keys():
+        column = getattr(outcome, name)
+        missing = (column == NEVER) & (name in ("converged_at", "diverged_at"))
+        columns[name] = pd.array(column, dtype="Int64") if missing.any() else column
+        if missing.any():
+            columns[name][missing] = pd.NA
+    results = pd.DataFrame({name: columns[name] for name in RESULT_DTYPES}, index=trials.index).astype(RESULT_DTYPES)
+    return pd.concat([trials, results], axis=1).rename_axis(INDEX)
+
+
+def settings_of(table: pd.DataFrame) -> list[str]:
+    """The caller's columns of a result table: those before `status`.
+
+    Raises:
+        ValueError: It is not a result table; the message names the first column that it lacks.
+    """
+    for name in RESULT_DTYPES:
+        if name not in table.columns:
+            raise ValueError(f"this is not a result table of lrsweep: it has no column {name!r}")
+    return list(table.columns[: table.columns.get_loc("status")])
+
+
+def check_path(path: str | os.PathLike[str]) -> Path:
+    """Refuses a place that a table cannot be written to.
+
+    Raises:
+        ValueError: The ending is not `.csv` or `.parquet`, the folder does not exist, or `path` is a folder.
+
+    Example:
+        >>> check_path("sweep.csv").name
+        'sweep.csv'
+    """
+    path = Path(path)
+    if path.suffix.lower() not in ENDINGS:
+        raise ValueError(f"cannot tell the format of {str(path)!r} by its ending: use {' or '.join(ENDINGS)}")
+    if not path.parent.is_dir():
+        raise ValueError(f"there is no folder {str(path.parent)!r} to write {path.name!r} into")
+    if path.is_dir():
+        raise ValueError(f"{str(path)!r} is a folder: name a file")
+    return path
+
+
+def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
+    """Writes a result table as `.csv` or `.parquet`, by the ending of `path`.
+
+    A file that exists is replaced only once the new one is complete. In CSV a missing value is an empty field, and
+    a number that is not one is `nan`; floats are written so that they read back to the same bits.
+
+    Args:
+        table: A result table.
+        path: Where to.
+
+    Raises:
+        ValueError: The ending is not known, or the folder does not exist.
+
+    Example:
+        >>> write_table(result.table, folder / "sweep.csv")
+        >>> read_table(folder / "sweep.csv").equals(result.table)
+        True
+    """
+    path = check_path(path)
+    if path.suffix.lower() == ".parquet":
+        replace_file(path, table.to_parquet())
+        return
+    nullable = {name: table[name].astype("string").fillna("") for name, dtype in table.dtypes.items() if dtype == "Int64"}
+    replace_file(path, table.assign(**nullable).to_csv(na_rep="nan").encode())
+
+
+def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Reads a result table back, equal to what `write_table` was given, dtypes and missing values included.
+
+    In CSV the caller's own columns read back as pandas infers them: whole numbers as int64, others as float64.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The ending is not known, or the file does not hold a result table.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in ENDINGS:
+        raise ValueError(f"cannot tell the format of {str(path)!r} by its ending: use {' or '.join(ENDINGS)}")
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {str(path)!r}")
+    if path.suffix.lower() == ".parquet":
+        table = pd.read_parquet(path)
+    else:
+        table = pd.read_csv(path, float_precision="round_trip")
+        if INDEX not in table.columns:
+            raise ValueError(f"{str(path)!r} is not a result table of lrsweep: it has no column {INDEX!r}")
+        table = table.set_index(INDEX)
+    settings_of(table)
+    statuses = RESULT_DTYPES["status"].categories
+    for status in table["status"].unique():
+        if status not in statuses:
+            raise ValueError(f"{str(path)!r} holds the status {status!r}: there is {', '.join(statuses)}")
+    return table.astype(RESULT_DTYPES)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Writes a file beside its place and then moves it there, so that it is never seen half written."""
+    path = path.resolve()
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(content)
+        if path.exists():
+            shutil.copymode(path, beside)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
