@@ -18,7 +18,8 @@ def advise(summary: pd.DataFrame, table: pd.DataFrame) -> str:
 
     Example:
         >>> advise(lrsweep.summarize(result.table), result.table)
-        'Use learning_rate 0.1: it converged after 51 updates. None of these learning rates diverged; 0.1 is the largest tried, and a larger one may be faster.'
+        'Use learning_rate 0.1: it converged after 51 updates. None of these learning rates diverged; 0.1 is the
+        largest tried, and a larger one may be faster.'
     """
     best = rank(summary).iloc[0]
     names = [name for name in summary.columns if name not in _STATISTICS]
@@ -34,7 +35,7 @@ def _how_it_converged(best: pd.Series) -> str:
     if best["trials"] == 1:
         return f"it converged{median}"
     count = round(best["converged"] * best["trials"])
-    share = f"all {best['trials']}" if count == best["trials"] else f"{count} of its {best['trials']}"
+    share = f"all {best['trials']:.0f}" if count == best["trials"] else f"{count} of its {best['trials']:.0f}"
     return f"{share} trials converged{median}"
 
 
@@ -42,10 +43,11 @@ def _none_converged(best: pd.Series, setting: str, table: pd.DataFrame) -> str:
     if best["diverged"] == 1:
         return "No trial converged, and none is worth taking: they diverged. Try smaller learning rates."
     steps = int(table["steps"].max())
-    lead = f"No trial converged within {steps} updates; the least median final loss, {_number(best['median_final_loss'])}, is that of {setting}."
+    loss = _number(best["median_final_loss"])
+    lead = f"No trial converged within {steps} updates; the least median final loss, {loss}, is that of {setting}."
     ends = {
-        "slow": "Most trials were still improving: give more steps, or a larger learning rate.",
-        "stalled": "Most trials came to rest above the target: try other starts, another optimizer, or a looser tolerance.",
+        "slow": "Most trials were still improving: give more steps.",
+        "stalled": "Most trials came to rest above the target: try other starts or another optimizer.",
         "oscillating": "Most trials bounced without improving: try smaller learning rates.",
         "diverged": "Most trials diverged: try smaller learning rates.",
     }

@@ -67,7 +67,8 @@ def bind(columns: Iterable[str], objective: Objective, optimizer: Factory) -> Bi
         if name != SEED and name not in factory.names + start.names and not (factory.anything or start.anything):
             known = dict.fromkeys([*factory.names, *start.names, SEED])
             raise ValueError(
-                f"nobody takes column {name!r} ({label(optimizer)} and {objective.name}): " + unknown("keyword", name, known)
+                f"nobody takes column {name!r} ({label(optimizer)} and {objective.name}): "
+                + unknown("keyword", name, known)
             )
     for owner, takes in ((f"optimizer {label(optimizer)}", factory), (f"init of objective {objective.name!r}", start)):
         for name in takes.required:
@@ -115,7 +116,9 @@ def read_columns(trials: pd.DataFrame) -> Columns:
 def _read_column(column: pd.Series) -> np.ndarray:
     name = column.name
     if pd.api.types.is_bool_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(column.dtype):
-        wrong = next((value for value in column if isinstance(value, bool | np.bool_) or not _is_number(value)), column.iloc[0])
+        wrong = next(
+            (value for value in column if isinstance(value, bool | np.bool_) or not _is_number(value)), column.iloc[0]
+        )
         raise TypeError(f"column {name!r} of the trials holds {wrong!r}: it must hold numbers")
     whole = pd.api.types.is_integer_dtype(column.dtype) and not str(name).endswith("learning_rate")
     numbers = column.to_numpy(dtype=float, na_value=np.nan)
@@ -153,9 +156,7 @@ def _takes(function: Callable[..., Any], *, skip: int) -> _Takes:
     if len(positional) < skip and not any(p.kind is p.VAR_POSITIONAL for p in parameters):
         raise TypeError(f"{label(function)} must take the key first: init(key, **columns)")
     skipped = {p.name for p in positional[:skip]}
-    named = [
-        p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name not in skipped
-    ]
+    named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name not in skipped]
     return _Takes(
         names=[p.name for p in named],
         required=[p.name for p in named if p.default is p.empty],

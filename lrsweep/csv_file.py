@@ -33,7 +33,9 @@ def read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
             lines = csv.reader(file, strict=True)
             header = [name.strip() for name in next(lines, [])]
             widest = len(next(lines, header))
-        table = pd.read_csv(path, encoding="utf-8-sig", skipinitialspace=True, index_col=False, float_precision="round_trip")
+        table = pd.read_csv(
+            path, encoding="utf-8-sig", skipinitialspace=True, index_col=False, float_precision="round_trip"
+        )
     except (UnicodeDecodeError, csv.Error, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise ValueError(f"{str(path)!r} is not CSV: {first_line(error)}") from error
     if widest > len(header):
@@ -47,7 +49,7 @@ def read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def regression_from_csv(path: str | os.PathLike[str], target: str, *, raw: bool = False) -> Objective:
-    """Least squares on the numeric columns of a CSV file: the other columns are left out, with a warning.
+    r"""Least squares on the numeric columns of a CSV file: the other columns are left out, with a warning.
 
     Args:
         path: The file; its first row names its columns.
@@ -69,7 +71,7 @@ def regression_from_csv(path: str | os.PathLike[str], target: str, *, raw: bool 
 
     Example:
         >>> path = folder / "points.csv"
-        >>> _ = path.write_text("x,y\\n0,-1\\n1,1\\n3,5\\n")
+        >>> _ = path.write_text("x,y\n0,-1\n1,1\n3,5\n")
         >>> regression_from_csv(path, "y", raw=True).minimum < 1e-20
         True
     """
@@ -100,7 +102,9 @@ def regression_from_csv(path: str | os.PathLike[str], target: str, *, raw: bool 
     if not raw:
         values = (values - values.mean(axis=0)) / values.std(axis=0)
     columns = dict(zip(numeric, values.T, strict=True))
-    return linear_regression(np.stack([columns[name] for name in features], axis=1), columns[target], name=Path(path).name)
+    return linear_regression(
+        np.stack([columns[name] for name in features], axis=1), columns[target], name=Path(path).name
+    )
 
 
 def _first_text(column: pd.Series) -> str:

@@ -108,7 +108,9 @@ def run_lanes(
     with _progress(len(columns.seeds)) as advance:
         for block in blocks(len(columns.seeds), width):
             ran = run_rows(program, columns, block.rows, start, data, limits, records=records)
-            outcome, curve = jax.tree.map(lambda array, used=block.used: np.asarray(array)[:used], (ran.outcome, ran.curve))
+            outcome, curve = jax.tree.map(
+                lambda array, used=block.used: np.asarray(array)[:used], (ran.outcome, ran.curve)
+            )
             outcomes.append(outcome)
             curves.append(curve)
             advance(block.used)
@@ -143,10 +145,17 @@ def _wait(arrays: Any) -> None:
 @contextmanager
 def _progress(trials: int) -> Iterator[Callable[[int], None]]:
     if not sys.stderr.isatty():
-        yield lambda done: None
+        yield lambda _: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     parts = (TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*parts, console=Console(stderr=True), transient=True) as bar:

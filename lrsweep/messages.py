@@ -18,10 +18,10 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """What an exception says first, after its type's name; its type's name alone where it says nothing.
+    r"""What an exception says first, after its type's name; its type's name alone where it says nothing.
 
     Example:
-        >>> first_line(ValueError("too long\\nby far"))
+        >>> first_line(ValueError("too long\nby far"))
         'ValueError: too long'
     """
     lines = str(error).strip().splitlines()

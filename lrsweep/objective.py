@@ -111,5 +111,7 @@ def check_objective(objective: Objective, keywords: Mapping[str, Any]) -> Any:
         ) from error
     if not hasattr(loss, "shape") or loss.shape != () or not jnp.issubdtype(loss.dtype, jnp.floating):
         told = f"{loss.dtype}{list(loss.shape)}" if hasattr(loss, "shape") else f"a {type(loss).__name__}"
-        raise ValueError(f"the loss of objective {objective.name!r} returns {told}: it must return one floating-point scalar")
+        raise ValueError(
+            f"the loss of objective {objective.name!r} returns {told}: it must return one floating-point scalar"
+        )
     return params

@@ -25,7 +25,7 @@ def gauss_seidel(learning_rate: Any, *, backward: bool = False) -> optax.Gradien
         backward: Go through the arrays in the reverse of the pytree's order.
 
     Raises:
-        ValueError: `update` is called without `params`, or (a TypeError) without `value_fn`.
+        ValueError: From `update`, where it is called without `params` or `value_fn`.
 
     Example:
         >>> loss = lambda params: (params["a"] + params["b"]) ** 2 / 2
@@ -40,20 +40,18 @@ def gauss_seidel(learning_rate: Any, *, backward: bool = False) -> optax.Gradien
         del params
         return optax.EmptyState()
 
-    def update(grads: Any, state: Any, params: Any = None, *, value_fn: Callable[[Any], Any], **extra: Any) -> Any:
-        del extra
-        if params is None:
-            raise ValueError("gauss_seidel needs the parameters: call update(grads, state, params, value_fn=...)")
-        leaves, structure = jax.tree.flatten(params)
-        order = list(range(len(leaves)))[:: -1 if backward else 1]
-        slopes = jax.tree.leaves(grads)
-        updates = list(leaves)
-        for turn, place in enumerate(order):
+    def update(updates: Any, state: Any, params: Any = None, **extra_args: Any) -> tuple[Any, Any]:
+        if params is None or "value_fn" not in extra_args:
+            raise ValueError("gauss_seidel computes gradients: call update(grads, state, params, value_fn=loss)")
+        slope_at = jax.grad(extra_args["value_fn"])
+        slopes, (leaves, structure) = jax.tree.leaves(updates), jax.tree.flatten(params)
+        moves = list(leaves)
+        for turn, place in enumerate(reversed(range(len(leaves))) if backward else range(len(leaves))):
             if turn > 0:
-                slopes = jax.tree.leaves(jax.grad(value_fn)(structure.unflatten(leaves)))
-            updates[place] = -learning_rate * slopes[place]
-            leaves[place] = jnp.asarray(leaves[place] + updates[place], jnp.result_type(leaves[place]))
-        return structure.unflatten(updates), state
+                slopes = jax.tree.leaves(slope_at(structure.unflatten(leaves)))
+            moves[place] = -learning_rate * slopes[place]
+            leaves[place] = jnp.asarray(leaves[place] + moves[place], jnp.result_type(leaves[place]))
+        return structure.unflatten(moves), state
 
     return optax.GradientTransformationExtraArgs(init, update)
 
@@ -91,7 +89,7 @@ def _factories() -> dict[str, Factory]:
         name: factory
         for name, factory in vars(optax).items()
         if inspect.isroutine(factory)
-        and not name.startswith("scale_by_")
+        and not name.startswith(("_", "scale_by_"))
         and {"learning_rate", "max_learning_rate"} & set(inspect.signature(factory).parameters)
     }
     return ours | theirs

@@ -69,7 +69,7 @@ class Sweep:
         """
         if trial not in self.table.index:
             raise ValueError(f"there is no trial {trial!r}: the table's index has {len(self.table)} others")
-        row = int(self.table.index.get_indexer([trial])[0])
+        row = int(np.flatnonzero(self.table.index == trial)[0])
         return self._rerun(row, int(self.table["steps"].iloc[row]))
 
 
@@ -194,7 +194,8 @@ def _count(name: str, value: Any) -> int:
 def _in_default_precision(columns: Columns) -> Columns:
     floating = jax.dtypes.canonicalize_dtype(float)
     values = {
-        name: column.astype(floating) if column.dtype == np.float64 else column for name, column in columns.values.items()
+        name: column.astype(floating) if column.dtype == np.float64 else column
+        for name, column in columns.values.items()
     }
     return columns._replace(values=values)
 

@@ -120,6 +120,8 @@ def classify(
     fall = late_loss - final_loss
     fall = fall * (fall > 4 * jnp.finfo(final_loss.dtype).eps * abs(final_loss))
     slow = (fall > 0) & ((fall >= share) | (fall >= 0.5 * (half_loss - late_loss)))
-    unfinished = jnp.where(slow, Status.SLOW, jnp.where((promised > 0) & (promised >= share), Status.OSCILLATING, Status.STALLED))
+    unfinished = jnp.where(
+        slow, Status.SLOW, jnp.where((promised > 0) & (promised >= share), Status.OSCILLATING, Status.STALLED)
+    )
     finished = jnp.where(diverged, Status.DIVERGED, Status.CONVERGED)
     return jnp.where(jnp.logical_or(converged, diverged), finished, unfinished).astype(jnp.int32)

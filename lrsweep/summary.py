@@ -75,7 +75,7 @@ def rank(summary: pd.DataFrame) -> pd.DataFrame:
             LEARNING_RATE: summary.get(LEARNING_RATE, 0.0),
         }
     )
-    return summary.loc[keys.sort_values(list(keys), kind="stable").index]
+    return summary.loc[keys.sort_values(keys.columns.tolist(), kind="stable").index]
 
 
 def best_setting(table: pd.DataFrame) -> pd.Series:

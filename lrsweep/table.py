@@ -56,9 +56,7 @@ def result_table(trials: pd.DataFrame, outcome: Outcome, minimum: float) -> pd.D
         The same rows under the same index, called `trial`: the caller's columns, then those of `RESULT_DTYPES`.
         `rate` is `(gap_steps / gap_0) ** (1 / steps)`, NaN where no update was made.
     """
-    gaps = [
-        gap(loss, loss.dtype.type(minimum)).astype(float) for loss in (outcome.initial_loss, outcome.final_loss)
-    ]
+    gaps = [gap(loss, loss.dtype.type(minimum)).astype(float) for loss in (outcome.initial_loss, outcome.final_loss)]
     with np.errstate(all="ignore"):
         rate = np.where(outcome.steps > 0, (gaps[1] / gaps[0]) ** (1 / outcome.steps), np.nan)
     columns: dict[str, Any] = {
@@ -129,7 +127,9 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     if path.suffix.lower() == ".parquet":
         replace_file(path, table.to_parquet())
         return
-    nullable = {name: table[name].astype("string").fillna("") for name, dtype in table.dtypes.items() if dtype == "Int64"}
+    nullable = {
+        str(name): table[name].astype("string").fillna("") for name, dtype in table.dtypes.items() if dtype == "Int64"
+    }
     replace_file(path, table.assign(**nullable).to_csv(na_rep="nan").encode())
 
 

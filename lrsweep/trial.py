@@ -134,7 +134,7 @@ def run_trial(
         )
         moved = optax.apply_updates(state.params, updates)
         params = jax.tree.map(lambda new, old: jnp.where(watch.going, new, old), moved, state.params)
-        promised = abs(optax.tree.vdot(grads, updates)).astype(dtype)
+        promised = jnp.asarray(abs(optax.tree.vdot(grads, updates)), dtype)
         counts = watch.going & (state.k >= _late(limits.steps))
         watch = watch._replace(promised=watch.promised + jnp.where(counts, promised, 0))
         curve = _record(state.curve, state.k, loss, state.watch.going, limits.record_every)

@@ -1,0 +1,277 @@
+"""The command line: the only module that prints, and the only one that knows exit codes."""
+
+import json
+import os
+import shlex
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lrsweep.objective import Objective
+
+# JAX and pandas are imported where they are needed, so that --help does not wait for them.
+
+INTERRUPTED = 130
+MISTAKE = 2
+
+# The axes of a search that names none: the article's own, and one that is wide enough for an unknown model.
+ARTICLE_AXIS = "0.1,0.01,0.001"
+WIDE_AXIS = "1e-4:1:25"
+DEFAULT_SEEDS = 10
+
+# More settings than this are not a table to read: the best of them are shown.
+MOST_SHOWN = 40
+SHOWN_OF_MANY = 20
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
+
+
+@app.callback()
+def lrsweep() -> None:
+    """Try every learning rate at once, and see which one to take."""
+
+
+@app.command()
+def run(
+    objective: Annotated[
+        str,
+        typer.Argument(
+            help="A name from `lrsweep list`, a CSV file, or your own: FILE.py:NAME or package.module:NAME."
+        ),
+    ] = "line",
+    target: Annotated[str | None, typer.Option(metavar="NAME", help="For a CSV file: the column to predict.")] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="For a CSV file: do not standardise its columns.")] = False,
+    optimizer: Annotated[str, typer.Option(metavar="NAME", help="A name from `lrsweep list`.")] = "sgd",
+    learning_rate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AXIS",
+            help="0.1,0.01,0.001, or 1e-4:1:25 for 25 values evenly spaced in the logarithm. "
+            f"Left out: {ARTICLE_AXIS} for line, {WIDE_AXIS} otherwise.",
+        ),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=AXIS", help="One more hyperparameter, such as momentum=0,0.9. Repeatable."),
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Random starts per setting. Left out: a ready-made objective's own start, "
+            f"and {DEFAULT_SEEDS} random ones otherwise.",
+        ),
+    ] = None,
+    steps: Annotated[int, typer.Option(metavar="N", help="The most updates a trial may make.")] = 1000,
+    tolerance: Annotated[
+        float, typer.Option(metavar="X", help="The share of the starting gap that counts as converged.")
+    ] = 1e-4,
+    trials: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="A ready-made trials table (.csv, .parquet) instead of axes and seeds."),
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Write the table of trials (.csv, .parquet), and beside it what made it (.json)."
+        ),
+    ] = None,
+    x64: Annotated[bool, typer.Option("--x64", help="Compute in 64-bit floating point.")] = False,
+) -> None:
+    """Sweep learning rates over an objective, and say which one to take."""
+    import jax
+
+    from lrsweep import optimizers
+    from lrsweep.advice import advise
+    from lrsweep.loading import load_objective
+    from lrsweep.run import sweep
+    from lrsweep.status import Stopping
+    from lrsweep.summary import summarize
+    from lrsweep.table import write_table
+
+    if x64:
+        jax.config.update("jax_enable_x64", True)
+    path = None if out is None else _check_out(out, inputs=[objective.rpartition(":")[0] or objective, trials])
+    stopping = Stopping(tolerance=tolerance)
+    factory = optimizers.by_name(optimizer)
+    loaded = load_objective(objective, target=target, raw=raw)
+    if trials is None:
+        rows = _make_trials(loaded, objective, factory, learning_rate, set_ or [], seeds)
+    elif learning_rate is not None or set_ or seeds is not None:
+        raise ValueError("--trials brings its own columns: leave out --learning-rate, --set and --seeds")
+    else:
+        rows = _read_trials(trials)
+    result = sweep(loaded, factory, rows, steps=steps, stopping=stopping)
+    if path is not None:
+        command = shlex.join(["lrsweep", *sys.argv[1:]])
+        write_table(result.table, path)
+        _write_provenance(path.with_suffix(".json"), {"command": command, **result.provenance})
+    summary = summarize(result.table)
+    _print_summary(summary)
+    print(f"\n{advise(summary, result.table)}")
+    if path is not None:
+        print(f"Wrote {len(result.table):,} trials to {path}, and what made them to {path.with_suffix('.json')}.")
+
+
+@app.command(name="list")
+def list_() -> None:
+    """List the ready-made objectives, and the optimizers with their keywords."""
+    import inspect
+
+    from lrsweep import optimizers
+    from lrsweep.loading import ready_made
+
+    print("Objectives:")
+    for name, build in ready_made().items():
+        print(f"  {name:<12} {(inspect.getdoc(build) or '').splitlines()[0]}")
+    print("\nOptimizers, and their keywords (--set varies those that are numbers):")
+    for name in optimizers.names():
+        print(f"  {name}: {', '.join(inspect.signature(optimizers.by_name(name)).parameters)}")
+
+
+def main() -> NoReturn:
+    """Runs the command line: the exit code is 0, 2 for a user's mistake, 130 for Ctrl-C."""
+    warnings.showwarning = _show_warning
+    try:
+        code = app(standalone_mode=False) or 0
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has seen enough: the interpreter must not complain when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except typer.TyperException as error:
+        code = _refuse(_usage(error))
+    except (ValueError, TypeError, OSError) as error:
+        code = _refuse(str(error))
+    if code == INTERRUPTED:
+        # A block that is still being computed would hold the ordinary exit back.
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _refuse(message: str) -> int:
+    print("lrsweep: " + " ".join(message.split()), file=sys.stderr)
+    return MISTAKE
+
+
+def _usage(error: typer.TyperException) -> str:
+    from lrsweep.messages import unknown
+
+    option, context = getattr(error, "option_name", None), getattr(error, "ctx", None)
+    if option is None or context is None:
+        return error.format_message()
+    return unknown(
+        "option",
+        option,
+        [name for parameter in context.command.params for name in parameter.opts if name.startswith("-")],
+    )
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"lrsweep: warning: {' '.join(str(message).split())}", file=sys.stderr)
+
+
+def _make_trials(
+    loaded: "Objective", text: str, factory: Any, learning_rate: str | None, sets: list[str], seeds: int | None
+) -> "pd.DataFrame":
+    import inspect
+
+    from lrsweep.axes import grid, parse_axis
+    from lrsweep.binding import SEED
+    from lrsweep.loading import ready_made
+    from lrsweep.summary import LEARNING_RATE
+
+    axes: dict[str, Any] = {}
+    if learning_rate is not None:
+        axes[LEARNING_RATE] = parse_axis(learning_rate)
+    elif LEARNING_RATE in inspect.signature(factory).parameters:
+        axes[LEARNING_RATE] = parse_axis(ARTICLE_AXIS if loaded.name == "line" and text == "line" else WIDE_AXIS)
+    for text_ in sets:
+        name, equals, axis = text_.partition("=")
+        if not (name and equals):
+            raise ValueError(f"--set {text_!r} must be NAME=AXIS, such as momentum=0,0.9")
+        if name in axes:
+            raise ValueError(f"column {name!r} is given twice: name it once")
+        axes[name] = parse_axis(axis)
+    if seeds is not None and seeds < 1:
+        raise ValueError(f"--seeds {seeds} leaves no trials: it must be 1 or more")
+    if seeds is not None or text not in ready_made():
+        axes.setdefault(SEED, range(DEFAULT_SEEDS if seeds is None else seeds))
+    return grid(**axes)
+
+
+def _read_trials(text: str) -> "pd.DataFrame":
+    import pandas as pd
+
+    from lrsweep.csv_file import read_csv
+
+    if not text.lower().endswith(".parquet"):
+        return read_csv(text)
+    if not Path(text).is_file():
+        raise FileNotFoundError(f"there is no file {text!r}")
+    return pd.read_parquet(text)
+
+
+def _check_out(out: str, inputs: list[str | None]) -> Path:
+    from lrsweep.table import check_path
+
+    path = check_path(out)
+    beside = path.with_suffix(".json")
+    for text in inputs:
+        if text is not None and Path(text).exists() and Path(text).resolve() in (path.resolve(), beside.resolve()):
+            raise ValueError(f"--out {out} would replace {text!r}, which this run reads: name another file")
+    if beside.exists() and not _is_provenance(beside):
+        raise ValueError(f"--out {out} would replace {str(beside)!r}, which lrsweep did not write: name another file")
+    return path
+
+
+def _is_provenance(path: Path) -> bool:
+    try:
+        return "lrsweep" in json.loads(path.read_text(encoding="utf-8"))["versions"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+
+
+def _write_provenance(path: Path, provenance: dict[str, Any]) -> None:
+    from lrsweep.table import replace_file
+
+    replace_file(path, (json.dumps(provenance, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def _print_summary(summary: "pd.DataFrame") -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from lrsweep.summary import rank
+
+    shown = rank(summary).head(SHOWN_OF_MANY) if len(summary) > MOST_SHOWN else summary
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name in shown.columns:
+        table.add_column(Text(name.replace("median_", "median ")), justify="right", overflow="fold")
+    for _, row in shown.iterrows():
+        table.add_row(*(Text(_show(name, value)) for name, value in row.items()))
+    # What is piped is as wide as it needs to be: only a screen has an edge.
+    Console(width=None if sys.stdout.isatty() else 10_000).print(table)
+    if len(shown) < len(summary):
+        print(f"\nThese are the best {len(shown)} of {len(summary):,} settings; --out FILE has every trial.")
+
+
+def _show(name: Any, value: Any) -> str:
+    import pandas as pd
+
+    if pd.isna(value):
+        return "-"
+    if name in ("converged", "diverged"):
+        return f"{value:.0%}"
+    return f"{value:,.0f}" if name == "trials" else f"{value:.4g}"
