@@ -60,9 +60,8 @@ def printed_errors() -> Iterator[Figure]:
     assert sweep.curves is not None
     for trial, (rate, errors) in enumerate(PRINTED_ERRORS.items()):
         for step, printed in errors.items():
-            yield Figure(
-                f"learning rate {rate}, update {step}: error", printed, f"{sweep.curves.loc[trial, step] / FACTOR:.5f}"
-            )
+            error = sweep.curves[step].iloc[trial] / FACTOR
+            yield Figure(f"learning rate {rate}, update {step}: error", printed, f"{error:.5f}")
 
 
 def printed_weights() -> Iterator[Figure]:

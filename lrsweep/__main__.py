@@ -1,16 +1,25 @@
-"""Starts the command line, so that Ctrl-C is quiet from the first moment on."""
+"""Starts the command line, with Ctrl-C at work from the first moment on."""
 
 import os
+import signal
+import sys
+from typing import Any
 
 
 def main() -> None:
     """Loads the command line and runs it."""
-    try:
-        from lrsweep.cli import main
+    # An exception would not do: one raised while a library loads can be swallowed there, and a block that is still
+    # being computed holds an ordinary exit back.
+    signal.signal(signal.SIGINT, _leave)
+    from lrsweep.cli import main
 
-        main()
-    except KeyboardInterrupt:
-        os._exit(130)
+    main()
+
+
+def _leave(*_: Any) -> None:
+    if sys.stderr.isatty():
+        os.write(2, b"\r\x1b[K\x1b[?25h")  # takes the progress bar away and gives the cursor back
+    os._exit(130)
 
 
 if __name__ == "__main__":

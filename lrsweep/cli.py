@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 # JAX and pandas are imported where they are needed, so that --help does not wait for them.
 
-INTERRUPTED = 130
 MISTAKE = 2
 
 # The axes of a search that names none: the article's own, and one that is wide enough for an unknown model.
@@ -109,6 +109,8 @@ def run(
         rows = _read_trials(trials)
     result = sweep(loaded, factory, rows, steps=steps, stopping=stopping)
     if path is not None:
+        # From here on an exception, so that nothing is left half written.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         command = shlex.join(["lrsweep", *sys.argv[1:]])
         write_table(result.table, path)
         _write_provenance(path.with_suffix(".json"), {"command": command, **result.provenance})
@@ -141,8 +143,6 @@ def main() -> NoReturn:
     try:
         code = app(standalone_mode=False) or 0
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        code = INTERRUPTED
     except BrokenPipeError:
         # Whoever read the output has seen enough: the interpreter must not complain when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -151,10 +151,6 @@ def main() -> NoReturn:
         code = _refuse(_usage(error))
     except (ValueError, TypeError, OSError) as error:
         code = _refuse(str(error))
-    if code == INTERRUPTED:
-        # A block that is still being computed would hold the ordinary exit back.
-        sys.stderr.flush()
-        os._exit(code)
     sys.exit(code)
 
 
