@@ -57,10 +57,10 @@ def bind(columns: Iterable[str], objective: Objective, optimizer: Factory) -> Bi
         Binding(optimizer=('learning_rate',), init=('w0', 'seed'))
     """
     names = list(columns)
-    if not callable(optimizer):
-        raise TypeError(f"the optimizer must be a factory such as optax.sgd, not {optimizer!r}")
     if hasattr(optimizer, "update") and hasattr(optimizer, "init"):
         raise TypeError("the optimizer is already built: pass its factory, optax.sgd rather than optax.sgd(0.1)")
+    if not callable(optimizer):
+        raise TypeError(f"the optimizer must be a factory such as optax.sgd, not {optimizer!r}")
     factory = _takes(optimizer, skip=0)
     start = _takes(objective.init, skip=1) if objective.draws_start else _Takes([], [], False)
     for name in names:

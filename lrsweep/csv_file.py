@@ -32,14 +32,14 @@ def read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
         with path.open(newline="", encoding="utf-8-sig") as file:
             lines = csv.reader(file, strict=True)
             header = [name.strip() for name in next(lines, [])]
-            widest = len(next(lines, header))
-        table = pd.read_csv(
-            path, encoding="utf-8-sig", skipinitialspace=True, index_col=False, float_precision="round_trip"
-        )
+            first = next(lines, header)
+        if not "".join(header).isprintable():
+            raise csv.Error("the header holds control characters")
+        if len(first) > len(header):
+            raise csv.Error(f"row 1 has {len(first)} fields, and the header {len(header)}")
+        table = pd.read_csv(path, encoding="utf-8-sig", skipinitialspace=True, index_col=False)
     except (UnicodeDecodeError, csv.Error, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise ValueError(f"{str(path)!r} is not CSV: {first_line(error)}") from error
-    if widest > len(header):
-        raise ValueError(f"{str(path)!r} is not CSV: row 1 has {widest} fields, and the header {len(header)}")
     if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
         raise ValueError(f"{str(path)!r} is not separated by commas: its header is {header[0]!r}")
     for name in header:

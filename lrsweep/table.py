@@ -150,7 +150,7 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     if path.suffix.lower() == ".parquet":
         table = pd.read_parquet(path)
     else:
-        table = pd.read_csv(path, float_precision="round_trip")
+        table = pd.read_csv(path)
         if INDEX not in table.columns:
             raise ValueError(f"{str(path)!r} is not a result table of lrsweep: it has no column {INDEX!r}")
         table = table.set_index(INDEX)

@@ -1,0 +1,83 @@
+"""What results are checked against: closed forms, NumPy loops, and the stopping rule written a second time."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+
+def quadratic_losses(eigenvalues: np.ndarray, learning_rate: float, start: np.ndarray, steps: int) -> np.ndarray:
+    """Gradient descent on a quadratic: ``[steps + 1]``, by its closed form."""
+    k = np.arange(steps + 1)[:, None]
+    with np.errstate(over="ignore"):
+        return (eigenvalues * (1 - learning_rate * eigenvalues) ** (2 * k) * start**2).sum(axis=1) / 2
+
+
+Update = Callable[[float, int], float]
+
+
+def losses_of(update: Callable[[], Update], start: float, sharpness: float, steps: int) -> np.ndarray:
+    """The losses of ``sharpness * x**2 / 2`` under an optimizer: its update from a gradient and the count from 1."""
+    step, x, losses = update(), start, []
+    for k in range(1, steps + 1):
+        losses.append(sharpness * x**2 / 2)
+        x += step(sharpness * x, k)
+    return np.array([*losses, sharpness * x**2 / 2])
+
+
+def adam(learning_rate: float, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> Update:
+    """Adam, after Kingma and Ba (2015), algorithm 1."""
+    m = v = 0.0
+
+    def update(grad: float, k: int) -> float:
+        nonlocal m, v
+        m, v = b1 * m + (1 - b1) * grad, b2 * v + (1 - b2) * grad**2
+        return -learning_rate * (m / (1 - b1**k)) / (np.sqrt(v / (1 - b2**k)) + eps)
+
+    return update
+
+
+def rmsprop(learning_rate: float, decay: float = 0.9, eps: float = 1e-8) -> Update:
+    """RMSprop, after Tieleman and Hinton (2012), with eps inside the root, as optax has it."""
+    v = 0.0
+
+    def update(grad: float, _: int) -> float:
+        nonlocal v
+        v = decay * v + (1 - decay) * grad**2
+        return -learning_rate * grad / np.sqrt(v + eps)
+
+    return update
+
+
+def heavy_ball(learning_rate: float, momentum: float) -> Update:
+    """Polyak's heavy ball (1964)."""
+    velocity = 0.0
+
+    def update(grad: float, _: int) -> float:
+        nonlocal velocity
+        velocity = momentum * velocity - learning_rate * grad
+        return velocity
+
+    return update
+
+
+class End(NamedTuple):
+    """How a run with the given losses ends; None where there is none."""
+
+    converged_at: int | None
+    diverged_at: int | None
+    steps: int
+
+
+def end_of(losses: np.ndarray, tolerance: float = 1e-4, hold: int = 10, divergence: float = 1e6) -> End:
+    """The contract's stopping rule, for a minimum of 0, read off a whole run's losses."""
+    near = losses <= tolerance * losses[0]
+    last = len(losses) - 1
+    for k, loss in enumerate(losses):
+        if not np.isfinite(loss) or loss > divergence * losses[0]:
+            return End(None, k, k)
+        row = near[k : k + hold]
+        first_of_row = near[k] and (k == 0 or not near[k - 1])
+        if first_of_row and row.all():
+            return End(k, None, min(k + hold - 1, last))
+    return End(None, None, last)

@@ -1,0 +1,308 @@
+"""The command line: what it prints, what it writes, what it refuses."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import optax
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+import lrsweep
+from lrsweep import cli
+
+OWN = """
+import jax.numpy as jnp
+from lrsweep import Objective
+sunken = Objective(lambda p: jnp.sum(p**2) - 3, lambda key: jnp.ones(2))
+vector = Objective(lambda p: p**2, jnp.ones(2))
+whole = Objective(lambda p: jnp.sum(p * 1.0), lambda key: jnp.arange(2))
+unfit = Objective(lambda p, d: jnp.sum((d @ p) ** 2), jnp.ones(2), data=jnp.ones((3, 4)))
+endless = Objective(lambda p: jnp.sum(jnp.sin(p) ** 2), jnp.ones(20_000))
+"""
+
+BLANK = "learning_rate,seed\n"
+CSV = {
+    "data.csv": "x,z,y\n1,5,2\n2,1,4\n3,3,1\n4,4,7\n",
+    "text.csv": "name,y\nann,1\nbob,2\n",
+    "hole.csv": "x,y\n1,2\n,4\n3,1\n",
+    "endless.csv": "x,y\n1,2\ninf,4\n3,1\n",
+    "flat.csv": "x,y\n1,2\n1,4\n1,1\n",
+    "single.csv": "x,y\n1,2\n",
+    "twice.csv": "x,x,y\n1,2,3\n2,3,5\n",
+    "binary.csv": "\0\1\2\3",
+    "trials.csv": BLANK + "0.1,0\n0.2,1\n",
+    "empty_trials.csv": BLANK,
+    "double_trials.csv": "learning_rate,learning_rate\n1,2\n",
+    "bad_trials.csv": "learning_rate\nfast\n",
+}
+
+
+class Said(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Said]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with some files of the user's in it."""
+    (tmp_path / "own.py").write_text(OWN)
+    for name, content in CSV.items():
+        (tmp_path / name).write_text(content)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the command line in this process, so that programs already compiled are used again."""
+
+    def call(*words: str) -> Said:
+        monkeypatch.setattr(sys, "argv", ["lrsweep", *words])
+        handler, wide = signal.getsignal(signal.SIGINT), jax.config.read("jax_enable_x64")
+        with warnings.catch_warnings(), pytest.raises(SystemExit) as left:
+            warnings.simplefilter("always")
+            cli.main()
+        signal.signal(signal.SIGINT, handler)
+        jax.config.update("jax_enable_x64", wide)
+        said = capsys.readouterr()
+        return Said(int(left.value.code or 0), said.out, said.err)
+
+    return call
+
+
+def test_with_no_argument_it_runs_the_articles_search(run: Run) -> None:
+    said = run("run")
+    assert (said.code, said.err) == (0, "")
+    *table, blank, answer = said.out.splitlines()
+    assert [line.split()[:3] for line in table[2:]] == [
+        ["0.1", "1", "100%"],
+        ["0.01", "1", "100%"],
+        ["0.001", "1", "0%"],
+    ]
+    assert blank == ""
+    assert answer.startswith("Use learning_rate 0.1: it converged after 51 updates.")
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_is_piped_has_no_colour_no_bar_and_no_edge(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    said = run("run", "--set", "momentum=0,0.5", "--seeds", "2")
+    assert "\x1b" not in said.out + said.err
+    header = "learning_rate momentum trials converged diverged median converged_at median final_loss"
+    assert " ".join(said.out.splitlines()[0].split()) == header
+
+
+def test_seeds_draw_the_starts_and_sets_add_columns(run: Run, folder: Path) -> None:
+    assert run("run", "--seeds", "3", "--set", "momentum=0,0.5", "--out", "sweep.csv").code == 0
+    table = lrsweep.read_table(folder / "sweep.csv")
+    expected = lrsweep.grid(learning_rate=[0.1, 0.01, 0.001], momentum=[0.0, 0.5], seed=range(3))
+    assert_frame_equal(table[list(expected.columns)], expected.rename_axis("trial"))
+    assert table["initial_loss"].nunique() == 3
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_out_leaves_the_table_and_beside_it_what_made_it(run: Run, folder: Path, ending: str) -> None:
+    words = ["run", "valleys", "--optimizer", "adam", "--learning-rate", "1e-2:1:3", "--steps", "50"]
+    said = run(*words, "--tolerance", "1e-3", "--out", f"sweep{ending}")
+    assert said.code == 0
+    assert f"Wrote 3 trials to sweep{ending}, and what made them to sweep.json." in said.out
+    made = json.loads((folder / "sweep.json").read_text())
+    assert made["command"] == f"lrsweep {' '.join(words)} --tolerance 1e-3 --out sweep{ending}"
+    assert (made["objective"], made["optimizer"], made["steps"], made["trials"]) == ("valleys", "adam", 50, 3)
+    assert made["stopping"]["tolerance"] == 1e-3
+    assert {"versions", "device", "dtype", "started", "seconds", "block_width"} <= set(made)
+    trials = lrsweep.grid(learning_rate=[0.01, 0.1, 1.0])
+    stopping = lrsweep.Stopping(tolerance=1e-3)
+    swept = lrsweep.sweep(lrsweep.problems.valleys(), optax.adam, trials, steps=50, stopping=stopping).table
+    assert_frame_equal(lrsweep.read_table(folder / f"sweep{ending}"), swept, check_exact=True)
+    # A second run may replace what the first one wrote.
+    assert run(*words, "--out", f"sweep{ending}").code == 0
+
+
+def test_x64_computes_in_64_bit(run: Run, folder: Path) -> None:
+    assert run("run", "--x64", "--out", "sweep.csv").code == 0
+    assert json.loads((folder / "sweep.json").read_text())["dtype"] == "float64"
+
+
+def test_a_csv_file_is_fitted_and_its_question_answered(run: Run, folder: Path, diabetes: Path) -> None:
+    said = run("run", str(diabetes), "--target", "target", "--learning-rate", "0.01,0.1,0.2,0.5", "--out", "fit.csv")
+    assert (said.code, said.err) == (0, "")
+    table = lrsweep.read_table(folder / "fit.csv")
+    assert len(table) == 4 * 10
+    assert table["initial_loss"].nunique() == 10
+    # Gradient descent is stable below 2 / L, with L twice the greatest eigenvalue of the correlations.
+    features = pd.read_csv(diabetes).drop(columns="target")
+    edge = 1 / np.linalg.eigvalsh(features.corr()).max()
+    assert 0.2 < edge < 0.5
+    assert (table["status"] == "diverged").groupby(table["learning_rate"]).mean().to_dict() == {
+        0.01: 0,
+        0.1: 0,
+        0.2: 0,
+        0.5: 1,
+    }
+    best = lrsweep.best_learning_rate(table)
+    assert f"Use learning_rate {best:g}: " in said.out
+    assert "Stay clear of learning_rate 0.5: trials diverged there." in said.out
+
+
+def test_a_trials_file_takes_the_place_of_axes(run: Run, folder: Path) -> None:
+    assert run("run", "--trials", "trials.csv", "--out", "sweep.csv").code == 0
+    rows = pd.read_csv("trials.csv")
+    table = lrsweep.read_table(folder / "sweep.csv")
+    assert_frame_equal(table[["learning_rate", "seed"]], rows.rename_axis("trial"))
+    rows.to_parquet("trials.parquet")
+    assert run("run", "--trials", "trials.parquet", "--out", "again.csv").code == 0
+    assert_frame_equal(lrsweep.read_table(folder / "again.csv"), table)
+
+
+def test_ten_thousand_rows_go_to_the_file_and_not_to_the_screen(run: Run, folder: Path) -> None:
+    said = run("run", "--learning-rate", "1e-4:1:5000", "--seeds", "2", "--steps", "20", "--out", "sweep.csv")
+    assert len(said.out.splitlines()) < 40
+    assert "These are the best 20 of 5,000 settings; --out FILE has every trial." in said.out
+    assert len(lrsweep.read_table(folder / "sweep.csv")) == 10_000
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_loss_below_its_minimum_is_one_line_of_warning(run: Run) -> None:
+    said = run("run", "own.py:sunken", "--learning-rate", "0.1", "--steps", "20")
+    assert said.code == 0
+    assert len(said.err.splitlines()) == 1
+    assert said.err.startswith("lrsweep: warning: the loss of objective 'sunken' fell to ")
+    assert "below its stated minimum 0" in said.err
+
+
+def test_list_names_what_run_takes(run: Run) -> None:
+    out = run("list").out
+    for word in ("line", "valleys", "quadratic", "rosenbrock", "adam", "gauss_seidel"):
+        assert f"\n  {word}" in out
+
+
+REFUSED = {
+    "unknown objective": ("run lines", "no objective 'lines': did you mean 'line'"),
+    "unknown optimizer": ("run --optimizer adamm", "no optimizer 'adamm': did you mean 'adam'"),
+    "unknown column": ("run --set momentun=0.9", "nobody takes column 'momentun'.* did you mean 'momentum'"),
+    "unknown option": ("run --lerning-rate 1", "no option '--lerning-rate': did you mean '--learning-rate'.* --x64"),
+    "unknown command": ("rum", "No such command 'rum'. Did you mean 'run'"),
+    "rate that is not a number": ("run --learning-rate fast", "'fast' is not a number"),
+    "rate that is not finite": ("run --learning-rate inf", "column 'learning_rate' of the trials holds inf"),
+    "rate that is negative": ("run --learning-rate=-0.1", "holds -0.1 at row 0: it must be a finite number, 0 or more"),
+    "no steps": ("run --steps 0", "steps=0 must be 1 or more"),
+    "steps that are no number": ("run --steps many", "Invalid value for '--steps'"),
+    "no seeds": ("run --seeds 0", "--seeds 0 leaves no trials"),
+    "bad tolerance": ("run --tolerance nan", "tolerance=nan must be a finite number"),
+    "set without a value": ("run --set momentum", "--set 'momentum' must be NAME=AXIS"),
+    "set twice": ("run --set b1=1 --set b1=2 --optimizer adam", "column 'b1' is given twice"),
+    "empty table": ("run --trials empty_trials.csv", "the trials table is empty"),
+    "duplicate column": ("run --trials double_trials.csv", "has two columns 'learning_rate'"),
+    "text in a trials table": ("run --trials bad_trials.csv", "column 'learning_rate' of the trials holds 'fast'"),
+    "trials that are not there": ("run --trials none.csv", "there is no file 'none.csv'"),
+    "trials and axes": ("run --trials trials.csv --seeds 2", "--trials brings its own columns"),
+    "file that is not there": ("run none.csv --target y", "there is no file 'none.csv'"),
+    "file that is not CSV": ("run binary.csv --target y", "'binary.csv' is not CSV"),
+    "no target": ("run data.csv", "needs --target, the column to predict: one of x, z, y"),
+    "no such target": ("run data.csv --target w", "there is no column 'w'"),
+    "no numeric column": ("run text.csv --target y", "has no numeric column beside the target 'y'"),
+    "missing value": ("run hole.csv --target y", "has no value in row 2 of column 'x'"),
+    "infinite value": ("run endless.csv --target y", "has an infinite value in row 2 of column 'x'"),
+    "constant column": ("run flat.csv --target y", "column 'x' is constant"),
+    "one row": ("run single.csv --target y", "has 1 row"),
+    "duplicate data column": ("run twice.csv --target y", "has two columns 'x'"),
+    "unknown ending": ("run --out sweep.xlsx", "cannot tell the format of 'sweep.xlsx' by its ending"),
+    "no such folder": ("run --out nowhere/sweep.csv", "there is no folder 'nowhere'"),
+    "output over the data": (
+        "run data.csv --target y --out data.csv",
+        "would replace 'data.csv', which this run reads",
+    ),
+    "output over the trials": ("run --trials trials.csv --out trials.csv", "would replace 'trials.csv'"),
+    "note over a file of the user's": ("run --out own.csv", "would replace 'own.json', which lrsweep did not write"),
+    "loss that is no scalar": (
+        "run own.py:vector",
+        "the loss of objective 'vector' returns float32.* one floating-point",
+    ),
+    "start of integers": ("run own.py:whole", "the init of objective 'whole' gives int32 at params"),
+    "data that does not fit": (
+        "run own.py:unfit",
+        "the loss of objective 'unfit' does not fit its parameters and data",
+    ),
+}
+
+
+@pytest.mark.parametrize(("words", "said"), REFUSED.values(), ids=REFUSED)
+def test_bad_input_is_one_line_and_exit_code_2_and_leaves_no_file(
+    words: str, said: str, run: Run, folder: Path, compilations: Callable[[], int]
+) -> None:
+    (folder / "own.json").write_text('{"mine": true}')
+    before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    out = [] if "--out" in words or words == "rum" else ["--out", "sweep.csv"]
+    compilations()
+    answer = run(*words.split(), *out)
+    assert (answer.code, answer.out) == (2, "")
+    assert re.fullmatch(f"lrsweep: .*{said}.*\n", answer.err), answer.err
+    assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+    assert compilations() == 0
+
+
+def start(*words: str, **options: Any) -> "subprocess.Popen[str]":
+    return subprocess.Popen([sys.executable, "-m", "lrsweep", *words], text=True, **options)
+
+
+@pytest.mark.usefixtures("folder")
+def test_ctrl_c_ends_it_at_once_with_130_and_no_traceback(folder: Path) -> None:
+    # Twenty-five learning rates and ten seeds of twenty thousand parameters: minutes of work.
+    words = ["run", "own.py:endless", "--steps", "1000000", "--out", "sweep.csv"]
+    for pause in (0.2, 6.0):
+        process = start(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        time.sleep(pause)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+        assert (process.returncode, out, err) == (130, "", "")
+    assert not list(folder.glob("sweep*"))
+
+
+@pytest.mark.usefixtures("folder")
+def test_progress_is_shown_on_a_terminal_and_gone_at_the_end() -> None:
+    terminal, line = pty.openpty()
+    process = start("run", "--learning-rate", "1e-4:1e-3:3000", stdout=subprocess.PIPE, stderr=line)
+    out, _ = process.communicate(timeout=60)
+    os.close(line)
+    shown = b""
+    while chunk := _read(terminal):
+        shown += chunk
+    assert process.returncode == 0
+    assert b"trials" in shown
+    assert b"/3000" in shown
+    assert shown.endswith((b"\x1b[?25h", b"\x1b[2K"))
+    assert "\x1b" not in out
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # the other side has closed
+        return b""
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    process = start("list", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdout = None
+    assert process.communicate(timeout=60)[1] == ""

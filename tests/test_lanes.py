@@ -1,0 +1,131 @@
+"""Many trials at once: no lane knows its neighbours, one compilation serves all, any platform can run it."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pandas as pd
+import pytest
+from jax import export
+from pandas.testing import assert_frame_equal
+
+import lrsweep
+from lrsweep.binding import bind, read_columns
+from lrsweep.lanes import blocks, run_block
+from lrsweep.trial import Limits, Program
+
+RESULTS = [
+    "status",
+    "steps",
+    "converged_at",
+    "diverged_at",
+    "initial_loss",
+    "final_loss",
+    "best_loss",
+    "best_at",
+    "rate",
+]
+
+
+def tanh_network(params: Any, data: Any) -> Any:
+    hidden = jnp.tanh(data["x"] @ params["w"] + params["b"])
+    return jnp.mean((hidden @ params["v"] - data["y"]) ** 2)
+
+
+def network_start(key: Any) -> Any:
+    w, v = jax.random.split(key)
+    return {"w": jax.random.normal(w, (3, 5)), "b": jnp.zeros(5), "v": jax.random.normal(v, (5,))}
+
+
+def network() -> lrsweep.Objective:
+    draw = np.random.default_rng(0)
+    data = {"x": draw.normal(size=(20, 3)), "y": draw.normal(size=20)}
+    return lrsweep.Objective(tanh_network, network_start, data=data)
+
+
+OBJECTIVES = {"line": lrsweep.problems.line, "valleys": lrsweep.problems.valleys, "network": network}
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("optimizer", [optax.sgd, optax.adam], ids=["sgd", "adam"])
+def test_a_row_gives_the_same_bits_whatever_the_other_rows_hold(name: str, optimizer: Any) -> None:
+    trials = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-3, 10.0, 7), seed=range(3))
+    shuffled = trials.sample(frac=1.0, random_state=0)
+    run = partial(lrsweep.sweep, OBJECTIVES[name](), optimizer, steps=60, block_width=8)
+    together = run(trials).table
+    # In another order and other blocks; one row alone; beside lanes that go to NaN at once.
+    assert_frame_equal(run(shuffled).table.sort_index(), together, check_exact=True)
+    for row in (0, 11, 20):
+        alone = trials.loc[[row]]
+        assert_frame_equal(run(alone).table, together.loc[[row]], check_exact=True)
+        wild = pd.concat([trials.assign(learning_rate=1e30).head(5), alone], ignore_index=True)
+        assert_frame_equal(
+            run(wild).table.tail(1)[RESULTS].reset_index(drop=True),
+            together.loc[[row], RESULTS].reset_index(drop=True),
+            check_exact=True,
+        )
+
+
+def test_another_width_differs_by_no_more_than_rounding() -> None:
+    trials = lrsweep.grid(learning_rate=[0.01, 0.1], seed=range(8))
+    narrow, wide = (lrsweep.sweep(network(), optax.adam, trials, steps=50, block_width=w).table for w in (2, 16))
+    np.testing.assert_allclose(narrow["final_loss"], wide["final_loss"], rtol=1e-4)
+
+
+def test_two_grids_of_equal_shape_compile_once(compilations: Callable[[], int]) -> None:
+    def run(rates: list[float], steps: int, tolerance: float) -> None:
+        stopping = lrsweep.Stopping(tolerance=tolerance, hold=3)
+        lrsweep.sweep(
+            lrsweep.problems.line(), optax.rmsprop, lrsweep.grid(learning_rate=rates), steps=steps, stopping=stopping
+        )
+
+    compilations()
+    run([0.1, 0.01, 0.001], steps=20, tolerance=1e-3)
+    assert compilations() == 1
+    # Other values, other limits and a freshly made problem of the same kind need no other program.
+    run([0.3, 0.2, 0.5], steps=31, tolerance=1e-2)
+    assert compilations() == 0
+
+
+def test_rows_with_the_same_seed_start_from_the_same_place() -> None:
+    table = lrsweep.sweep(network(), optax.sgd, lrsweep.grid(learning_rate=[0.1, 0.2], seed=[3, 4, 3]), steps=1).table
+    starts = table.groupby("seed")["initial_loss"].nunique()
+    assert starts.to_dict() == {3: 1, 4: 1}
+    assert table["initial_loss"].nunique() == 2
+
+
+@pytest.mark.parametrize(("trials", "width"), [(1, 1), (1, 4), (7, 3), (8, 4), (1025, 1024)])
+def test_blocks_cover_every_row_once_and_are_all_one_width(trials: int, width: int) -> None:
+    cut = list(blocks(trials, width))
+    assert {len(block.rows) for block in cut} == {width}
+    assert np.concatenate([block.rows[: block.used] for block in cut]).tolist() == list(range(trials))
+
+
+def test_a_block_ends_with_the_last_of_its_lanes() -> None:
+    table = lrsweep.sweep(
+        lrsweep.problems.quadratic([1.0], [1.0]), optax.sgd, lrsweep.grid(learning_rate=[1.0, 0.5, 0.01]), steps=2000
+    ).table
+    # The gap falls by (1 - rate)**2 at each update; ten updates at the target end it.
+    assert table["steps"].tolist() == [10, 7 + 9, int(np.ceil(np.log(1e-4) / (2 * np.log(0.99)))) + 9]
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_the_program_lowers_for_cpu_cuda_and_tpu(name: str) -> None:
+    objective, trials = OBJECTIVES[name](), lrsweep.grid(learning_rate=0.1, b1=0.1, seed=range(8))
+    program = Program(objective.loss, objective.init, optax.adam, bind(trials.columns, objective, optax.adam))
+    columns = read_columns(trials)
+    values = {column: array.astype(np.float32) for column, array in columns.values.items()}
+    limits = Limits(100, 1e-4, None, 10, 1e6, objective.minimum, 10)
+    arguments = values, columns.seeds, None, jax.tree.map(jnp.asarray, objective.data), limits
+    lower = export.export(jax.jit(partial(run_block, program, records=11)), platforms=["cpu", "cuda", "tpu"])
+    exported = lower(*arguments)
+    assert exported.platforms == ("cpu", "cuda", "tpu")
+    # What was lowered for all of them gives a sweep's numbers on the one that is here.
+    ran: Any = exported.call(*arguments)
+    swept = lrsweep.sweep(objective, optax.adam, trials, steps=100).table
+    assert ran.curve.shape == (8, 11)
+    np.testing.assert_allclose(ran.outcome.final_loss, swept["final_loss"], rtol=1e-4)

@@ -1,0 +1,134 @@
+"""The package as a whole: what it exports, who imports whom, what importing it does not do; its examples run."""
+
+import ast
+import doctest
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lrsweep
+
+PACKAGE = Path(lrsweep.__file__).parent
+ROOT = PACKAGE.parent
+
+# DESIGN's list: each module imports only from those above it.
+ORDER = [
+    "messages",
+    "objective",
+    "problems",
+    "optimizers",
+    "axes",
+    "binding",
+    "status",
+    "trial",
+    "lanes",
+    "table",
+    "run",
+    "summary",
+    "advice",
+    "csv_file",
+    "loading",
+    "cli",
+    "__main__",
+]
+
+
+def imported(path: Path) -> set[str]:
+    """The modules of this package that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "lrsweep":
+            found |= {node.module.partition(".")[2]} if "." in node.module else {alias.name for alias in node.names}
+    return found
+
+
+def test_every_module_has_its_place_in_the_order() -> None:
+    assert {path.stem for path in PACKAGE.glob("*.py")} == {*ORDER, "__init__"}
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_a_module_imports_only_from_those_above_it(name: str) -> None:
+    assert imported(PACKAGE / f"{name}.py") <= set(ORDER[: ORDER.index(name)])
+
+
+def test_what_is_exported_is_sorted_and_is_there() -> None:
+    assert lrsweep.__all__ == sorted(lrsweep.__all__) == dir(lrsweep)
+    typed = re.findall(r" as (\w+)$", (PACKAGE / "__init__.py").read_text(), re.M)
+    assert sorted(typed) == lrsweep.__all__
+    for name in lrsweep.__all__:
+        assert getattr(lrsweep, name).__doc__
+    with pytest.raises(AttributeError, match="'lrsweep' has no attribute 'nothing'"):
+        _ = lrsweep.nothing  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_no_module_bears_the_name_of_a_public_function() -> None:
+    functions = {name for name in lrsweep.__all__ if callable(getattr(lrsweep, name))}
+    assert not functions & set(ORDER)
+
+
+def run_python(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_importing_changes_no_setting_of_jax_and_compiles_nothing() -> None:
+    said = run_python(
+        "import jax, jax.monitoring\n"
+        "compiled = []\n"
+        "jax.monitoring.register_event_duration_secs_listener(lambda *a, **k: compiled.append(a))\n"
+        "before = dict(jax.config.values)\n"
+        "import lrsweep\n"
+        "for name in lrsweep.__all__: getattr(lrsweep, name)\n"
+        "import lrsweep.cli\n"
+        "print(before == dict(jax.config.values), compiled)\n"
+    )
+    assert said.strip() == "True []"
+
+
+def test_help_answers_without_importing_jax_or_pandas() -> None:
+    said = run_python(
+        "import sys\n"
+        "import lrsweep.cli\n"
+        "for words in ([], ['run']): lrsweep.cli.app([*words, '--help'], standalone_mode=False)\n"
+        "print({'jax', 'pandas', 'optax'} & set(sys.modules))\n"
+    )
+    assert "Sweep learning rates" in said
+    assert said.splitlines()[-1] == "set()"
+
+
+@pytest.mark.parametrize("name", [name for name in ORDER if name != "__main__"])
+def test_the_examples_of_a_module_give_what_they_show(name: str, search: lrsweep.Sweep, tmp_path: Path) -> None:
+    module = importlib.import_module(f"lrsweep.{name}")
+    options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    shared = {"lrsweep": lrsweep, "result": search, "folder": tmp_path}
+    assert doctest.testmod(module, extraglobs=shared, optionflags=options).failed == 0
+
+
+def test_every_public_function_has_an_example_that_is_run() -> None:
+    public = [getattr(lrsweep, name) for name in lrsweep.__all__]
+    public += [
+        getattr(lrsweep.problems, name) for name in ("line", "linear_regression", "quadratic", "rosenbrock", "valleys")
+    ]
+    public += [lrsweep.optimizers.gauss_seidel, lrsweep.optimizers.by_name, lrsweep.optimizers.names]
+    without = {"Replay", "Sweep", "problems", "optimizers", "read_table"}  # shown where they are used
+    for thing in public:
+        name = thing.__name__.rpartition(".")[2]
+        assert name in without or ">>>" in thing.__doc__, name
+
+
+def test_the_package_declares_what_it_imports() -> None:
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {re.split(r"[><=]", text)[0] for text in project["dependencies"]}
+    used = set()
+    for path in PACKAGE.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            used |= {name.split(".")[0] for name in names}
+    # jaxlib runs under jax, and pyarrow under pandas.
+    assert used - sys.stdlib_module_names - {"lrsweep"} == declared - {"jaxlib", "pyarrow"}

@@ -1,0 +1,150 @@
+"""Statistics over seeds, and which setting is best: against statistics done by hand."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lrsweep
+from lrsweep.advice import advise
+from lrsweep.summary import rank
+from lrsweep.table import RESULT_DTYPES
+
+
+def table(rows: list[tuple[Any, ...]], columns: tuple[str, ...] = ("learning_rate", "seed")) -> pd.DataFrame:
+    """A result table by hand: the caller's columns, then status, converged_at and final_loss."""
+    frame = pd.DataFrame(rows, columns=pd.Index([*columns, "status", "converged_at", "final_loss"]))
+    for name in RESULT_DTYPES:
+        if name not in frame:
+            frame[name] = 1000 if name == "steps" else 0
+    return frame[[*columns, *RESULT_DTYPES]].astype(RESULT_DTYPES).rename_axis("trial")
+
+
+THREE = table(
+    [
+        (0.1, 0, "converged", 30, 1e-5),
+        (0.01, 0, "converged", 300, 1e-4),
+        (0.1, 1, "converged", 10, 3e-5),
+        (0.01, 1, "slow", None, 5e-3),
+        (0.1, 2, "diverged", None, np.nan),
+        (0.01, 2, "slow", None, 7e-3),
+        (0.1, 3, "converged", 20, 2e-5),
+        (0.01, 3, "converged", 100, 2e-4),
+    ]
+)
+
+
+def test_a_setting_is_summarised_over_its_seeds() -> None:
+    summary = lrsweep.summarize(THREE)
+    assert {name: list(summary[name]) for name in summary} == {
+        "learning_rate": [0.1, 0.01],
+        "trials": [4, 4],
+        "converged": [0.75, 0.5],
+        "diverged": [0.25, 0.0],
+        # 10, 20, 30, never: between 20 and 30. 100, 300, never, never: between 300 and never.
+        "median_converged_at": [25.0, pd.NA],
+        # 1e-5, 2e-5, 3e-5, infinite; 1e-4, 2e-4, 5e-3, 7e-3.
+        "median_final_loss": [2.5e-5, 2.6e-3],
+    }
+
+
+def test_a_diverged_trial_has_lost_everything_whatever_its_last_loss() -> None:
+    summary = lrsweep.summarize(table([(1.0, 0, "diverged", None, 5.0), (1.0, 1, "diverged", None, 7.0)]))
+    assert summary["median_final_loss"].tolist() == [np.inf]
+
+
+def test_every_column_but_the_seed_makes_a_setting() -> None:
+    rows = [(0.1, m, s, "converged", 5, 1e-5) for m in (0.0, 0.9) for s in range(3)]
+    summary = lrsweep.summarize(table(rows, ("learning_rate", "momentum", "seed")))
+    assert summary[["learning_rate", "momentum", "trials"]].to_numpy().tolist() == [[0.1, 0.0, 3], [0.1, 0.9, 3]]
+
+
+def test_a_table_of_nothing_but_seeds_is_one_setting() -> None:
+    summary = lrsweep.summarize(table([(0, "slow", None, 1.0), (1, "slow", None, 3.0)], ("seed",)))
+    assert summary[["trials", "median_final_loss"]].to_numpy().tolist() == [[2, 2.0]]
+
+
+def test_a_summary_of_no_rows_has_its_columns() -> None:
+    summary = lrsweep.summarize(THREE.head(0))
+    assert list(summary.columns) == list(lrsweep.summarize(THREE).columns)
+    assert len(summary) == 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "best"),
+    [
+        # The larger share that converged, then the fewer updates, then the lower loss, then the smaller rate.
+        ([(1.0, 0, "converged", 9, 0.0), (0.1, 0, "slow", None, 0.0)], 1.0),
+        ([(1.0, 0, "converged", 9, 0.0), (0.1, 0, "converged", 90, 0.0)], 1.0),
+        ([(1.0, 0, "slow", None, 0.2), (0.1, 0, "slow", None, 0.3)], 1.0),
+        ([(1.0, 0, "slow", None, 0.2), (0.1, 0, "slow", None, 0.2)], 0.1),
+        ([(1.0, 0, "diverged", None, np.nan), (0.1, 0, "slow", None, 1e9)], 0.1),
+        ([(1.0, 0, "diverged", None, 0.0), (0.1, 0, "slow", None, 1e9)], 0.1),
+    ],
+)
+def test_the_best_learning_rate_follows_its_rule(rows: list[tuple[Any, ...]], best: float) -> None:
+    for order in (rows, rows[::-1]):
+        assert lrsweep.best_learning_rate(table(order)) == best
+        assert rank(lrsweep.summarize(table(order)))["learning_rate"].iloc[0] == best
+
+
+def test_what_cannot_be_summarised_is_refused() -> None:
+    with pytest.raises(ValueError, match="not a result table of lrsweep: it has no column 'status'"):
+        lrsweep.summarize(pd.DataFrame({"learning_rate": [0.1]}))
+    with pytest.raises(ValueError, match="the table is empty"):
+        lrsweep.best_learning_rate(THREE.head(0))
+    with pytest.raises(ValueError, match="no column 'learning_rate'"):
+        lrsweep.best_learning_rate(THREE.drop(columns="learning_rate"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "answer"),
+    [
+        (
+            [(0.1, 0, "converged", 30, 0.0), (1.0, 0, "diverged", None, 9.0), (2.0, 0, "diverged", None, 9.0)],
+            "Use learning_rate 0.1: it converged after 30 updates. "
+            "Stay clear of learning_rate 1 and above: trials diverged there.",
+        ),
+        (
+            [(0.1, s, "converged", 30 + s, 0.0) for s in range(3)] + [(0.01, s, "slow", None, 1.0) for s in range(3)],
+            "Use learning_rate 0.1: all 3 trials converged after a median of 31 updates. "
+            "None of these learning rates diverged; 0.1 is the largest tried, and a larger one may be faster.",
+        ),
+        (
+            [(0.1, 0, "converged", 30, 0.0), (0.1, 1, "slow", None, 1.0), (0.3, 0, "slow", None, 1.0)],
+            "Use learning_rate 0.1: 1 of its 2 trials converged. None of these learning rates diverged.",
+        ),
+        (
+            [(0.1, 0, "slow", None, 0.25), (0.3, 0, "diverged", None, 1.0), (0.2, 0, "slow", None, 0.5)],
+            "No trial converged within 1000 updates; the least median final loss, 0.25, is that of learning_rate 0.1. "
+            "Most trials were still improving: give more steps. "
+            "Stay clear of learning_rate 0.3: trials diverged there.",
+        ),
+        (
+            [(0.1, 0, "diverged", None, 0.25), (0.3, 0, "diverged", None, 1.0)],
+            "No trial converged, and none is worth taking: they diverged. Try smaller learning rates.",
+        ),
+        # A window of divergence below a window of convergence.
+        (
+            [(0.1, 0, "diverged", None, 9.0), (0.2, 0, "converged", 5, 0.0), (0.3, 0, "diverged", None, 9.0)],
+            "Use learning_rate 0.2: it converged after 5 updates. "
+            "Stay clear of learning_rate 0.1, 0.3: trials diverged there.",
+        ),
+    ],
+)
+def test_the_answer_says_which_to_use_and_which_to_stay_clear_of(rows: list[tuple[Any, ...]], answer: str) -> None:
+    assert advise(lrsweep.summarize(table(rows)), table(rows)) == answer
+
+
+def test_the_answer_speaks_of_the_best_settings_own_learning_rates() -> None:
+    rows = [
+        (0.1, 0.0, "converged", 50, 0.0),
+        (1.0, 0.0, "diverged", None, 9.0),
+        (0.1, 0.9, "converged", 20, 0.0),
+        (1.0, 0.9, "slow", None, 1.0),
+    ]
+    results = table(rows, ("learning_rate", "momentum"))
+    assert advise(lrsweep.summarize(results), results) == (
+        "Use learning_rate 0.1, momentum 0.9: it converged after 20 updates. None of these learning rates diverged."
+    )
