@@ -83,7 +83,7 @@ def pytorch_run() -> tuple[pd.DataFrame, list[Figure]]:
     line, trials = lrsweep.problems.line(), lrsweep.grid(learning_rate=PYTORCH_RATE, seed=range(3))
     printed, figures = [], []
     for steps in PYTORCH_STEPS:
-        sweep = lrsweep.sweep(line, optax.sgd, trials, steps=steps, stopping=TO_THE_END, record_every=1)
+        sweep = lrsweep.sweep(line, optax.sgd, trials, steps=steps, stopping=TO_THE_END)
         for trial, seed in trials["seed"].items():
             replay = sweep.replay(trial)
             ours = replay.curve[steps - 1], replay.params["w1"], replay.params["w0"]

@@ -1,8 +1,11 @@
 """What tests share: 64-bit precision, a count of compilations, the article's search already run."""
 
+import signal
+import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.monitoring
@@ -12,12 +15,22 @@ import pytest
 from sklearn.datasets import load_diabetes
 
 import lrsweep
+from lrsweep import cli
 
 COMPILED: list[str] = []
 
 
-def _count(event: str, duration: float, **_: Any) -> None:
-    del duration
+class Said(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Said]
+
+
+def _count(event: str, duration_secs: float, **_: Any) -> None:
+    del duration_secs
     if event == "/jax/core/compile/backend_compile_duration":
         COMPILED.append(event)
 
@@ -58,3 +71,21 @@ def diabetes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("data") / "diabetes.csv"
     frame.to_csv(path, index=False)
     return path
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the command line in this process, so that programs already compiled are used again."""
+
+    def call(*words: str) -> Said:
+        monkeypatch.setattr(sys, "argv", ["lrsweep", *words])
+        handler, wide = signal.getsignal(signal.SIGINT), jax.config.read("jax_enable_x64")
+        with warnings.catch_warnings(), pytest.raises(SystemExit) as left:
+            warnings.simplefilter("always")
+            cli.main()
+        signal.signal(signal.SIGINT, handler)
+        jax.config.update("jax_enable_x64", wide)
+        said = capsys.readouterr()
+        return Said(int(left.value.code or 0), said.out, said.err)
+
+    return call

@@ -8,12 +8,10 @@ import signal
 import subprocess
 import sys
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 import numpy as np
 import optax
 import pandas as pd
@@ -21,7 +19,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import lrsweep
-from lrsweep import cli
+from tests.conftest import Run
 
 OWN = """
 import jax.numpy as jnp
@@ -50,15 +48,6 @@ CSV = {
 }
 
 
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Said]
-
-
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with some files of the user's in it."""
@@ -67,24 +56,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).write_text(content)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs the command line in this process, so that programs already compiled are used again."""
-
-    def call(*words: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["lrsweep", *words])
-        handler, wide = signal.getsignal(signal.SIGINT), jax.config.read("jax_enable_x64")
-        with warnings.catch_warnings(), pytest.raises(SystemExit) as left:
-            warnings.simplefilter("always")
-            cli.main()
-        signal.signal(signal.SIGINT, handler)
-        jax.config.update("jax_enable_x64", wide)
-        said = capsys.readouterr()
-        return Said(int(left.value.code or 0), said.out, said.err)
-
-    return call
 
 
 def test_with_no_argument_it_runs_the_articles_search(run: Run) -> None:
