@@ -253,10 +253,13 @@ def _print_summary(summary: "pd.DataFrame") -> None:
 
     shown = rank(summary).head(SHOWN_OF_MANY) if len(summary) > MOST_SHOWN else summary
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name in shown.columns:
-        table.add_column(Text(name.replace("median_", "median ")), justify="right", overflow="fold")
-    for _, row in shown.iterrows():
-        table.add_row(*(Text(_show(name, value)) for name, value in row.items()))
+    cells = {name: [_show(name, value) for value in shown[name]] for name in shown.columns}
+    for name, column in cells.items():
+        # On a narrow screen the names are folded, never the numbers.
+        width = max(len(cell) for cell in column)
+        table.add_column(Text(name.replace("median_", "median ")), justify="right", overflow="fold", min_width=width)
+    for row in zip(*cells.values(), strict=True):
+        table.add_row(*(Text(cell) for cell in row))
     # What is piped is as wide as it needs to be: only a screen has an edge.
     Console(width=None if sys.stdout.isatty() else 10_000).print(table)
     if len(shown) < len(summary):

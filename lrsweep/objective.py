@@ -56,14 +56,25 @@ class Objective:
         sizes = {}
         for path, leaf in jax.tree_util.tree_leaves_with_path(self.data):
             place = f"objective {self.name!r}, data{jax.tree_util.keystr(path)}"
-            if not jnp.issubdtype(np.asarray(leaf).dtype, np.number) and np.asarray(leaf).dtype != np.bool_:
-                raise TypeError(f"{place} holds {np.asarray(leaf).dtype} values: data must be numeric arrays")
-            if np.ndim(leaf) == 0:
+            array = leaf if hasattr(leaf, "dtype") else np.asarray(leaf)
+            if not (jnp.issubdtype(array.dtype, np.number) or array.dtype == np.bool_):
+                raise TypeError(f"{place} holds {array.dtype} values: data must be numeric arrays")
+            if array.ndim == 0:
                 raise ValueError(f"{place} is a scalar: data must be arrays with the examples along their first axis")
-            sizes[place] = np.shape(leaf)[0]
+            sizes[place] = array.shape[0]
         if len(set(sizes.values())) > 1:
             told = "; ".join(f"{place} has {size}" for place, size in sizes.items())
             raise ValueError(f"data must have one leading axis in common, but {told}")
+
+    def loss_at(self, params: Any) -> Any:
+        """The loss of the parameters, on all of the data where there is any: a scalar.
+
+        Example:
+            >>> scaled = Objective(lambda params, data: (params * data).sum(), 0.0, data=np.array([1.0, 2.0]))
+            >>> float(scaled.loss_at(3.0))
+            9.0
+        """
+        return self.loss(params) if self.data is None else self.loss(params, self.data)
 
     @property
     def draws_start(self) -> bool:
@@ -101,9 +112,8 @@ def check_objective(objective: Objective, keywords: Mapping[str, Any]) -> Any:
                 f"the init of objective {objective.name!r} gives {leaf.dtype} at params{jax.tree_util.keystr(path)}: "
                 "parameters must be floating-point arrays (0.0, not 0)"
             )
-    arguments = (params,) if objective.data is None else (params, objective.data)
     try:
-        loss = jax.eval_shape(objective.loss, *arguments)
+        loss = jax.eval_shape(objective.loss_at, params)
     except Exception as error:
         given = "its parameters" if objective.data is None else "its parameters and data"
         raise ValueError(

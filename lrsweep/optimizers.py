@@ -95,27 +95,54 @@ def _factories() -> dict[str, Factory]:
     return ours | theirs
 
 
-def check_optimizer(factory: Factory, keywords: Mapping[str, Any], params: Any) -> None:
-    """Builds an optimizer abstractly, with values that are traced as they will be in the compiled program.
+def build_optimizer(factory: Factory, keywords: Mapping[str, Any], params: Any) -> optax.GradientTransformation:
+    """Calls a factory inside a traced trial, with its values in the precision of the parameters.
+
+    A 64-bit learning rate would otherwise make 32-bit optimizer state 64-bit at the first update.
+
+    Args:
+        factory: The optimizer's factory.
+        keywords: One trial's values for the factory's keywords, scalars.
+        params: The parameters, or their shapes.
+
+    Example:
+        >>> optimizer = build_optimizer(optax.sgd, {"learning_rate": jnp.float32(0.5)}, jnp.ones(2))
+        >>> optimizer.update(jnp.ones(2), optimizer.init(jnp.ones(2)))[0].tolist()
+        [-0.5, -0.5]
+    """
+    precision = jnp.result_type(*jax.tree.leaves(params))
+    floating = {name for name, value in keywords.items() if jnp.issubdtype(value.dtype, jnp.floating)}
+    return factory(**{name: value.astype(precision) if name in floating else value for name, value in keywords.items()})
+
+
+def check_optimizer(factory: Factory, keywords: Mapping[str, Any], params: Any, loss_of: Callable[[Any], Any]) -> None:
+    """Builds an optimizer and makes one update abstractly, with values traced as they will be when it is compiled.
 
     Args:
         factory: The optimizer's factory.
         keywords: One trial's values for the factory's keywords.
         params: The parameters, as a pytree of `jax.ShapeDtypeStruct`.
+        loss_of: The loss of the parameters alone.
 
     Raises:
-        TypeError: The factory does not give an `optax.GradientTransformation`.
-        ValueError: The factory or the optimizer's `init` fails.
+        TypeError: The factory does not give an `optax.GradientTransformation`, or the optimizer's state changes its
+            shape or dtype at an update.
+        ValueError: The factory, or the optimizer's `init` or `update`, fails.
     """
     called = label(factory)
     built = []
 
-    def build(values: dict[str, Any], params: Any) -> Any:
-        built.append(factory(**values))
-        return built[0].init(params) if isinstance(built[0], optax.GradientTransformation) else None
+    def update(values: dict[str, Any], params: Any) -> Any:
+        built.append(build_optimizer(factory, values, params))
+        if not isinstance(built[0], optax.GradientTransformation):
+            return None
+        optimizer = optax.with_extra_args_support(built[0])
+        state = optimizer.init(params)
+        value, grads = jax.value_and_grad(loss_of)(params)
+        return state, optimizer.update(grads, state, params, value=value, grad=grads, value_fn=loss_of)[1]
 
     try:
-        jax.eval_shape(build, dict(keywords), params)
+        states = jax.eval_shape(update, dict(keywords), params)
     except jax.errors.ConcretizationTypeError as error:
         raise ValueError(
             f"the optimizer {called} decides something in Python by the value of one of its columns "
@@ -123,11 +150,21 @@ def check_optimizer(factory: Factory, keywords: Mapping[str, Any], params: Any) 
         ) from error
     except Exception as error:
         raise ValueError(f"the optimizer {called} fails with {first_line(error)}") from error
-    if not isinstance(built[0], optax.GradientTransformation):
+    if states is None:
         raise TypeError(
             f"the optimizer {called} gives a {type(built[0]).__name__}: "
             "a factory must return an optax.GradientTransformation"
         )
+    before, after = ([(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(state)] for state in states)
+    if before != after:
+        raise TypeError(
+            f"the optimizer {called} starts with a state of {_described(before)} and goes on with {_described(after)}: "
+            "its state must keep its shapes and dtypes"
+        )
+
+
+def _described(leaves: list[tuple[tuple[int, ...], Any]]) -> str:
+    return ", ".join(f"{dtype}{list(shape)}" for shape, dtype in leaves) or "nothing"
 
 
 def label(factory: Factory) -> str:

@@ -133,7 +133,7 @@ def sweep(
     columns = _in_default_precision(columns)
     row = {name: jax.ShapeDtypeStruct((), values.dtype) for name, values in columns.values.items()}
     params = check_objective(objective, {name: row[name] for name in binding.init})
-    check_optimizer(optimizer, {name: row[name] for name in binding.optimizer}, params)
+    check_optimizer(optimizer, {name: row[name] for name in binding.optimizer}, params, objective.loss_at)
 
     program = Program(objective.loss, objective.init if objective.draws_start else None, optimizer, binding)
     start = None if objective.draws_start else jax.tree.map(jnp.asarray, objective.init)

@@ -9,6 +9,7 @@ import optax
 from jax import lax
 
 from lrsweep.binding import Binding
+from lrsweep.optimizers import build_optimizer
 from lrsweep.status import classify, gap
 
 # The axis that trials run side by side on. A trial asks along it only whether any of them is still going.
@@ -123,8 +124,8 @@ def run_trial(
         start = program.init(jax.random.key(seed), **{name: row[name] for name in program.binding.init})
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), start)
     dtype = jax.eval_shape(loss_of, params).dtype
-    settings = {name: _in_precision_of(params, row[name]) for name in program.binding.optimizer}
-    optimizer = optax.with_extra_args_support(program.optimizer(**settings))
+    settings = {name: row[name] for name in program.binding.optimizer}
+    optimizer = optax.with_extra_args_support(build_optimizer(program.optimizer, settings, params))
 
     def step(state: _State) -> _State:
         loss, grads = jax.value_and_grad(loss_of)(state.params)
@@ -200,12 +201,6 @@ def _first_watch(dtype: Any) -> _Watch:
         late_loss=nan,
         promised=jnp.zeros((), dtype),
     )
-
-
-def _in_precision_of(params: Any, value: Any) -> Any:
-    # A 64-bit learning rate would make 32-bit optimizer state 64-bit at the first update.
-    precision = jnp.result_type(*jax.tree.leaves(params))
-    return value.astype(precision) if jnp.issubdtype(value.dtype, jnp.floating) else value
 
 
 def _late(steps: Any) -> Any:

@@ -96,6 +96,13 @@ def test_a_minimum_reached_to_rounding_is_not_warned_of() -> None:
     assert (lrsweep.sweep(regression, optax.sgd, lrsweep.grid(learning_rate=0.3)).table["status"] == "converged").all()
 
 
+def growing() -> optax.GradientTransformation:
+    """An optimizer whose state grows by one at every update."""
+    return optax.GradientTransformation(
+        lambda params: jnp.zeros(1, jnp.int32), lambda updates, state, params=None: (updates, jnp.append(state, 0))
+    )
+
+
 GOOD = {"learning_rate": [0.1]}
 
 
@@ -112,6 +119,8 @@ GOOD = {"learning_rate": [0.1]}
             ValueError,
             "decides something in Python",
         ),
+        ({"optimizer": optax.sm3}, ValueError, "the optimizer sm3 fails with IndexError: list index out of range"),
+        ({"optimizer": lambda learning_rate: growing()}, TypeError, r"goes on with int32\[2\]: its state must keep"),
         ({"trials": [0.1]}, TypeError, "the trials must be a pandas DataFrame"),
         ({"trials": pd.DataFrame()}, ValueError, "the trials table is empty"),
         ({"trials": pd.DataFrame({"learning_rate": []})}, ValueError, "the trials table is empty"),
