@@ -1,6 +1,5 @@
 """Trials tables from axes: every combination of some values, and values evenly spaced in the logarithm."""
 
-import itertools
 import math
 from collections.abc import Iterable
 from typing import Any
@@ -35,8 +34,7 @@ def grid(**axes: Any) -> pd.DataFrame:
     for name, axis in values.items():
         if not axis:
             raise ValueError(f"column {name!r} of the grid has no values: it needs at least one")
-    rows = list(itertools.product(*values.values()))
-    return pd.DataFrame({name: [row[place] for row in rows] for place, name in enumerate(values)})
+    return pd.MultiIndex.from_product(list(values.values()), names=list(values)).to_frame(index=False)
 
 
 def log_grid(low: float, high: float, count: int) -> np.ndarray:

@@ -115,7 +115,7 @@ def read_columns(trials: pd.DataFrame) -> Columns:
 
 def _read_column(column: pd.Series) -> np.ndarray:
     name = column.name
-    if pd.api.types.is_bool_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(column.dtype):
+    if not pd.api.types.is_any_real_numeric_dtype(column.dtype):
         wrong = next(
             (value for value in column if isinstance(value, bool | np.bool_) or not _is_number(value)), column.iloc[0]
         )

@@ -14,8 +14,6 @@ import typer
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lrsweep.objective import Objective
-
 # JAX and pandas are imported where they are needed, so that --help does not wait for them.
 
 MISTAKE = 2
@@ -24,10 +22,6 @@ MISTAKE = 2
 ARTICLE_AXIS = "0.1,0.01,0.001"
 WIDE_AXIS = "1e-4:1:25"
 DEFAULT_SEEDS = 10
-
-# More settings than this are not a table to read: the best of them are shown.
-MOST_SHOWN = 40
-SHOWN_OF_MANY = 20
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
 
@@ -86,11 +80,13 @@ def run(
 ) -> None:
     """Sweep learning rates over an objective, and say which one to take."""
     import jax
+    from rich.console import Console
 
     from lrsweep import optimizers
     from lrsweep.advice import advise
     from lrsweep.loading import load_objective
     from lrsweep.run import sweep
+    from lrsweep.screen import lay_out
     from lrsweep.status import Stopping
     from lrsweep.summary import summarize
     from lrsweep.table import write_table
@@ -102,7 +98,7 @@ def run(
     factory = optimizers.by_name(optimizer)
     loaded = load_objective(objective, target=target, raw=raw)
     if trials is None:
-        rows = _make_trials(loaded, objective, factory, learning_rate, set_ or [], seeds)
+        rows = _make_trials(objective, factory, learning_rate, set_ or [], seeds)
     elif learning_rate is not None or set_ or seeds is not None:
         raise ValueError("--trials brings its own columns: leave out --learning-rate, --set and --seeds")
     else:
@@ -115,7 +111,11 @@ def run(
         write_table(result.table, path)
         _write_provenance(path.with_suffix(".json"), {"command": command, **result.provenance})
     summary = summarize(result.table)
-    _print_summary(summary)
+    # What is piped is as wide as it needs to be: only a screen has an edge.
+    layout = lay_out(summary, room=Console().width if sys.stdout.isatty() else None)
+    Console(width=layout.width).print(layout)
+    if layout.row_count < len(summary):
+        print(f"\nThese are the best {layout.row_count} of {len(summary):,} settings; --out FILE has every trial.")
     print(f"\n{advise(summary, result.table)}")
     if path is not None:
         print(f"Wrote {len(result.table):,} trials to {path}, and what made them to {path.with_suffix('.json')}.")
@@ -141,14 +141,15 @@ def main() -> NoReturn:
     """Runs the command line: the exit code is 0, 2 for a user's mistake, 130 for Ctrl-C."""
     warnings.showwarning = _show_warning
     try:
-        code = app(standalone_mode=False) or 0
+        code = app(prog_name="lrsweep", standalone_mode=False) or 0
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read the output has seen enough: the interpreter must not complain when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except typer.TyperException as error:
-        code = _refuse(_usage(error))
+        # Without a command the help has been shown, and there is no more to say.
+        code = _refuse(_usage(error)) if error.format_message() else MISTAKE
     except (ValueError, TypeError, OSError) as error:
         code = _refuse(str(error))
     sys.exit(code)
@@ -177,7 +178,7 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 
 def _make_trials(
-    loaded: "Objective", text: str, factory: Any, learning_rate: str | None, sets: list[str], seeds: int | None
+    text: str, factory: Any, learning_rate: str | None, sets: list[str], seeds: int | None
 ) -> "pd.DataFrame":
     import inspect
 
@@ -190,7 +191,7 @@ def _make_trials(
     if learning_rate is not None:
         axes[LEARNING_RATE] = parse_axis(learning_rate)
     elif LEARNING_RATE in inspect.signature(factory).parameters:
-        axes[LEARNING_RATE] = parse_axis(ARTICLE_AXIS if loaded.name == "line" and text == "line" else WIDE_AXIS)
+        axes[LEARNING_RATE] = parse_axis(ARTICLE_AXIS if text == "line" else WIDE_AXIS)
     for text_ in sets:
         name, equals, axis = text_.partition("=")
         if not (name and equals):
@@ -241,36 +242,3 @@ def _write_provenance(path: Path, provenance: dict[str, Any]) -> None:
     from lrsweep.table import replace_file
 
     replace_file(path, (json.dumps(provenance, indent=2, ensure_ascii=False) + "\n").encode())
-
-
-def _print_summary(summary: "pd.DataFrame") -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from lrsweep.summary import rank
-
-    shown = rank(summary).head(SHOWN_OF_MANY) if len(summary) > MOST_SHOWN else summary
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    cells = {name: [_show(name, value) for value in shown[name]] for name in shown.columns}
-    for name, column in cells.items():
-        # On a narrow screen the names are folded, never the numbers.
-        width = max(len(cell) for cell in column)
-        table.add_column(Text(name.replace("median_", "median ")), justify="right", overflow="fold", min_width=width)
-    for row in zip(*cells.values(), strict=True):
-        table.add_row(*(Text(cell) for cell in row))
-    # What is piped is as wide as it needs to be: only a screen has an edge.
-    Console(width=None if sys.stdout.isatty() else 10_000).print(table)
-    if len(shown) < len(summary):
-        print(f"\nThese are the best {len(shown)} of {len(summary):,} settings; --out FILE has every trial.")
-
-
-def _show(name: Any, value: Any) -> str:
-    import pandas as pd
-
-    if pd.isna(value):
-        return "-"
-    if name in ("converged", "diverged"):
-        return f"{value:.0%}"
-    return f"{value:,.0f}" if name == "trials" else f"{value:.4g}"

@@ -86,6 +86,10 @@ def sweep(
 ) -> Sweep:
     """Runs every trial of a table, many at a time, and says what became of each.
 
+    What is compiled depends on the objective's functions, the optimizer's factory, the columns' names and the block
+    width, and is kept: other values, limits, steps and data of the same shapes compile nothing. A function that is
+    defined anew is another function, so define it once.
+
     Args:
         objective: What is minimised.
         optimizer: A factory such as `optax.adam`: from keywords to an `optax.GradientTransformation`. It is called

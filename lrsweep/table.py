@@ -89,7 +89,8 @@ def check_path(path: str | os.PathLike[str]) -> Path:
     """Refuses a place that a table cannot be written to.
 
     Raises:
-        ValueError: The ending is not `.csv` or `.parquet`, the folder does not exist, or `path` is a folder.
+        ValueError: The ending is not `.csv` or `.parquet`, the folder does not exist or cannot be
+            written to, or `path` is a folder.
 
     Example:
         >>> check_path("sweep.csv").name
@@ -102,6 +103,8 @@ def check_path(path: str | os.PathLike[str]) -> Path:
         raise ValueError(f"there is no folder {str(path.parent)!r} to write {path.name!r} into")
     if path.is_dir():
         raise ValueError(f"{str(path)!r} is a folder: name a file")
+    if not os.access(path.parent, os.W_OK):
+        raise ValueError(f"the folder {str(path.parent)!r} cannot be written to: name another")
     return path
 
 

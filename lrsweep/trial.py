@@ -133,11 +133,8 @@ def run_trial(
         updates, optimizer_state = optimizer.update(
             grads, state.optimizer, state.params, value=loss, grad=grads, value_fn=loss_of
         )
-        moved = optax.apply_updates(state.params, updates)
-        params = jax.tree.map(lambda new, old: jnp.where(watch.going, new, old), moved, state.params)
-        promised = jnp.asarray(abs(optax.tree.vdot(grads, updates)), dtype)
-        counts = watch.going & (state.k >= _late(limits.steps))
-        watch = watch._replace(promised=watch.promised + jnp.where(counts, promised, 0))
+        params = _where(watch.going, optax.apply_updates(state.params, updates), state.params)
+        watch = _note_promise(watch, state.k, grads, updates, limits)
         curve = _record(state.curve, state.k, loss, state.watch.going, limits.record_every)
         return _State(state.k + 1, params, optimizer_state, watch, curve)
 
@@ -182,7 +179,14 @@ def observe(watch: _Watch, k: Any, loss: Any, params: Any, limits: Limits) -> _W
         half_loss=jnp.where(k <= limits.steps // 2, best_loss, watch.half_loss),
         late_loss=jnp.where(k <= _late(limits.steps), best_loss, watch.late_loss),
     )
-    return jax.tree.map(lambda new, old: jnp.where(watch.going, new, old), seen, watch)
+    return _where(watch.going, seen, watch)
+
+
+def _note_promise(watch: _Watch, k: Any, grads: Any, updates: Any, limits: Limits) -> _Watch:
+    """Adds up the changes of the loss that the gradient promised, over the updates of the last quarter."""
+    promised = jnp.asarray(abs(optax.tree.vdot(grads, updates)), watch.promised.dtype)
+    counts = watch.going & (k >= _late(limits.steps))
+    return watch._replace(promised=watch.promised + jnp.where(counts, promised, 0))
 
 
 def _first_watch(dtype: Any) -> _Watch:
@@ -203,7 +207,12 @@ def _first_watch(dtype: Any) -> _Watch:
     )
 
 
+def _where(condition: Any, new: Any, old: Any) -> Any:
+    return jax.tree.map(lambda new, old: jnp.where(condition, new, old), new, old)
+
+
 def _late(steps: Any) -> Any:
+    # Where the last quarter begins: three quarters of the steps, rounded down, without overflow.
     return steps - (steps + 3) // 4
 
 

@@ -1,5 +1,6 @@
 """The command line: what it prints, what it writes, what it refuses."""
 
+import contextlib
 import json
 import os
 import pty
@@ -248,15 +249,24 @@ def test_ctrl_c_ends_it_at_once_with_130_and_no_traceback(folder: Path) -> None:
     assert not list(folder.glob("sweep*"))
 
 
+def test_on_a_narrow_screen_the_names_are_folded_and_never_the_numbers() -> None:
+    terminal, line = pty.openpty()
+    process = start("run", stdout=line, stderr=subprocess.PIPE, env={**os.environ, "COLUMNS": "44", "TERM": "xterm"})
+    process.communicate(timeout=60)
+    os.close(line)
+    table = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", _read_all(terminal).decode()).split("Use learning_rate")[0]
+    assert max(len(row.rstrip()) for row in table.splitlines()) <= 44
+    for number in ("0.001", "526", "3.562e-05", "0.0001428"):
+        assert number in table
+
+
 @pytest.mark.usefixtures("folder")
 def test_progress_is_shown_on_a_terminal_and_gone_at_the_end() -> None:
     terminal, line = pty.openpty()
     process = start("run", "--learning-rate", "1e-4:1e-3:3000", stdout=subprocess.PIPE, stderr=line)
     out, _ = process.communicate(timeout=60)
     os.close(line)
-    shown = b""
-    while chunk := _read(terminal):
-        shown += chunk
+    shown = _read_all(terminal)
     assert process.returncode == 0
     assert b"trials" in shown
     assert b"/3000" in shown
@@ -264,11 +274,19 @@ def test_progress_is_shown_on_a_terminal_and_gone_at_the_end() -> None:
     assert "\x1b" not in out
 
 
-def _read(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 65536)
-    except OSError:  # the other side has closed
-        return b""
+def _read_all(terminal: int) -> bytes:
+    shown = b""
+    with contextlib.suppress(OSError):  # how a terminal says that its other side has closed
+        while chunk := os.read(terminal, 65536):
+            shown += chunk
+    os.close(terminal)
+    return shown
+
+
+def test_without_a_command_it_shows_its_help(run: Run) -> None:
+    said = run()
+    assert (said.code, said.err) == (2, "")
+    assert "Usage: lrsweep" in said.out
 
 
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:

@@ -47,7 +47,17 @@ def network() -> lrsweep.Objective:
     return lrsweep.Objective(tanh_network, network_start, data=data)
 
 
-OBJECTIVES = {"line": lrsweep.problems.line, "valleys": lrsweep.problems.valleys, "network": network}
+def regression() -> lrsweep.Objective:
+    draw = np.random.default_rng(4)
+    return lrsweep.problems.linear_regression(draw.normal(size=(37, 5)), draw.normal(size=37))
+
+
+OBJECTIVES = {
+    "line": lrsweep.problems.line,
+    "valleys": lrsweep.problems.valleys,
+    "regression": regression,
+    "network": network,
+}
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)

@@ -30,6 +30,7 @@ ORDER = [
     "run",
     "summary",
     "advice",
+    "screen",
     "csv_file",
     "loading",
     "cli",

@@ -110,6 +110,14 @@ def test_a_place_that_cannot_be_written_to_is_refused(
         lrsweep.write_table(mixed, tmp_path / name)
 
 
+def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != tmp_path)
+    with pytest.raises(ValueError, match="cannot be written to: name another"):
+        table_module.check_path(tmp_path / "sweep.csv")
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

@@ -1,0 +1,66 @@
+"""A summary laid out for a screen: its best rows where there are many, folded to the width there is."""
+
+from typing import Any
+
+import pandas as pd
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from lrsweep.summary import rank
+
+# More settings than this are not a table to read: the best of them are shown.
+MOST_SHOWN = 40
+SHOWN_OF_MANY = 20
+
+_BETWEEN = 3
+
+
+def lay_out(summary: pd.DataFrame, *, room: int | None) -> Table:
+    """A summary as a table of text. Names are folded where there is little room, numbers never.
+
+    Args:
+        summary: What `summarize` gives.
+        room: The width there is, in characters, or None where there is no edge.
+
+    Returns:
+        A Rich table; its `width` is set, and larger than `room` where not even the numbers fit.
+
+    Example:
+        >>> table = lay_out(lrsweep.summarize(result.table), room=40)
+        >>> table.row_count, table.width
+        (3, 40)
+    """
+    shown = rank(summary).head(SHOWN_OF_MANY) if len(summary) > MOST_SHOWN else summary
+    cells = {name: [_show(name, value) for value in shown[name]] for name in shown.columns}
+    headers = {name: name.replace("median_", "median ") for name in cells}
+    widths = _widths(cells, headers, room)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, width=_total(widths))
+    for name, header in headers.items():
+        table.add_column(Text(header), justify="right", overflow="fold", width=widths[name])
+    for row in zip(*cells.values(), strict=True):
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def _widths(cells: dict[str, list[str]], headers: dict[str, str], room: int | None) -> dict[str, int]:
+    full = {name: max(len(headers[name]), *(len(cell) for cell in column)) for name, column in cells.items()}
+    if room is None or _total(full) <= room:
+        return full
+    # What room the numbers leave goes, character by character, to the name most in need of it.
+    widths = {name: max(len(cell) for cell in column) for name, column in cells.items()}
+    for _ in range(room - _total(widths)):
+        widths[max(widths, key=lambda name: full[name] - widths[name])] += 1
+    return widths
+
+
+def _total(widths: dict[str, int]) -> int:
+    return sum(widths.values()) + _BETWEEN * (len(widths) - 1)
+
+
+def _show(name: Any, value: Any) -> str:
+    if pd.isna(value):
+        return "-"
+    if name in ("converged", "diverged"):
+        return f"{value:.0%}"
+    return f"{value:,.0f}" if name == "trials" else f"{value:.4g}"
