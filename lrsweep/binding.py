@@ -1,11 +1,8 @@
-"""Which column of a trials table goes to whom: the optimizer's factory, the objective's init, or the key."""
+"""Which column of a trials table goes to whom: the optimizer's factory, `init`, the loss, a metric, or the key."""
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
-
-import numpy as np
-import pandas as pd
 
 from lrsweep.messages import unknown
 from lrsweep.objective import Objective
@@ -13,22 +10,22 @@ from lrsweep.optimizers import Factory, label
 
 SEED = "seed"
 
+# Names the row's optimizer, where several are given.
+OPTIMIZER = "optimizer"
+
 
 class Binding(NamedTuple):
-    """The columns that go to the optimizer's factory, and those that go to the objective's init, as keywords."""
+    """The columns that go as keywords to the optimizer's factory, to `init`, to the loss, and to each metric."""
 
     optimizer: tuple[str, ...]
     init: tuple[str, ...]
+    loss: tuple[str, ...] = ()
+    metrics: tuple[tuple[str, ...], ...] = ()
 
-
-class Columns(NamedTuple):
-    """The values of a trials table as arrays: `values` by column, each ``[trial]`` float64 or int32, and the seeds.
-
-    `seeds` is ``[trial] uint32``, 0 where the table has no such column.
-    """
-
-    values: dict[str, np.ndarray]
-    seeds: np.ndarray
+    @property
+    def taken(self) -> set[str]:
+        """Every column that someone takes."""
+        return {*self.optimizer, *self.init, *self.loss, *(name for names in self.metrics for name in names)}
 
 
 class _Takes(NamedTuple):
@@ -37,114 +34,83 @@ class _Takes(NamedTuple):
     anything: bool
 
 
-def bind(columns: Iterable[str], objective: Objective, optimizer: Factory) -> Binding:
-    """Says which column goes to whom; a column that several take goes to each of them.
+def bind(columns: Iterable[str], objective: Objective, optimizers: Mapping[Any, Factory]) -> dict[Any, Binding]:
+    """Says which column goes to whom, for each of some optimizers; a column that several take goes to each of them.
 
     Args:
         columns: The names of the trials table's columns.
-        objective: Its `init` takes the columns named like its keywords.
-        optimizer: The factory takes the columns named like its own, and with `**keywords` those that nobody else
-            takes.
+        objective: Its `init` takes the columns named like its keywords; its loss and its metrics those named like
+            their keyword-only arguments.
+        optimizers: Each factory takes the columns named like its keywords, and with `**keywords` those that nobody
+            else takes.
+
+    Returns:
+        A `Binding` for each of the optimizers.
 
     Raises:
-        TypeError: The optimizer cannot be called, or `init` has no place for the key.
+        TypeError: An optimizer cannot be called, or `init` has no place for the key.
         ValueError: Nobody takes a column, or a keyword without a default has none.
 
     Example:
         >>> import optax
         >>> from lrsweep.problems import line
-        >>> bind(["learning_rate", "w0", "seed"], line(), optax.sgd)
-        Binding(optimizer=('learning_rate',), init=('w0', 'seed'))
+        >>> bind(["learning_rate", "w0", "seed"], line(), {"sgd": optax.sgd})["sgd"]
+        Binding(optimizer=('learning_rate',), init=('w0', 'seed'), loss=(), metrics=())
     """
     names = list(columns)
-    if hasattr(optimizer, "update") and hasattr(optimizer, "init"):
-        raise TypeError("the optimizer is already built: pass its factory, optax.sgd rather than optax.sgd(0.1)")
-    if not callable(optimizer):
-        raise TypeError(f"the optimizer must be a factory such as optax.sgd, not {optimizer!r}")
-    factory = _takes(optimizer, skip=0)
+    factories = {}
+    for name, factory in optimizers.items():
+        if hasattr(factory, "update") and hasattr(factory, "init"):
+            raise TypeError("the optimizer is already built: pass its factory, optax.sgd rather than optax.sgd(0.1)")
+        if not callable(factory):
+            raise TypeError(f"the optimizer must be a factory such as optax.sgd, not {factory!r}")
+        factories[name] = _takes(factory, skip=0)
     start = _takes(objective.init, skip=1) if objective.draws_start else _Takes([], [], False)
-    for name in names:
-        if name != SEED and name not in factory.names + start.names and not (factory.anything or start.anything):
-            known = dict.fromkeys([*factory.names, *start.names, SEED])
-            raise ValueError(
-                f"nobody takes column {name!r} ({label(optimizer)} and {objective.name}): "
-                + unknown("keyword", name, known)
-            )
-    for owner, takes in ((f"optimizer {label(optimizer)}", factory), (f"init of objective {objective.name!r}", start)):
+    loss = _keywords(objective.loss)
+    metrics = {name: _keywords(function) for name, (function, _) in objective.measures.items()}
+
+    known = {*start.names, *loss.names, *(name for takes in metrics.values() for name in takes.names)}
+    _check_taken(names, objective, optimizers, factories, known, start.anything)
+    owners = [(f"optimizer {label(optimizers[name])}", takes) for name, takes in factories.items()]
+    owners += [(f"init of objective {objective.name!r}", start), (f"loss of objective {objective.name!r}", loss)]
+    owners += [(f"metric {name!r} of objective {objective.name!r}", takes) for name, takes in metrics.items()]
+    for owner, takes in owners:
         for name in takes.required:
             if name not in names:
                 raise ValueError(f"the {owner} needs {name!r}: add a column of that name to the trials")
-    free = [name for name in names if name != SEED and name not in factory.names + start.names]
-    return Binding(
-        optimizer=tuple(name for name in names if name in factory.names or (factory.anything and name in free)),
-        init=tuple(name for name in names if name in start.names or (start.anything and name in free)),
-    )
 
+    def taken_by(takes: _Takes, others: set[str]) -> tuple[str, ...]:
+        free = set(names) - {SEED, *others} if takes.anything else set()
+        return tuple(name for name in names if name in takes.names or name in free)
 
-def read_columns(trials: pd.DataFrame) -> Columns:
-    """Checks a trials table, and turns its columns into arrays.
-
-    Args:
-        trials: One row per trial; columns of numbers, `seed` of whole numbers from 0 to 2**32 - 1.
-
-    Raises:
-        TypeError: It is not a DataFrame, or a column holds something other than numbers.
-        ValueError: It has no rows, repeats a column or an index label, or holds a value that is missing, infinite,
-            a negative learning rate, or an integer out of range.
-
-    Example:
-        >>> read_columns(pd.DataFrame({"learning_rate": [0.1], "seed": [7]})).seeds
-        array([7], dtype=uint32)
-    """
-    if not isinstance(trials, pd.DataFrame):
-        raise TypeError(f"the trials must be a pandas DataFrame (see lrsweep.grid), not a {type(trials).__name__}")
-    for name in trials.columns:
-        if not isinstance(name, str):
-            raise TypeError(f"column {name!r} of the trials is named by a {type(name).__name__}: names must be text")
-    if not trials.columns.is_unique:
-        twice = trials.columns[trials.columns.duplicated()][0]
-        raise ValueError(f"the trials have two columns {twice!r}: names must differ")
-    if trials.index.nlevels > 1 or not trials.index.is_unique:
-        raise ValueError("the trials' index must name each row once: use trials.reset_index(drop=True)")
-    if len(trials) == 0:
-        raise ValueError("the trials table is empty: it needs at least one row")
-    values = {name: _read_column(trials[name]) for name in trials.columns}
-    seeds = values.get(SEED, np.zeros(len(trials), np.int64))
-    return Columns(values | ({SEED: seeds.astype(np.uint32)} if SEED in values else {}), seeds.astype(np.uint32))
-
-
-def _read_column(column: pd.Series) -> np.ndarray:
-    name = column.name
-    if not pd.api.types.is_any_real_numeric_dtype(column.dtype):
-        wrong = next(
-            (value for value in column if isinstance(value, bool | np.bool_) or not _is_number(value)), column.iloc[0]
+    return {
+        name: Binding(
+            optimizer=taken_by(takes, known),
+            init=taken_by(start, known.union(*(takes.names for takes in factories.values()))),
+            loss=taken_by(loss, set()),
+            metrics=tuple(taken_by(metric, set()) for metric in metrics.values()),
         )
-        raise TypeError(f"column {name!r} of the trials holds {wrong!r}: it must hold numbers")
-    whole = pd.api.types.is_integer_dtype(column.dtype) and not str(name).endswith("learning_rate")
-    numbers = column.to_numpy(dtype=float, na_value=np.nan)
-    wanted = "a finite number"
-    bad = ~np.isfinite(numbers)
-    if name == SEED:
-        wanted, whole = "a whole number from 0 to 4294967295", True
-        bad |= (numbers != np.floor(numbers)) | (numbers < 0) | (numbers >= 2**32)
-    elif whole:
-        wanted = "a whole number that fits 32 bits"
-        bad |= abs(numbers) >= 2**31
-    elif str(name).endswith("learning_rate"):
-        wanted = "a finite number, 0 or more"
-        bad |= numbers < 0
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise ValueError(
-            f"column {name!r} of the trials holds {column.iloc[row]} at row {column.index[row]!r}: it must be {wanted}"
-        )
-    if name == SEED:
-        return numbers.astype(np.int64)
-    return numbers.astype(np.int32) if whole else numbers
+        for name, takes in factories.items()
+    }
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.number)
+def _check_taken(
+    names: list[str],
+    objective: Objective,
+    optimizers: Mapping[Any, Factory],
+    factories: Mapping[Any, _Takes],
+    known: set[str],
+    anything: bool,
+) -> None:
+    if anything or any(takes.anything for takes in factories.values()):
+        return
+    there = dict.fromkeys([*(name for takes in factories.values() for name in takes.names), *sorted(known), SEED])
+    for name in names:
+        if name not in there:
+            owners = ", ".join(label(factory) for factory in optimizers.values())
+            raise ValueError(
+                f"nobody takes column {name!r} ({owners} and {objective.name}): {unknown('keyword', name, there)}"
+            )
 
 
 def _takes(function: Callable[..., Any], *, skip: int) -> _Takes:
@@ -162,3 +128,9 @@ def _takes(function: Callable[..., Any], *, skip: int) -> _Takes:
         required=[p.name for p in named if p.default is p.empty],
         anything=any(p.kind is p.VAR_KEYWORD for p in parameters),
     )
+
+
+def _keywords(function: Callable[..., Any]) -> _Takes:
+    parameters = inspect.signature(function).parameters.values()
+    named = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
+    return _Takes([p.name for p in named], [p.name for p in named if p.default is p.empty], anything=False)

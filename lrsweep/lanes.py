@@ -1,4 +1,4 @@
-"""Many trials: one trial under vmap and jit, block by block, with progress shown on a terminal."""
+"""Many trials: one trial under vmap and jit, block by block, as wide as the memory allows, with progress shown."""
 
 import sys
 import time
@@ -10,15 +10,20 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from lrsweep.binding import Columns
-from lrsweep.trial import LANE, Limits, Outcome, Program, Ran, run_trial
+from lrsweep.groups import Group
+from lrsweep.memory import available_bytes, needed_bytes, show_bytes
+from lrsweep.program import Given, Program
+from lrsweep.trial import LANE, Limits, Outcome, Ran, run_trial
 
 # Past about a thousand lanes XLA's CPU backend splits even tiny operations over threads, and slows down.
 MAX_WIDTH = 1024
 
+# How XLA's errors begin where there is not enough memory.
+OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
+
 
 class Block(NamedTuple):
-    """Which rows of a table one call of the compiled program runs; `rows` is as wide as every other block's.
+    """Which rows of a group one call of the compiled program runs; `rows` is as wide as every other block's.
 
     The last block is filled up with its own last row, and only the first `used` lanes count.
     """
@@ -27,16 +32,26 @@ class Block(NamedTuple):
     used: int
 
 
+class Task(NamedTuple):
+    """Everything that the trials of a group have in common."""
+
+    program: Program
+    group: Group
+    given: Given
+    limits: Limits
+
+
+class Done(NamedTuple):
+    """What is kept of a group's trials: outcomes and curves ``[trial, ...]``, and the block width each was run at."""
+
+    outcome: Outcome
+    curves: np.ndarray
+    widths: np.ndarray
+
+
 @partial(jax.jit, static_argnames=("program", "records"))
 def run_block(
-    program: Program,
-    values: Mapping[str, Any],
-    seeds: Any,
-    start: Any,
-    data: Any,
-    limits: Limits,
-    *,
-    records: int = 0,
+    program: Program, values: Mapping[str, Any], seeds: Any, given: Given, limits: Limits, *, records: int = 0
 ) -> Ran:
     """Runs a block of trials side by side, as one compiled program; it ends when all of them have.
 
@@ -44,8 +59,7 @@ def run_block(
         program: What is compiled.
         values: Each column, ``[lane]``.
         seeds: ``[lane] uint32``.
-        start: The parameters that every lane starts from, or None where the program has an `init`.
-        data: The objective's data, shared by all lanes.
+        given: What all lanes share.
         limits: What ends a trial.
         records: How many losses to record.
 
@@ -54,13 +68,31 @@ def run_block(
     """
 
     def lane(row: Mapping[str, Any], seed: Any) -> Ran:
-        return run_trial(program, row, seed, start, data, limits, records)
+        return run_trial(program, row, seed, given, limits, records)
 
     return jax.vmap(lane, axis_name=LANE)(values, seeds)
 
 
+def compile_block(task: Task, width: int, records: int) -> jax.stages.Compiled:
+    """The program of a group for blocks of one width; JAX keeps it, and gives it again.
+
+    The columns are weakly typed, as Python's own numbers are: what they meet decides the precision. A strongly typed
+    learning rate would turn the state of an optimizer of 16-bit parameters to 32-bit at its first update.
+
+    Args:
+        task: What is compiled.
+        width: The block width.
+        records: How many losses to record.
+    """
+    values = {
+        name: jax.ShapeDtypeStruct((width,), column.dtype, weak_type=True) for name, column in task.group.values.items()
+    }
+    seeds = jax.ShapeDtypeStruct((width,), np.uint32)
+    return run_block.lower(task.program, values, seeds, task.given, task.limits, records=records).compile()
+
+
 def choose_width(trials: int) -> int:
-    """The block width for a number of trials: the next power of two, up to `MAX_WIDTH`.
+    """The block width for a number of small trials: the next power of two, up to `MAX_WIDTH`.
 
     Example:
         >>> choose_width(3), choose_width(100_000)
@@ -69,69 +101,86 @@ def choose_width(trials: int) -> int:
     return min(MAX_WIDTH, 1 << max(0, trials - 1).bit_length())
 
 
-def blocks(trials: int, width: int) -> Iterator[Block]:
-    """Cuts the rows of a table into blocks of one width, in their order.
+def block_from(first: int, trials: int, width: int) -> Block:
+    """The block that begins with a group's row `first`.
 
     Example:
-        >>> [(block.rows.tolist(), block.used) for block in blocks(3, 2)]
-        [([0, 1], 2), ([2, 2], 1)]
+        >>> block_from(2, 3, 2)
+        Block(rows=array([2, 2]), used=1)
     """
-    for first in range(0, trials, width):
-        yield Block(np.minimum(np.arange(first, first + width), trials - 1), min(width, trials - first))
+    return Block(np.minimum(np.arange(first, first + width), trials - 1), min(width, trials - first))
 
 
-def run_lanes(
-    program: Program,
-    columns: Columns,
-    start: Any,
-    data: Any,
-    limits: Limits,
-    *,
-    records: int,
-    width: int,
-) -> tuple[Outcome, np.ndarray]:
+def run_lanes(task: Task, *, records: int, width: int | None, advance: Callable[[int], None] = lambda _: None) -> Done:
     """Runs any number of trials in blocks of one width; what is kept of a block is its outcomes and curves.
 
+    A block that does not find the memory it needs is run again at half the width, and so are those after it.
+
     Args:
-        program: What is compiled.
-        columns: The trials.
-        start: The parameters that every trial starts from, or None where the program has an `init`.
-        data: The objective's data, on the device.
-        limits: What ends a trial.
-        records: How many losses to record of each.
-        width: The block width.
+        task: What to run.
+        records: How many losses to record of each trial.
+        width: The block width; where it is None, chosen by the number of trials and the memory there is.
+        advance: Called with the number of trials that have ended since it was last called.
 
-    Returns:
-        The outcomes, ``[trial]`` each, and the curves ``[trial, records]``, as NumPy arrays.
+    Raises:
+        ValueError: Not even one trial finds the memory it needs.
     """
-    outcomes, curves = [], []
-    with _progress(len(columns.seeds)) as advance:
-        for block in blocks(len(columns.seeds), width):
-            ran = run_rows(program, columns, block.rows, start, data, limits, records=records)
-            outcome, curve = jax.tree.map(
-                lambda array, used=block.used: np.asarray(array)[:used], (ran.outcome, ran.curve)
-            )
-            outcomes.append(outcome)
-            curves.append(curve)
-            advance(block.used)
-    return jax.tree.map(lambda *parts: np.concatenate(parts), *outcomes), np.concatenate(curves)
+    trials = len(task.group.rows)
+    width = fitting_width(task, choose_width(trials), records) if width is None else width
+    outcomes, curves, widths = [], [], []
+    done = 0
+    while done < trials:
+        block = block_from(done, trials, width)
+        try:
+            ran = run_rows(task, block.rows, records=records)
+        except jax.errors.JaxRuntimeError as error:
+            if OUT_OF_MEMORY not in str(error):
+                raise
+            if width == 1:
+                raise ValueError(_too_large(needed_bytes(compile_block(task, 1, records)))) from error
+            width //= 2
+            continue
+        outcomes.append(jax.tree.map(lambda array, used=block.used: array[:used], ran.outcome))
+        curves.append(ran.curve[: block.used])
+        widths.append(np.full(block.used, width))
+        done += block.used
+        advance(block.used)
+    outcome = jax.tree.map(lambda *parts: np.concatenate(parts), *outcomes)
+    return Done(outcome, np.concatenate(curves), np.concatenate(widths))
 
 
-def run_rows(
-    program: Program,
-    columns: Columns,
-    rows: np.ndarray,
-    start: Any,
-    data: Any,
-    limits: Limits,
-    *,
-    records: int,
-) -> Ran:
-    """Runs the given rows of a table as one block, and waits for it."""
-    values = {name: column[rows] for name, column in columns.values.items()}
-    ran = run_block(program, values, columns.seeds[rows], start, data, limits, records=records)
+def run_rows(task: Task, rows: np.ndarray, *, records: int) -> Ran:
+    """Runs the given rows of a group as one block, and waits for it; its arrays are NumPy's."""
+    values = {name: column[rows] for name, column in task.group.values.items()}
+    ran = compile_block(task, len(rows), records)(values, task.group.seeds[rows], task.given, task.limits)
     _wait(ran)
-    return ran
+    return jax.tree.map(np.asarray, ran)
+
+
+def fitting_width(task: Task, width: int, records: int) -> int:
+    """The largest block width, `width` or a half of it or a half of that, whose program fits the memory there is.
+
+    Raises:
+        ValueError: Not even one trial fits.
+    """
+    there = available_bytes()
+    shared = sum(leaf.nbytes for leaf in jax.tree.leaves(task.given))
+    while True:
+        needed = needed_bytes(compile_block(task, width, records))
+        if needed <= there:
+            return width
+        if width == 1:
+            raise ValueError(_too_large(needed))
+        lane = max(1, (needed - shared) // width)
+        fits = max(1, (there - shared) // lane)
+        width = min(width // 2, 1 << (fits.bit_length() - 1))
+
+
+def _too_large(needed: int) -> str:
+    return (
+        f"a single trial needs {show_bytes(needed)} of memory, and there are {show_bytes(available_bytes())} for it on "
+        f"{jax.devices()[0].device_kind}: take a smaller model, less data or a smaller batch_size"
+    )
 
 
 def _wait(arrays: Any) -> None:
@@ -143,7 +192,8 @@ def _wait(arrays: Any) -> None:
 
 
 @contextmanager
-def _progress(trials: int) -> Iterator[Callable[[int], None]]:
+def progress(trials: int) -> Iterator[Callable[[int], None]]:
+    """Shows how many trials have ended, on a terminal and never elsewhere; gives what to call as they do."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return

@@ -1,15 +1,19 @@
-"""An objective: a loss, where it starts, its data, its minimum."""
+"""An objective: a loss, where it starts, its data and batches, what is measured beside it, its minimum."""
 
+import inspect
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lrsweep.messages import first_line
+from lrsweep.messages import unknown
+
+# What decides which update was the best, unless a metric does.
+LOSS = "loss"
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,19 +22,29 @@ class Objective:
 
     Attributes:
         loss: `loss(params) -> scalar`, or `loss(params, data) -> scalar` where there is `data`. Written in JAX,
-            for one trial: no batch axis of trials.
+            for one trial: no batch axis of trials. Keyword-only arguments (a penalty, say) are filled by the columns
+            of their names.
         init: `init(key, **columns) -> params`, a pytree of floating-point arrays, drawn with a JAX key; or such a
             pytree itself, to start every trial from. A keyword of `init` is filled by the column of that name;
             one called `seed` gets the integer that the key was made from, and is left at its default where the
             trials have no such column.
         data: A pytree of arrays with a common leading axis (the examples), or None. It is handed to the compiled
-            program as an argument, and all of it is used at every update.
+            program as an argument, once for all trials.
+        batch_size: How many examples an update sees, or None for all of them. Every epoch is a fresh permutation
+            of the examples, the same for all trials of one seed; what one leaves over begins the next one's first
+            batch.
+        metrics: What to measure beside the loss, by name: `metric(params) -> scalar`, or `metric(params, data)` on
+            the objective's data; or a pair `(metric, data)`, to measure on data of its own (a validation set).
+            Keyword-only arguments are filled as those of `loss` are.
+        best_by: What decides which update was a trial's best: `"loss"`, or the metric of that name; the least
+            value is the best.
         minimum: The least value the loss can reach, in the loss's unit. 0 suits any loss that is never negative.
         name: What messages call it; the name of `loss` where it is left out.
 
     Raises:
-        TypeError: `loss` cannot be called, or `data` holds something that is not a numeric array.
-        ValueError: `minimum` is not finite, or the arrays of `data` differ in their leading axis.
+        TypeError: `loss` or a metric cannot be called, or data holds something that is not a numeric array.
+        ValueError: `minimum` is not finite, the arrays of some data differ in their leading axis, `batch_size` is
+            not a whole number from 1 to the number of examples, or `best_by` names no metric.
 
     Example:
         >>> import jax.numpy as jnp
@@ -43,6 +57,9 @@ class Objective:
     init: Any
     _: KW_ONLY
     data: Any = None
+    batch_size: int | None = None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    best_by: str = LOSS
     minimum: float = 0.0
     name: str | None = None
 
@@ -53,75 +70,82 @@ class Objective:
             object.__setattr__(self, "name", getattr(self.loss, "__name__", type(self.loss).__name__))
         if not math.isfinite(self.minimum):
             raise ValueError(f"objective {self.name!r} states minimum={self.minimum}: it must be a finite number")
-        sizes = {}
-        for path, leaf in jax.tree_util.tree_leaves_with_path(self.data):
-            place = f"objective {self.name!r}, data{jax.tree_util.keystr(path)}"
-            array = leaf if hasattr(leaf, "dtype") else np.asarray(leaf)
-            if not (jnp.issubdtype(array.dtype, np.number) or array.dtype == np.bool_):
-                raise TypeError(f"{place} holds {array.dtype} values: data must be numeric arrays")
-            if array.ndim == 0:
-                raise ValueError(f"{place} is a scalar: data must be arrays with the examples along their first axis")
-            sizes[place] = array.shape[0]
-        if len(set(sizes.values())) > 1:
-            told = "; ".join(f"{place} has {size}" for place, size in sizes.items())
-            raise ValueError(f"data must have one leading axis in common, but {told}")
+        _check_data(f"objective {self.name!r}, data", self.data)
+        if self.batch_size is not None:
+            self._check_batch_size(self.batch_size)
+        self._check_metrics()
 
-    def loss_at(self, params: Any) -> Any:
-        """The loss of the parameters, on all of the data where there is any: a scalar.
-
-        Example:
-            >>> scaled = Objective(lambda params, data: (params * data).sum(), 0.0, data=np.array([1.0, 2.0]))
-            >>> float(scaled.loss_at(3.0))
-            9.0
-        """
-        return self.loss(params) if self.data is None else self.loss(params, self.data)
+    @property
+    def examples(self) -> int:
+        """The number of examples in its data, 0 where there is none."""
+        leaves = jax.tree.leaves(self.data)
+        return np.shape(leaves[0])[0] if leaves else 0
 
     @property
     def draws_start(self) -> bool:
         """Whether `init` is a function to call, rather than the parameters themselves."""
         return callable(self.init) and jax.tree_util.all_leaves([self.init])
 
+    @property
+    def measures(self) -> dict[str, tuple[Callable[..., Any], Any]]:
+        """Each metric by name: its function, and the data to measure on, or None for a function of the parameters.
 
-def check_objective(objective: Objective, keywords: Mapping[str, Any]) -> Any:
-    """Evaluates an objective's start and loss abstractly: nothing is compiled or computed.
+        Example:
+            >>> norm = lambda params: jnp.linalg.norm(params)
+            >>> Objective(lambda params: 0.0, jnp.ones(2), metrics={"norm": norm}).measures["norm"][1] is None
+            True
+        """
+        found = {}
+        for name, metric in self.metrics.items():
+            if isinstance(metric, tuple):
+                found[name] = metric
+            else:
+                found[name] = metric, self.data if _takes_data(metric) else None
+        return found
 
-    Args:
-        objective: The objective to check.
-        keywords: One trial's values for the keywords of `init` (shapes and dtypes are what count).
-
-    Returns:
-        The parameters, as a pytree of `jax.ShapeDtypeStruct`.
-
-    Raises:
-        TypeError: A parameter is not a floating-point array.
-        ValueError: `init` or `loss` fails, there are no parameters, or the loss is not a real scalar.
-    """
-    try:
-        if objective.draws_start:
-            params = jax.eval_shape(lambda rest: objective.init(jax.random.key(0), **rest), dict(keywords))
-        else:
-            params = jax.eval_shape(lambda: jax.tree.map(jnp.asarray, objective.init))
-    except Exception as error:
-        raise ValueError(f"the init of objective {objective.name!r} fails with {first_line(error)}") from error
-    leaves = jax.tree_util.tree_leaves_with_path(params)
-    if not leaves:
-        raise ValueError(f"the init of objective {objective.name!r} gives no parameters: it must give at least one")
-    for path, leaf in leaves:
-        if not jnp.issubdtype(leaf.dtype, jnp.floating):
-            raise TypeError(
-                f"the init of objective {objective.name!r} gives {leaf.dtype} at params{jax.tree_util.keystr(path)}: "
-                "parameters must be floating-point arrays (0.0, not 0)"
+    def _check_batch_size(self, size: Any) -> None:
+        place = f"objective {self.name!r} has batch_size={size!r}"
+        if self.data is None:
+            raise ValueError(f"{place}, but no data to draw batches from")
+        if isinstance(size, bool) or not isinstance(size, int | np.integer) or not 1 <= size <= self.examples:
+            raise ValueError(
+                f"{place}: it must be a whole number from 1 to {self.examples}, the number of its examples"
             )
-    try:
-        loss = jax.eval_shape(objective.loss_at, params)
-    except Exception as error:
-        given = "its parameters" if objective.data is None else "its parameters and data"
-        raise ValueError(
-            f"the loss of objective {objective.name!r} does not fit {given}: {first_line(error)}"
-        ) from error
-    if not hasattr(loss, "shape") or loss.shape != () or not jnp.issubdtype(loss.dtype, jnp.floating):
-        told = f"{loss.dtype}{list(loss.shape)}" if hasattr(loss, "shape") else f"a {type(loss).__name__}"
-        raise ValueError(
-            f"the loss of objective {objective.name!r} returns {told}: it must return one floating-point scalar"
-        )
-    return params
+
+    def _check_metrics(self) -> None:
+        for name, metric in self.metrics.items():
+            function, *rest = metric if isinstance(metric, tuple) else (metric,)
+            place = f"objective {self.name!r}, metric {name!r}"
+            if not callable(function) or len(rest) > 1:
+                raise TypeError(f"{place} is {metric!r}: it must be a function, or a pair (function, data)")
+            if name == LOSS:
+                raise ValueError(f"{place} is named like the loss itself: call it something else")
+            for data in rest:
+                _check_data(f"{place}, data", data)
+                if data is None:
+                    raise ValueError(f"{place} is paired with no data: leave out the pair")
+        if self.best_by != LOSS and self.best_by not in self.metrics:
+            raise ValueError(f"objective {self.name!r}: " + unknown("metric", self.best_by, [LOSS, *self.metrics]))
+
+
+def _check_data(place: str, data: Any) -> None:
+    sizes = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(data):
+        here = place + jax.tree_util.keystr(path)
+        array = leaf if hasattr(leaf, "dtype") else np.asarray(leaf)
+        if not (jnp.issubdtype(array.dtype, np.number) or array.dtype == np.bool_):
+            raise TypeError(f"{here} holds {array.dtype} values: data must be numeric arrays")
+        if array.ndim == 0:
+            raise ValueError(f"{here} is a scalar: data must be arrays with the examples along their first axis")
+        sizes[here] = array.shape[0]
+    if len(set(sizes.values())) > 1:
+        told = "; ".join(f"{here} has {size}" for here, size in sizes.items())
+        raise ValueError(f"data must have one leading axis in common, but {told}")
+    if sizes and 0 in sizes.values():
+        raise ValueError(f"{place} holds no examples: it must have at least one")
+
+
+def _takes_data(function: Callable[..., Any]) -> bool:
+    kinds = [parameter.kind for parameter in inspect.signature(function).parameters.values()]
+    named = [kind for kind in kinds if kind.name in ("POSITIONAL_ONLY", "POSITIONAL_OR_KEYWORD")]
+    return len(named) > 1 or any(kind.name == "VAR_POSITIONAL" for kind in kinds)

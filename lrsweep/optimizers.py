@@ -1,14 +1,14 @@
 """Optimizers: factories by name, and those that optax lacks."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from lrsweep.messages import first_line, unknown
+from lrsweep.messages import unknown
 
 Factory = Callable[..., optax.GradientTransformation]
 
@@ -93,78 +93,6 @@ def _factories() -> dict[str, Factory]:
         and {"learning_rate", "max_learning_rate"} & set(inspect.signature(factory).parameters)
     }
     return ours | theirs
-
-
-def build_optimizer(factory: Factory, keywords: Mapping[str, Any], params: Any) -> optax.GradientTransformation:
-    """Calls a factory inside a traced trial, with its values in the precision of the parameters.
-
-    A 64-bit learning rate would otherwise make 32-bit optimizer state 64-bit at the first update.
-
-    Args:
-        factory: The optimizer's factory.
-        keywords: One trial's values for the factory's keywords, scalars.
-        params: The parameters, or their shapes.
-
-    Example:
-        >>> optimizer = build_optimizer(optax.sgd, {"learning_rate": jnp.float32(0.5)}, jnp.ones(2))
-        >>> optimizer.update(jnp.ones(2), optimizer.init(jnp.ones(2)))[0].tolist()
-        [-0.5, -0.5]
-    """
-    precision = jnp.result_type(*jax.tree.leaves(params))
-    floating = {name for name, value in keywords.items() if jnp.issubdtype(value.dtype, jnp.floating)}
-    return factory(**{name: value.astype(precision) if name in floating else value for name, value in keywords.items()})
-
-
-def check_optimizer(factory: Factory, keywords: Mapping[str, Any], params: Any, loss_of: Callable[[Any], Any]) -> None:
-    """Builds an optimizer and makes one update abstractly, with values traced as they will be when it is compiled.
-
-    Args:
-        factory: The optimizer's factory.
-        keywords: One trial's values for the factory's keywords.
-        params: The parameters, as a pytree of `jax.ShapeDtypeStruct`.
-        loss_of: The loss of the parameters alone.
-
-    Raises:
-        TypeError: The factory does not give an `optax.GradientTransformation`, or the optimizer's state changes its
-            shape or dtype at an update.
-        ValueError: The factory, or the optimizer's `init` or `update`, fails.
-    """
-    called = label(factory)
-    built = []
-
-    def update(values: dict[str, Any], params: Any) -> Any:
-        built.append(build_optimizer(factory, values, params))
-        if not isinstance(built[0], optax.GradientTransformation):
-            return None
-        optimizer = optax.with_extra_args_support(built[0])
-        state = optimizer.init(params)
-        value, grads = jax.value_and_grad(loss_of)(params)
-        return state, optimizer.update(grads, state, params, value=value, grad=grads, value_fn=loss_of)[1]
-
-    try:
-        states = jax.eval_shape(update, dict(keywords), params)
-    except jax.errors.ConcretizationTypeError as error:
-        raise ValueError(
-            f"the optimizer {called} decides something in Python by the value of one of its columns "
-            f"({', '.join(keywords)}), which is not known while it is compiled: give it that value in the factory"
-        ) from error
-    except Exception as error:
-        raise ValueError(f"the optimizer {called} fails with {first_line(error)}") from error
-    if states is None:
-        raise TypeError(
-            f"the optimizer {called} gives a {type(built[0]).__name__}: "
-            "a factory must return an optax.GradientTransformation"
-        )
-    before, after = ([(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(state)] for state in states)
-    if before != after:
-        raise TypeError(
-            f"the optimizer {called} starts with a state of {_described(before)} and goes on with {_described(after)}: "
-            "its state must keep its shapes and dtypes"
-        )
-
-
-def _described(leaves: list[tuple[tuple[int, ...], Any]]) -> str:
-    return ", ".join(f"{dtype}{list(shape)}" for shape, dtype in leaves) or "nothing"
 
 
 def label(factory: Factory) -> str:

@@ -1,27 +1,29 @@
 """sweep(): check the trials, run them, tabulate what became of each."""
 
 import datetime
-import functools
-import importlib.metadata
-import platform
+import math
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from lrsweep.binding import Columns, bind, read_columns
-from lrsweep.lanes import choose_width, run_lanes, run_rows
-from lrsweep.objective import Objective, check_objective
-from lrsweep.optimizers import Factory, check_optimizer, label
+from lrsweep.binding import OPTIMIZER, bind
+from lrsweep.checks import check_leaves, check_program
+from lrsweep.columns import check_trials
+from lrsweep.groups import check_static, cut, optimizers_of
+from lrsweep.lanes import Done, Task, progress, run_lanes, run_rows
+from lrsweep.objective import Objective
+from lrsweep.optimizers import Factory
+from lrsweep.program import given_by, make_program
+from lrsweep.provenance import provenance_of
 from lrsweep.status import Stopping, gap
-from lrsweep.table import INDEX, check_names, result_table
-from lrsweep.trial import Limits, Program
+from lrsweep.table import check_names, result_table
+from lrsweep.trial import Limits, Outcome
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Replay:
 
     Attributes:
         params: The parameters it ended with: the objective's pytree, as NumPy arrays.
-        curve: ``[steps + 1]`` float64 Series, the loss at every update from 0 to its last.
+        curve: float64 Series, the loss at every update at which it was measured, from 0 to the trial's last.
     """
 
     params: Any
@@ -52,7 +54,7 @@ class Sweep:
     table: pd.DataFrame
     curves: pd.DataFrame | None
     provenance: dict[str, Any]
-    _rerun: Callable[[int, int], Replay] = field(repr=False)
+    _rerun: Callable[[int], Replay] = field(repr=False)
 
     def replay(self, trial: Any) -> Replay:
         """Runs one trial again, alone, and returns its parameters and its whole curve.
@@ -71,16 +73,18 @@ class Sweep:
         if trial not in self.table.index:
             raise ValueError(f"there is no trial {trial!r}: the table's index has {len(self.table)} others")
         row = int(np.flatnonzero(self.table.index == trial)[0])
-        return self._rerun(row, int(self.table["steps"].iloc[row]))
+        return self._rerun(row)
 
 
 def sweep(
     objective: Objective,
-    optimizer: Factory,
+    optimizer: Factory | Mapping[str, Factory],
     trials: pd.DataFrame,
     *,
     steps: int = 1000,
     stopping: Stopping | None = None,
+    static: Iterable[str] = (),
+    evaluate_every: int | None = None,
     record_every: int | None = None,
     block_width: int | None = None,
 ) -> Sweep:
@@ -88,20 +92,26 @@ def sweep(
 
     What is compiled depends on the objective's functions, the optimizer's factory, the columns' names and the block
     width, and is kept: other values, limits, steps and data of the same shapes compile nothing. A function that is
-    defined anew is another function, so define it once.
+    defined anew is another function, so define it once. Rows that differ in a column of text, of booleans, or named
+    in `static` are compiled apart.
 
     Args:
         objective: What is minimised.
         optimizer: A factory such as `optax.adam`: from keywords to an `optax.GradientTransformation`. It is called
-            inside the compiled program, with traced values.
-        trials: One row per trial, one column per keyword of the factory or of the objective's `init`; `seed` becomes
-            the key (0 where there is no such column). See `lrsweep.grid`.
+            inside the compiled program, with traced values. Or several by name, `{"sgd": optax.sgd, "adam":
+            optax.adam}`: the column `optimizer` then names each row's, and a column that it does not take must be
+            missing in that row.
+        trials: One row per trial, one column per keyword of the factory, of the objective's `init`, or of its loss
+            and metrics; `seed` becomes the key (0 where there is no such column). See `lrsweep.grid`.
         steps: The most updates a trial may make, 1 or more.
         stopping: When a trial has converged or diverged; `Stopping()` where it is left out.
-        record_every: Record the loss at every such update, or None for no curves. Memory for them grows with
-            ``trials * steps / record_every``.
-        block_width: How many trials run side by side, 1 or more; chosen by the number of trials where it is left
-            out. At one width a row gives the same bits whatever the other rows hold.
+        static: Columns of numbers whose values must be known while the program is compiled, such as a layer's width.
+        evaluate_every: Measure the loss over all the data, and the metrics, at every such update and at the last.
+            Where it is left out: every one; with a `batch_size`, every `record_every`-th or once an epoch.
+        record_every: Record the loss at every such update, a multiple of `evaluate_every`, or None for no curves.
+            Memory for them grows with ``trials * steps / record_every``.
+        block_width: How many trials run side by side, 1 or more; chosen by the number of trials and the memory there
+            is where it is left out. At one width a row gives the same bits whatever the other rows hold.
 
     Returns:
         A `Sweep`: the table of results, the curves, and what made them.
@@ -128,64 +138,106 @@ def sweep(
         raise TypeError(f"the objective must be a lrsweep.Objective, not a {type(objective).__name__}")
     if not isinstance(stopping, Stopping):
         raise TypeError(f"stopping must be a lrsweep.Stopping, not a {type(stopping).__name__}")
-    steps = _count("steps", steps)
-    record_every = None if record_every is None else _count("record_every", record_every)
-    columns = read_columns(trials)
-    width = choose_width(len(trials)) if block_width is None else _count("block_width", block_width)
-    check_names(trials.columns)
-    binding = bind(trials.columns, objective, optimizer)
-    columns = _in_default_precision(columns)
-    row = {name: jax.ShapeDtypeStruct((), values.dtype) for name, values in columns.values.items()}
-    params = check_objective(objective, {name: row[name] for name in binding.init})
-    check_optimizer(optimizer, {name: row[name] for name in binding.optimizer}, params, objective.loss_at)
+    check_trials(trials)
+    check_names(trials.columns, objective.metrics)
+    limits = _limits(objective, stopping, steps, evaluate_every, record_every)
+    width = None if block_width is None else _count("block_width", block_width)
+    optimizers = optimizer if isinstance(optimizer, Mapping) else {None: optimizer}
+    tasks = _tasks(objective, optimizers, trials, check_static(static, trials), limits)
 
-    program = Program(objective.loss, objective.init if objective.draws_start else None, optimizer, binding)
-    start = None if objective.draws_start else jax.tree.map(jnp.asarray, objective.init)
-    data = jax.tree.map(jnp.asarray, objective.data)
-    limits = Limits(
-        steps=steps,
+    started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
+    records = 0 if record_every is None else limits.steps // limits.record_every + 1
+    with progress(len(trials)) as advance:
+        done = [run_lanes(task, records=records, width=width, advance=advance) for task in tasks]
+    seconds = time.perf_counter() - clock
+
+    order = np.argsort(np.concatenate([task.group.rows for task in tasks]))
+    outcome: Outcome = jax.tree.map(lambda *parts: np.concatenate(parts)[order], *(part.outcome for part in done))
+    _warn_below_minimum(objective, outcome.best_loss)
+    table = result_table(trials, outcome, objective.minimum, metrics=list(objective.metrics), best_by=objective.best_by)
+    curves = None
+    if record_every is not None:
+        recorded = np.concatenate([part.curves for part in done])[order].astype(float)
+        updates = pd.RangeIndex(0, records * limits.record_every, limits.record_every, name="step")
+        curves = pd.DataFrame(recorded, index=table.index, columns=updates)
+    made = provenance_of(
+        objective,
+        optimizers,
+        stopping,
+        limits,
+        record_every,
+        [(task.group, part) for task, part in zip(tasks, done, strict=True)],
+    )
+    made |= {"started": started.isoformat(timespec="seconds"), "seconds": round(seconds, 3)}
+    return Sweep(table, curves, made, lambda row: _replay(tasks, done, row))
+
+
+def _tasks(
+    objective: Objective,
+    optimizers: Mapping[Any, Factory],
+    trials: pd.DataFrame,
+    static: list[str],
+    limits: Limits,
+) -> list[Task]:
+    """What is to be run, group by group, once all that can be checked has been."""
+    names = [None] if None in optimizers else optimizers_of(trials, optimizers)
+    columns = [name for name in trials.columns if name != OPTIMIZER or None in optimizers]
+    bindings = bind(columns, objective, {name: optimizers[name] for name in names})
+    groups = cut(trials, bindings, static)
+    if not objective.draws_start:
+        check_leaves(objective, objective.init)
+    shapes, programs = jax.eval_shape(lambda: given_by(objective)), []
+    for group in groups:
+        program = make_program(objective, optimizers[group.optimizer], bindings[group.optimizer], group.static)
+        row = {name: jax.ShapeDtypeStruct((), column.dtype, weak_type=True) for name, column in group.values.items()}
+        sample = {name: column[0].item() for name, column in group.values.items()}
+        check_program(objective, program, shapes, row, sample)
+        programs.append(program)
+    given = given_by(objective)
+    return [Task(program, group, given, limits) for program, group in zip(programs, groups, strict=True)]
+
+
+def _limits(
+    objective: Objective, stopping: Stopping, steps: int, evaluate_every: int | None, record_every: int | None
+) -> Limits:
+    record_every = None if record_every is None else _count("record_every", record_every)
+    if evaluate_every is not None:
+        evaluate_every = _count("evaluate_every", evaluate_every)
+    elif objective.batch_size is not None:
+        evaluate_every = record_every or math.ceil(objective.examples / objective.batch_size)
+    else:
+        evaluate_every = 1
+    if record_every is not None and record_every % evaluate_every != 0:
+        raise ValueError(
+            f"record_every={record_every} must be a multiple of evaluate_every={evaluate_every}: "
+            "a loss is recorded where it is measured"
+        )
+    return Limits(
+        steps=_count("steps", steps),
         tolerance=float(stopping.tolerance),
         target=None if stopping.target is None else float(stopping.target),
         hold=int(stopping.hold),
         divergence=float(stopping.divergence),
         minimum=float(objective.minimum),
-        record_every=record_every or 1,
+        evaluate_every=evaluate_every,
+        record_every=record_every or evaluate_every,
     )
-    started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
-    records = 0 if record_every is None else steps // record_every + 1
-    outcome, curves = run_lanes(program, columns, start, data, limits, records=records, width=width)
-    seconds = time.perf_counter() - clock
 
-    table = result_table(trials, outcome, objective.minimum)
-    _warn_below_minimum(objective, outcome.best_loss)
 
-    def rerun(place: int, last: int) -> Replay:
-        # The block stops at this trial's own last update; all of its lanes run this trial.
-        rows = np.full(width, place)
-        ran = run_rows(program, columns, rows, start, data, limits._replace(record_every=1), records=last + 1)
-        params, curve = jax.tree.map(lambda array: np.asarray(array)[0], (ran.params, ran.curve))
-        return Replay(params, pd.Series(curve.astype(float), name="loss").rename_axis("step"))
-
-    return Sweep(
-        table=table,
-        curves=None if record_every is None else _curves(curves, record_every, table.index),
-        provenance={
-            "objective": objective.name,
-            "optimizer": label(optimizer),
-            "trials": len(trials),
-            "steps": steps,
-            "stopping": {name: _json_number(value) for name, value in vars(stopping).items()},
-            "minimum": float(objective.minimum),
-            "record_every": record_every,
-            "block_width": width,
-            "dtype": str(outcome.final_loss.dtype),
-            "device": {"platform": jax.default_backend(), "kind": jax.devices()[0].device_kind},
-            "versions": dict(_versions()),
-            "started": started.isoformat(timespec="seconds"),
-            "seconds": round(seconds, 3),
-        },
-        _rerun=rerun,
-    )
+def _replay(tasks: list[Task], done: list[Done], row: int) -> Replay:
+    """Runs the trial of a row again, in every lane of a block as wide as the one it was run in."""
+    turn = next(turn for turn, task in enumerate(tasks) if row in task.group.rows)
+    task, place = tasks[turn], int(np.searchsorted(tasks[turn].group.rows, row))
+    every = task.limits.evaluate_every
+    steps = int(done[turn].outcome.steps[place])
+    task = task._replace(limits=task.limits._replace(record_every=every))
+    ran = run_rows(task, np.full(done[turn].widths[place], place), records=steps // every + 1)
+    params, curve, final = jax.tree.map(lambda array: array[0], (ran.params, ran.curve, ran.outcome.final_loss))
+    updates = np.arange(0, steps + 1, every)
+    if steps % every != 0:
+        # It ended between two of the updates at which losses are recorded, and was measured there.
+        updates, curve = np.append(updates, steps), np.append(curve, final)
+    return Replay(params, pd.Series(curve.astype(float), pd.Index(updates, name="step"), name="loss"))
 
 
 def _count(name: str, value: Any) -> int:
@@ -194,20 +246,6 @@ def _count(name: str, value: Any) -> int:
     if not 1 <= value < 2**31 - 1:
         raise ValueError(f"{name}={value} must be 1 or more")
     return int(value)
-
-
-def _in_default_precision(columns: Columns) -> Columns:
-    floating = jax.dtypes.canonicalize_dtype(float)
-    values = {
-        name: column.astype(floating) if column.dtype == np.float64 else column
-        for name, column in columns.values.items()
-    }
-    return columns._replace(values=values)
-
-
-def _curves(curves: np.ndarray, every: int, index: pd.Index) -> pd.DataFrame:
-    steps = pd.RangeIndex(0, curves.shape[1] * every, every, name="step")
-    return pd.DataFrame(curves.astype(float), index=index.rename(INDEX), columns=steps)
 
 
 def _warn_below_minimum(objective: Objective, best_loss: np.ndarray) -> None:
@@ -220,13 +258,3 @@ def _warn_below_minimum(objective: Objective, best_loss: np.ndarray) -> None:
             f"Objective(..., minimum={least:.6g}) or less, or give Stopping(target=...)",
             stacklevel=3,
         )
-
-
-def _json_number(value: Any) -> Any:
-    return value if value is None or np.isfinite(value) else str(value)
-
-
-@functools.cache
-def _versions() -> dict[str, str]:
-    packages = ("lrsweep", "jax", "jaxlib", "optax", "numpy", "pandas")
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in packages}

@@ -2,13 +2,14 @@
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lrsweep.objective import LOSS
 from lrsweep.status import Status, gap
 from lrsweep.trial import NEVER, Outcome
 
@@ -27,10 +28,45 @@ RESULT_DTYPES: dict[str, Any] = {
     "rate": np.dtype("float64"),
 }
 
+# After those, where an objective has metrics: what decided the best update, and each metric at the end and there.
+BEST_BY = "best_by"
+
 ENDINGS = (".csv", ".parquet")
 
 
-def check_names(columns: Iterable[str]) -> None:
+def final(metric: str) -> str:
+    """The column of a metric at the end of a trial.
+
+    Example:
+        >>> final("accuracy")
+        'final_accuracy'
+    """
+    return f"final_{metric}"
+
+
+def at_best(metric: str) -> str:
+    """The column of a metric at a trial's best update.
+
+    Example:
+        >>> at_best("accuracy")
+        'accuracy_at_best'
+    """
+    return f"{metric}_at_best"
+
+
+def metrics_of(table: pd.DataFrame) -> list[str]:
+    """The metrics that a result table holds, by name.
+
+    Example:
+        >>> metrics_of(result.table)
+        []
+    """
+    names = list(table.columns)
+    after = names[names.index("rate") + 1 :]
+    return [name.removeprefix("final_") for name in after if name.startswith("final_")]
+
+
+def check_names(columns: Iterable[str], metrics: Iterable[str] = ()) -> None:
     """Refuses a trials table whose columns would collide with the result's.
 
     Raises:
@@ -39,22 +75,28 @@ def check_names(columns: Iterable[str]) -> None:
     Example:
         >>> check_names(["learning_rate", "seed"])
     """
+    ours = {*RESULT_DTYPES, INDEX, BEST_BY, *(column(name) for name in metrics for column in (final, at_best))}
     for name in columns:
-        if name in RESULT_DTYPES or name == INDEX:
+        if name in ours:
             raise ValueError(f"column {name!r} of the trials is named like one of the result's own: rename or drop it")
 
 
-def result_table(trials: pd.DataFrame, outcome: Outcome, minimum: float) -> pd.DataFrame:
+def result_table(
+    trials: pd.DataFrame, outcome: Outcome, minimum: float, *, metrics: Sequence[str] = (), best_by: str = LOSS
+) -> pd.DataFrame:
     """The caller's trials and what became of each.
 
     Args:
         trials: The table that went in.
         outcome: ``[trial]`` arrays, in its order.
         minimum: The least value the loss can reach.
+        metrics: The names of the outcome's metrics.
+        best_by: What decided the best update.
 
     Returns:
-        The same rows under the same index, called `trial`: the caller's columns, then those of `RESULT_DTYPES`.
-        `rate` is `(gap_steps / gap_0) ** (1 / steps)`, NaN where no update was made.
+        The same rows under the same index, called `trial`: the caller's columns, then those of `RESULT_DTYPES`, then,
+        where there are metrics, `best_by` and two columns for each of them. `rate` is
+        `(gap_steps / gap_0) ** (1 / steps)`, NaN where no update was made.
     """
     gaps = [gap(loss, loss.dtype.type(minimum)).astype(float) for loss in (outcome.initial_loss, outcome.final_loss)]
     with np.errstate(all="ignore"):
@@ -70,6 +112,10 @@ def result_table(trials: pd.DataFrame, outcome: Outcome, minimum: float) -> pd.D
         if missing.any():
             columns[name][missing] = pd.NA
     results = pd.DataFrame({name: columns[name] for name in RESULT_DTYPES}, index=trials.index).astype(RESULT_DTYPES)
+    if metrics:
+        results[BEST_BY] = pd.Series(best_by, index=trials.index, dtype="str")
+        for name, at_end, there in zip(metrics, outcome.final_metrics, outcome.best_metrics, strict=True):
+            results[final(name)], results[at_best(name)] = at_end.astype(float), there.astype(float)
     return pd.concat([trials, results], axis=1).rename_axis(INDEX)
 
 

@@ -1,6 +1,6 @@
 """One trial as scalar JAX code: it starts, follows the gradient until it ends, and says what became of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -8,8 +8,7 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from lrsweep.binding import Binding
-from lrsweep.optimizers import build_optimizer
+from lrsweep.program import Given, Program, extra_arguments
 from lrsweep.status import classify, gap
 
 # The axis that trials run side by side on. A trial asks along it only whether any of them is still going.
@@ -19,22 +18,11 @@ LANE = "lane"
 NEVER = -1
 
 
-class Program(NamedTuple):
-    """What a trial is compiled from. Equal programs share one compilation.
-
-    `init` is None where every trial starts from the same parameters, which are then an argument of `run_trial`.
-    """
-
-    loss: Callable[..., Any]
-    init: Callable[..., Any] | None
-    optimizer: Callable[..., optax.GradientTransformation]
-    binding: Binding
-
-
 class Limits(NamedTuple):
     """The numbers that end a trial, arguments of the compiled program: another value compiles nothing.
 
-    `target` is a loss, or None for a share of the starting gap (`tolerance`).
+    `target` is a loss, or None for a share of the starting gap (`tolerance`). Losses and metrics are measured at every
+    `evaluate_every`-th update, and those of every `record_every`-th, a multiple of it, recorded.
     """
 
     steps: Any
@@ -43,6 +31,7 @@ class Limits(NamedTuple):
     hold: Any
     divergence: Any
     minimum: Any
+    evaluate_every: Any
     record_every: Any
 
 
@@ -50,7 +39,7 @@ class Outcome(NamedTuple):
     """What became of a trial: scalars here, ``[trial]`` once many have run.
 
     `status` is a `Status`; `steps`, `converged_at`, `diverged_at` and `best_at` are int32 in updates, with `NEVER`
-    where there is none; the losses are in the loss's dtype.
+    where there is none; the losses are in the loss's dtype, the metrics in their own.
     """
 
     status: Any
@@ -61,6 +50,8 @@ class Outcome(NamedTuple):
     final_loss: Any
     best_loss: Any
     best_at: Any
+    final_metrics: tuple[Any, ...]
+    best_metrics: tuple[Any, ...]
 
 
 class Ran(NamedTuple):
@@ -69,6 +60,19 @@ class Ran(NamedTuple):
     outcome: Outcome
     params: Any
     curve: Any
+
+
+class Measured(NamedTuple):
+    """What is known of the parameters after some update.
+
+    `due` says whether the loss over all the data and the metrics have been measured there; `sound`, known always,
+    whether the parameters and the loss that the update saw are finite.
+    """
+
+    due: Any
+    sound: Any
+    loss: Any
+    metrics: tuple[Any, ...]
 
 
 class _Watch(NamedTuple):
@@ -81,8 +85,10 @@ class _Watch(NamedTuple):
     steps: Any
     initial_loss: Any
     final_loss: Any
+    final_metrics: tuple[Any, ...]
     best_loss: Any
     best_at: Any
+    best_metrics: tuple[Any, ...]
     half_loss: Any
     late_loss: Any
     promised: Any
@@ -92,19 +98,12 @@ class _State(NamedTuple):
     k: Any
     params: Any
     optimizer: Any
+    batches: Any
     watch: _Watch
     curve: Any
 
 
-def run_trial(
-    program: Program,
-    row: Mapping[str, Any],
-    seed: Any,
-    start: Any,
-    data: Any,
-    limits: Limits,
-    records: int,
-) -> Ran:
+def run_trial(program: Program, row: Mapping[str, Any], seed: Any, given: Given, limits: Limits, records: int) -> Ran:
     """Runs one trial; to be called under `jax.vmap(..., axis_name=LANE)`.
 
     The loop goes on while any trial beside this one does, so that its condition, and the count of updates, are the
@@ -114,48 +113,87 @@ def run_trial(
         program: What is compiled.
         row: The trial's columns, scalars by name.
         seed: uint32, what its key is made from.
-        start: The parameters to start from, or None where the program has an `init`.
-        data: The objective's data, or None.
+        given: What all trials share.
         limits: What ends it.
         records: How many losses to record: those of the updates 0, `record_every`, 2 `record_every`, ...
     """
-    loss_of = program.loss if data is None else lambda params: program.loss(params, data)
-    if program.init is not None:
-        start = program.init(jax.random.key(seed), **{name: row[name] for name in program.binding.init})
-    params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), start)
-    dtype = jax.eval_shape(loss_of, params).dtype
-    settings = {name: row[name] for name in program.binding.optimizer}
-    optimizer = optax.with_extra_args_support(build_optimizer(program.optimizer, settings, params))
+    params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), program.start(row, seed, given))
+    optimizer = optax.with_extra_args_support(program.build_optimizer(row))
 
     def step(state: _State) -> _State:
+        batch, batches = program.next_batch(state.batches, given)
+        loss_of = program.loss_on(row, batch)
         loss, grads = jax.value_and_grad(loss_of)(state.params)
-        watch = observe(state.watch, state.k, loss, state.params, limits)
+        measured = measure(program, row, state.k, state.params, loss, state.watch.going, given, limits)
+        watch = observe(state.watch, state.k, measured, limits, program.best_place)
         updates, optimizer_state = optimizer.update(
-            grads, state.optimizer, state.params, value=loss, grad=grads, value_fn=loss_of
+            grads, state.optimizer, state.params, **extra_arguments(loss, grads, loss_of)
         )
         params = _where(watch.going, optax.apply_updates(state.params, updates), state.params)
         watch = _note_promise(watch, state.k, grads, updates, limits)
-        curve = _record(state.curve, state.k, loss, state.watch.going, limits.record_every)
-        return _State(state.k + 1, params, optimizer_state, watch, curve)
+        curve = _record(state.curve, state.k, measured.loss, state.watch.going, limits.record_every)
+        return _State(state.k + 1, params, optimizer_state, batches, watch, curve)
 
+    watch = _first_watch(program, row, params, given)
+    curve = jnp.full(records, jnp.nan, watch.final_loss.dtype)
     state = lax.while_loop(
         lambda state: lax.pmax(state.watch.going.astype(jnp.int32), LANE) > 0,
         step,
-        _State(jnp.int32(0), params, optimizer.init(params), _first_watch(dtype), jnp.full(records, jnp.nan, dtype)),
+        _State(jnp.int32(0), params, optimizer.init(params), program.open_stream(seed, given), watch, curve),
     )
     return Ran(_outcome(state.watch, limits), state.params, state.curve)
 
 
-def observe(watch: _Watch, k: Any, loss: Any, params: Any, limits: Limits) -> _Watch:
-    """Takes note of the loss at the parameters after `k` updates, and decides whether the trial ends there."""
+def measure(
+    program: Program,
+    row: Mapping[str, Any],
+    k: Any,
+    params: Any,
+    loss: Any,
+    going: Any,
+    given: Given,
+    limits: Limits,
+) -> Measured:
+    """Measures the loss over all the data and the metrics, where they are due.
+
+    They are at every `evaluate_every`-th update, at the last, and where something is no longer finite. What is
+    measured for one trial is measured for all beside it, since they run in step; who is not due pays no attention.
+
+    Args:
+        program: What is compiled.
+        row: The trial's columns.
+        k: int32, the number of updates so far.
+        params: The parameters after them.
+        loss: Their loss on the examples that the next update sees.
+        going: bool, whether the trial has not ended.
+        given: What all trials share.
+        limits: What says when.
+    """
+    sound = jnp.isfinite(loss)
+    for leaf in jax.tree.leaves(params):
+        sound &= jnp.isfinite(leaf).all()
+    due = (k % limits.evaluate_every == 0) | (k >= limits.steps) | ~sound
+    if program.sees_loss:
+        return Measured(due, sound, loss, ())
+
+    def now() -> tuple[Any, tuple[Any, ...]]:
+        over_all = loss if program.batch_size is None else program.loss_on(row, given.data)(params)
+        return over_all, program.measure_all(row, params, given)
+
+    def later() -> tuple[Any, tuple[Any, ...]]:
+        return jax.tree.map(lambda like: jnp.full(like.shape, jnp.nan, like.dtype), jax.eval_shape(now))
+
+    anyone = lax.pmax((due & going).astype(jnp.int32), LANE) > 0
+    return Measured(due, sound, *lax.cond(anyone, now, later))
+
+
+def observe(watch: _Watch, k: Any, measured: Measured, limits: Limits, best_place: int | None) -> _Watch:
+    """Takes note of what was measured after `k` updates, where it was, and decides whether the trial ends there."""
+    loss = measured.loss
     minimum = jnp.asarray(limits.minimum, loss.dtype)
     initial_loss = jnp.where(k == 0, loss, watch.initial_loss)
     gap_0, gap_k = gap(initial_loss, minimum), gap(loss, minimum)
-
-    finite = jnp.isfinite(loss)
-    for leaf in jax.tree.leaves(params):
-        finite &= jnp.isfinite(leaf).all()
-    diverged = ~finite | (gap_k > limits.divergence * abs(gap_0))
+    diverged = ~measured.sound | ~jnp.isfinite(loss) | (gap_k > limits.divergence * abs(gap_0))
 
     # A start below the stated minimum counts as at it: no share of a negative gap would be nearer.
     near = gap_k <= limits.tolerance * jnp.maximum(gap_0, 0) if limits.target is None else loss <= limits.target
@@ -164,8 +202,11 @@ def observe(watch: _Watch, k: Any, loss: Any, params: Any, limits: Limits) -> _W
     last = k >= limits.steps
     converged = at_target & ((k - since + 1 >= limits.hold) | last)
 
-    better = (loss < watch.best_loss) | (jnp.isnan(watch.best_loss) & ~jnp.isnan(loss))
-    best_loss = jnp.where(better, loss, watch.best_loss)
+    score, best_score = (
+        _score(loss, measured.metrics, best_place),
+        _score(watch.best_loss, watch.best_metrics, best_place),
+    )
+    better = (score < best_score) | (jnp.isnan(best_score) & ~jnp.isnan(score)) | (k == 0)
     seen = watch._replace(
         going=~(converged | diverged | last),
         at_target_since=since,
@@ -174,12 +215,18 @@ def observe(watch: _Watch, k: Any, loss: Any, params: Any, limits: Limits) -> _W
         steps=k,
         initial_loss=initial_loss,
         final_loss=loss,
-        best_loss=best_loss,
+        final_metrics=measured.metrics,
+        best_loss=jnp.where(better, loss, watch.best_loss),
         best_at=jnp.where(better, k, watch.best_at),
-        half_loss=jnp.where(k <= limits.steps // 2, best_loss, watch.half_loss),
-        late_loss=jnp.where(k <= _late(limits.steps), best_loss, watch.late_loss),
+        best_metrics=_where(better, measured.metrics, watch.best_metrics),
+        half_loss=jnp.where(k <= limits.steps // 2, jnp.fmin(loss, watch.half_loss), watch.half_loss),
+        late_loss=jnp.where(k <= _late(limits.steps), jnp.fmin(loss, watch.late_loss), watch.late_loss),
     )
-    return _where(watch.going, seen, watch)
+    return _where(watch.going & measured.due, seen, watch)
+
+
+def _score(loss: Any, metrics: tuple[Any, ...], best_place: int | None) -> Any:
+    return loss if best_place is None else metrics[best_place]
 
 
 def _note_promise(watch: _Watch, k: Any, grads: Any, updates: Any, limits: Limits) -> _Watch:
@@ -189,8 +236,11 @@ def _note_promise(watch: _Watch, k: Any, grads: Any, updates: Any, limits: Limit
     return watch._replace(promised=watch.promised + jnp.where(counts, promised, 0))
 
 
-def _first_watch(dtype: Any) -> _Watch:
-    nan, zero, never = jnp.full((), jnp.nan, dtype), jnp.int32(0), jnp.int32(NEVER)
+def _first_watch(program: Program, row: Mapping[str, Any], params: Any, given: Given) -> _Watch:
+    loss_like = jax.eval_shape(program.loss_on(row, given.data), params)
+    metrics_like = jax.eval_shape(lambda: program.measure_all(row, params, given))
+    nan, zero, never = jnp.full((), jnp.nan, loss_like.dtype), jnp.int32(0), jnp.int32(NEVER)
+    metrics = tuple(jnp.full((), jnp.nan, like.dtype) for like in metrics_like)
     return _Watch(
         going=jnp.bool_(True),
         at_target_since=never,
@@ -199,11 +249,13 @@ def _first_watch(dtype: Any) -> _Watch:
         steps=zero,
         initial_loss=nan,
         final_loss=nan,
+        final_metrics=metrics,
         best_loss=nan,
         best_at=zero,
+        best_metrics=metrics,
         half_loss=nan,
         late_loss=nan,
-        promised=jnp.zeros((), dtype),
+        promised=jnp.zeros((), nan.dtype),
     )
 
 
@@ -242,4 +294,6 @@ def _outcome(watch: _Watch, limits: Limits) -> Outcome:
         final_loss=watch.final_loss,
         best_loss=watch.best_loss,
         best_at=watch.best_at,
+        final_metrics=watch.final_metrics,
+        best_metrics=watch.best_metrics,
     )

@@ -99,7 +99,7 @@ def test_out_leaves_the_table_and_beside_it_what_made_it(run: Run, folder: Path,
     assert made["command"] == f"lrsweep {' '.join(words)} --tolerance 1e-3 --out sweep{ending}"
     assert (made["objective"], made["optimizer"], made["steps"], made["trials"]) == ("valleys", "adam", 50, 3)
     assert made["stopping"]["tolerance"] == 1e-3
-    assert {"versions", "device", "dtype", "started", "seconds", "block_width"} <= set(made)
+    assert {"versions", "device", "dtype", "started", "seconds", "groups"} <= set(made)
     trials = lrsweep.grid(learning_rate=[0.01, 0.1, 1.0])
     stopping = lrsweep.Stopping(tolerance=1e-3)
     swept = lrsweep.sweep(lrsweep.problems.valleys(), optax.adam, trials, steps=50, stopping=stopping).table

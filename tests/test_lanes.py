@@ -14,9 +14,11 @@ from jax import export
 from pandas.testing import assert_frame_equal
 
 import lrsweep
-from lrsweep.binding import bind, read_columns
-from lrsweep.lanes import blocks, run_block
-from lrsweep.trial import Limits, Program
+from lrsweep.binding import bind
+from lrsweep.groups import cut
+from lrsweep.lanes import block_from, run_block
+from lrsweep.program import given_by, make_program
+from lrsweep.trial import Limits
 
 RESULTS = [
     "status",
@@ -110,9 +112,12 @@ def test_rows_with_the_same_seed_start_from_the_same_place() -> None:
 
 @pytest.mark.parametrize(("trials", "width"), [(1, 1), (1, 4), (7, 3), (8, 4), (1025, 1024)])
 def test_blocks_cover_every_row_once_and_are_all_one_width(trials: int, width: int) -> None:
-    cut = list(blocks(trials, width))
-    assert {len(block.rows) for block in cut} == {width}
-    assert np.concatenate([block.rows[: block.used] for block in cut]).tolist() == list(range(trials))
+    blocks, done = [], 0
+    while done < trials:
+        blocks.append(block_from(done, trials, width))
+        done += blocks[-1].used
+    assert {len(block.rows) for block in blocks} == {width}
+    assert np.concatenate([block.rows[: block.used] for block in blocks]).tolist() == list(range(trials))
 
 
 def test_a_block_ends_with_the_last_of_its_lanes() -> None:
@@ -126,11 +131,11 @@ def test_a_block_ends_with_the_last_of_its_lanes() -> None:
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_the_program_lowers_for_cpu_cuda_and_tpu(name: str) -> None:
     objective, trials = OBJECTIVES[name](), lrsweep.grid(learning_rate=0.1, b1=0.1, seed=range(8))
-    program = Program(objective.loss, objective.init, optax.adam, bind(trials.columns, objective, optax.adam))
-    columns = read_columns(trials)
-    values = {column: array.astype(np.float32) for column, array in columns.values.items()}
-    limits = Limits(100, 1e-4, None, 10, 1e6, objective.minimum, 10)
-    arguments = values, columns.seeds, None, jax.tree.map(jnp.asarray, objective.data), limits
+    binding = bind(trials.columns, objective, {None: optax.adam})[None]
+    (group,) = cut(trials, {None: binding}, [])
+    program = make_program(objective, optax.adam, binding)
+    limits = Limits(100, 1e-4, None, 10, 1e6, objective.minimum, 1, 10)
+    arguments = group.values, group.seeds, given_by(objective), limits
     lower = export.export(jax.jit(partial(run_block, program, records=11)), platforms=["cpu", "cuda", "tpu"])
     exported = lower(*arguments)
     assert exported.platforms == ("cpu", "cuda", "tpu")

@@ -56,6 +56,8 @@ def test_the_rate_is_the_mean_factor_of_the_gap() -> None:
         final_loss=np.array([2.0, 65.0, np.inf, 1.0]),
         best_loss=np.array([2.0, 9.0, np.inf, 1.0]),
         best_at=np.array([4, 0, 0, 0]),
+        final_metrics=(),
+        best_metrics=(),
     )
     table = table_module.result_table(pd.DataFrame(index=range(4)), outcome, minimum=1.0)
     # (1 / 16) ** (1 / 4), (64 / 8) ** (1 / 3); no update was made; no gap to begin with.

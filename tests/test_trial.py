@@ -220,15 +220,15 @@ def test_a_line_search_runs_inside_a_sweep() -> None:
 
 def test_the_loop_is_scalar_code_but_for_the_name_of_its_axis() -> None:
     from lrsweep.binding import bind
-    from lrsweep.trial import Limits, Program, run_trial
+    from lrsweep.program import given_by, make_program
+    from lrsweep.trial import Limits, run_trial
 
     problem = lrsweep.problems.quadratic([1.0], [1.0])
-    program = Program(problem.loss, None, optax.sgd, bind(["learning_rate"], problem, optax.sgd))
-    limits = Limits(8, 1e-4, None, 10, 1e6, 0.0, 1)
-    start = {"x": jnp.ones(1)}
+    program = make_program(problem, optax.sgd, bind(["learning_rate"], problem, {None: optax.sgd})[None])
+    limits = Limits(8, 1e-4, None, 10, 1e6, 0.0, 1, 1)
 
     def one(rate: Any) -> Any:
-        return run_trial(program, {"learning_rate": rate}, jnp.uint32(0), start, jnp.ones(1), limits, 0)
+        return run_trial(program, {"learning_rate": rate}, jnp.uint32(0), given_by(problem), limits, 0)
 
     shapes = {leaf.shape for leaf in jax.tree.leaves(jax.vmap(one, axis_name=LANE)(jnp.array([0.5])).outcome)}
     assert shapes == {(1,)}

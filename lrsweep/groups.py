@@ -1,0 +1,153 @@
+"""A trials table cut into groups of rows that one compiled program runs."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from lrsweep.binding import OPTIMIZER, SEED, Binding
+from lrsweep.columns import holds_words, read_numbers, read_words
+from lrsweep.messages import unknown
+
+
+class Static(NamedTuple):
+    """A keyword whose value a program is compiled for. Its type tells 1 from True and from 1.0, which are equal."""
+
+    name: str
+    value: Any
+    type: type
+
+
+class Group(NamedTuple):
+    """Rows that one program runs.
+
+    Attributes:
+        rows: ``[row] int64``, their places in the trials table, ascending.
+        optimizer: The name of their optimizer, or None where there is but one, without a name.
+        static: What the program is compiled for.
+        values: Their other columns that someone takes, ``[row]`` each, float or int32.
+        seeds: ``[row] uint32``, 0 where the table has no such column.
+    """
+
+    rows: np.ndarray
+    optimizer: Any
+    static: tuple[Static, ...]
+    values: dict[str, np.ndarray]
+    seeds: np.ndarray
+
+
+def optimizers_of(trials: pd.DataFrame, optimizers: Mapping[str, Any]) -> list[Any]:
+    """The names in the column `optimizer`, in the order they first appear.
+
+    Raises:
+        ValueError: There is no such column, or it names an optimizer that is not given.
+
+    Example:
+        >>> optimizers_of(pd.DataFrame({"optimizer": ["adam", "sgd", "adam"]}), {"sgd": 1, "adam": 2})
+        ['adam', 'sgd']
+    """
+    if OPTIMIZER not in trials.columns:
+        raise ValueError(f"with several optimizers the trials need a column {OPTIMIZER!r} that names each row's")
+    names = list(dict.fromkeys(read_words(trials[OPTIMIZER])))
+    for name in names:
+        if name not in optimizers:
+            raise ValueError(f"column {OPTIMIZER!r} of the trials: " + unknown("optimizer", str(name), optimizers))
+    return names
+
+
+def check_static(static: Iterable[str], trials: pd.DataFrame) -> list[str]:
+    """The columns that `static` names, as a list.
+
+    Raises:
+        ValueError: The trials have no such column, or it is `seed`.
+    """
+    names = [static] if isinstance(static, str) else list(static)
+    for name in names:
+        if name not in trials.columns:
+            raise ValueError("static: " + unknown("column", str(name), trials.columns))
+        if name == SEED:
+            raise ValueError(f"static: the column {SEED!r} becomes the key, which no program is compiled for")
+    return names
+
+
+def cut(trials: pd.DataFrame, bindings: Mapping[Any, Binding], static: Collection[str]) -> list[Group]:
+    """Cuts a table into groups, in the order of their first rows.
+
+    Rows of one group have their optimizer, and the values of all columns of text, booleans, or named in `static`, in
+    common.
+
+    Args:
+        trials: A table that `check_trials` has passed.
+        bindings: Who takes what, by the name of the optimizer; None where there is but one.
+        static: Columns of numbers that must be known while a program is compiled.
+
+    Raises:
+        TypeError: A column holds something other than numbers, text or booleans.
+        ValueError: A value is missing or out of range, or a row has a value that its optimizer does not take.
+
+    Example:
+        >>> trials = pd.DataFrame({"width": [8, 16, 8], "learning_rate": [0.1, 0.1, 0.2]})
+        >>> binding = Binding(optimizer=("learning_rate",), init=("width",))
+        >>> [(group.rows.tolist(), group.static[0].value) for group in cut(trials, {None: binding}, ["width"])]
+        [([0, 2], 8), ([1], 16)]
+    """
+    fixed = [name for name in trials.columns if name in static or holds_words(trials[name])]
+    groups = []
+    for optimizer, binding in bindings.items():
+        mine = np.ones(len(trials), bool) if optimizer is None else (trials[OPTIMIZER] == optimizer).to_numpy(bool)
+        rows = np.flatnonzero(mine)
+        part = trials.iloc[rows]
+        for name in trials.columns:
+            if name not in binding.taken and name not in (SEED, OPTIMIZER):
+                _check_absent(part[name], optimizer)
+        values, words = {}, {}
+        for name in trials.columns:
+            if name not in binding.taken and name != SEED:
+                continue
+            if name in fixed:
+                words[name] = _read_fixed(part[name])
+            else:
+                values[name] = read_numbers(part[name])
+        seeds = values.get(SEED, np.zeros(len(rows), np.uint32))
+        taken = {name: column for name, column in values.items() if name in binding.taken}
+        for static_values, members in _members(words, len(rows)):
+            groups.append(
+                Group(
+                    rows[members],
+                    optimizer,
+                    static_values,
+                    {name: column[members] for name, column in taken.items()},
+                    seeds[members],
+                )
+            )
+    return sorted(groups, key=lambda group: group.rows[0])
+
+
+def _members(words: dict[str, list[Any]], rows: int) -> list[tuple[tuple[Static, ...], np.ndarray]]:
+    if not words:
+        return [((), np.arange(rows))]
+    codes = pd.DataFrame({name: pd.factorize(np.array(column, object))[0] for name, column in words.items()})
+    found = []
+    for _, members in codes.groupby(list(words), sort=False).indices.items():
+        first = members[0]
+        values = tuple(Static(name, column[first], type(column[first])) for name, column in words.items())
+        found.append((values, np.sort(members)))
+    return found
+
+
+def _read_fixed(column: pd.Series) -> list[Any]:
+    if holds_words(column):
+        return list(read_words(column))
+    read_numbers(column)
+    return column.tolist()
+
+
+def _check_absent(column: pd.Series, optimizer: Any) -> None:
+    there = column.notna().to_numpy()
+    if there.any():
+        row = int(np.argmax(there))
+        raise ValueError(
+            f"column {column.name!r} of the trials holds {column.iloc[row]!r} at row {column.index[row]!r}, but "
+            f"{optimizer} does not take it: leave it missing there"
+        )
