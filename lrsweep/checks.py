@@ -163,11 +163,11 @@ def _check_optimizer(owner: str, program: Program, given: Given, row: Mapping[st
         built.append(program.build_optimizer(row))
         if not isinstance(built[0], optax.GradientTransformation):
             return None
-        optimizer = optax.with_extra_args_support(built[0])
-        state = optimizer.init(params)
+        state = built[0].init(params)
         loss_of = program.loss_on(row, data)
         value, grads = jax.value_and_grad(loss_of)(params)
-        return state, optimizer.update(grads, state, params, **extra_arguments(value, grads, loss_of))[1]
+        extra = extra_arguments(built[0], value, grads, loss_of)
+        return state, built[0].update(grads, state, params, **extra)[1]
 
     try:
         states = _abstractly(update, row, params, _some(given.data, program.batch_size))

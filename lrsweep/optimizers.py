@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -54,6 +54,46 @@ def gauss_seidel(learning_rate: Any, *, backward: bool = False) -> optax.Gradien
         return structure.unflatten(moves), state
 
     return optax.GradientTransformationExtraArgs(init, update)
+
+
+class _LookaheadState(NamedTuple):
+    inner: Any
+    slow: Any
+
+
+def lookahead(
+    fast_optimizer: optax.GradientTransformation, sync_period: int, slow_step_size: Any
+) -> optax.GradientTransformation:
+    """`optax.lookahead` for any parameters: the slow ones are kept in the optimizer's state.
+
+    Optax's own needs parameters that are a pair of fast and slow; with this one the parameters are the fast ones, and
+    the numbers are the same (Zhang et al., 2019, arXiv:1907.08610).
+
+    Args:
+        fast_optimizer: What updates the fast parameters.
+        sync_period: After how many updates the slow parameters move towards the fast ones, which then start again
+            from there; 1 or more.
+        slow_step_size: By what share of the way, from 0 to 1.
+
+    Example:
+        >>> optimizer = lookahead(optax.sgd(0.5), sync_period=2, slow_step_size=0.5)
+        >>> params, state = jnp.float32(1.0), optimizer.init(jnp.float32(1.0))
+        >>> for _ in range(2):  # down the slope of params**2 / 2: to 0.5, to 0.25, and half the way back from there
+        ...     updates, state = optimizer.update(params, state, params)
+        ...     params = optax.apply_updates(params, updates)
+        >>> float(params)
+        0.625
+    """
+    inner: Any = optax.lookahead(fast_optimizer, sync_period, slow_step_size)
+
+    def init(params: Any) -> _LookaheadState:
+        return _LookaheadState(inner.init(optax.LookaheadParams(params, params)), params)
+
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, _LookaheadState]:
+        moves, inner_state = inner.update(updates, state.inner, optax.LookaheadParams(params, state.slow))
+        return moves.fast, _LookaheadState(inner_state, optax.apply_updates(state.slow, moves.slow))
+
+    return optax.GradientTransformation(init, update)
 
 
 def names() -> list[str]:

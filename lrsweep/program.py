@@ -1,5 +1,6 @@
 """What a trial is compiled from: the functions of an objective and an optimizer, each called with its keywords."""
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -109,9 +110,33 @@ class Program(NamedTuple):
         return {name: known[name] if name in known else row[name] for name in names}
 
 
-def extra_arguments(loss: Any, grads: Any, loss_of: Callable[[Any], Any]) -> dict[str, Any]:
-    """What `update` is given beside the gradient, for line searches, Polyak steps and their like."""
-    return {"value": loss, "grad": grads, "value_fn": loss_of}
+def extra_arguments(
+    optimizer: optax.GradientTransformation, loss: Any, grads: Any, loss_of: Callable[[Any], Any]
+) -> dict[str, Any]:
+    """What `update` is given beside the gradient, for line searches, Polyak steps, Sophia, SAM and their like.
+
+    Args:
+        optimizer: It gets what its `update` takes: nothing, what it names, or all.
+        loss: The loss at the parameters.
+        grads: Its gradient.
+        loss_of: The loss as a function of the parameters.
+    """
+
+    # A line search hands the extra arguments that it does not know on to this function.
+    def value_fn(params: Any, *, obj_fn: Any = None) -> Any:
+        del obj_fn
+        return loss_of(params)
+
+    def grad_fn(params: Any, _: Any) -> Any:
+        return jax.grad(loss_of)(params)
+
+    offered = {"value": loss, "grad": grads, "value_fn": value_fn, "obj_fn": loss_of}
+    if not isinstance(optimizer, optax.GradientTransformationExtraArgs):
+        return {}
+    parameters = inspect.signature(optimizer.update).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return offered
+    return {name: given for name, given in (offered | {"grad_fn": grad_fn}).items() if name in parameters}
 
 
 def make_program(objective: Objective, factory: Factory, binding: Binding, static: tuple[Static, ...] = ()) -> Program:

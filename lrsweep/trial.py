@@ -118,7 +118,7 @@ def run_trial(program: Program, row: Mapping[str, Any], seed: Any, given: Given,
         records: How many losses to record: those of the updates 0, `record_every`, 2 `record_every`, ...
     """
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), program.start(row, seed, given))
-    optimizer = optax.with_extra_args_support(program.build_optimizer(row))
+    optimizer = program.build_optimizer(row)
 
     def step(state: _State) -> _State:
         batch, batches = program.next_batch(state.batches, given)
@@ -126,9 +126,8 @@ def run_trial(program: Program, row: Mapping[str, Any], seed: Any, given: Given,
         loss, grads = jax.value_and_grad(loss_of)(state.params)
         measured = measure(program, row, state.k, state.params, loss, state.watch.going, given, limits)
         watch = observe(state.watch, state.k, measured, limits, program.best_place)
-        updates, optimizer_state = optimizer.update(
-            grads, state.optimizer, state.params, **extra_arguments(loss, grads, loss_of)
-        )
+        extra = extra_arguments(optimizer, loss, grads, loss_of)
+        updates, optimizer_state = optimizer.update(grads, state.optimizer, state.params, **extra)
         params = _where(watch.going, optax.apply_updates(state.params, updates), state.params)
         watch = _note_promise(watch, state.k, grads, updates, limits)
         curve = _record(state.curve, state.k, measured.loss, state.watch.going, limits.record_every)
