@@ -81,3 +81,41 @@ def end_of(losses: np.ndarray, tolerance: float = 1e-4, hold: int = 10, divergen
         if first_of_row and row.all():
             return End(k, None, min(k + hold - 1, last))
     return End(None, None, last)
+
+
+ArrayUpdate = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
+
+
+def momentum(learning_rate: float, decay: float, *, nesterov: bool = False) -> ArrayUpdate:
+    """Heavy ball, or Nesterov's after Sutskever et al. (2013): the velocity is taken a step ahead."""
+    velocity = np.zeros(())
+
+    def update(grad: np.ndarray, params: np.ndarray, k: int) -> np.ndarray:
+        nonlocal velocity
+        del params, k
+        velocity = decay * velocity + grad
+        return -learning_rate * (decay * velocity + grad if nesterov else velocity)
+
+    return update
+
+
+def adamw(learning_rate: float, weight_decay: float) -> ArrayUpdate:
+    """Adam with decoupled weight decay, after Loshchilov and Hutter (2019), algorithm 2."""
+    adam_update = adam(learning_rate)
+
+    def update(grad: np.ndarray, params: np.ndarray, k: int) -> np.ndarray:
+        return adam_update(grad, k) - learning_rate * weight_decay * params
+
+    return update
+
+
+def regression_losses(
+    X: np.ndarray, y: np.ndarray, batches: list[np.ndarray], update: ArrayUpdate, start: np.ndarray
+) -> np.ndarray:
+    """Mean squared error of a linear model over all the data, before each update on a batch and after the last."""
+    weights, losses = start.copy(), []
+    for k, batch in enumerate(batches, 1):
+        losses.append(np.mean((X @ weights - y) ** 2))
+        grad = 2 * X[batch].T @ (X[batch] @ weights - y[batch]) / len(batch)
+        weights = weights + update(grad, weights, k)
+    return np.array([*losses, np.mean((X @ weights - y) ** 2)])
