@@ -1,12 +1,12 @@
 """The answer in a sentence: which learning rate to use and why, and which ones to stay clear of."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from lrsweep.summary import LEARNING_RATE, rank
 from lrsweep.table import RESULT_DTYPES
-
-_STATISTICS = ("trials", "converged", "diverged", "median_converged_at", "median_final_loss")
 
 
 def advise(summary: pd.DataFrame, table: pd.DataFrame) -> str:
@@ -22,8 +22,10 @@ def advise(summary: pd.DataFrame, table: pd.DataFrame) -> str:
         largest tried, and a larger one may be faster.'
     """
     best = rank(summary).iloc[0]
-    names = [name for name in summary.columns if name not in _STATISTICS]
-    setting = ", ".join(f"{name} {_number(best[name])}" for name in names) or "these settings"
+    names = list(summary.columns[: summary.columns.get_loc("trials")])
+    # What the best one's optimizer does not take is missing in its row.
+    there = [name for name in names if pd.notna(best[name])]
+    setting = ", ".join(f"{name} {_value(best[name])}" for name in there) or "these settings"
     if best["converged"] == 0:
         return f"{_none_converged(best, setting, table)} {_edges(summary, best, names)}".strip()
     return f"Use {setting}: {_how_it_converged(best)}. {_edges(summary, best, names)}".strip()
@@ -60,7 +62,8 @@ def _edges(summary: pd.DataFrame, best: pd.Series, names: list[str]) -> str:
         return ""
     # What a learning rate does depends on the other settings: those of the best one count.
     others = [name for name in names if name != LEARNING_RATE]
-    alike = np.all([summary[name] == best[name] for name in others], axis=0) if others else slice(None)
+    same = [(summary[name] == best[name]) | (summary[name].isna() & pd.isna(best[name])) for name in others]
+    alike = np.all(same, axis=0) if others else slice(None)
     rates = summary.loc[alike].groupby(LEARNING_RATE)["diverged"].max()
     bad = rates[rates > 0].index
     if len(bad) == len(rates):
@@ -80,6 +83,10 @@ def _rates(bad: pd.Index, tried: pd.Index) -> str:
         return f"{_number(bad.min())} and above"
     shown = [_number(rate) for rate in bad[:5]]
     return ", ".join(shown) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else str(value) if isinstance(value, bool | np.bool_) else _number(value)
 
 
 def _number(value: float) -> str:

@@ -148,6 +148,6 @@ def _check_absent(column: pd.Series, optimizer: Any) -> None:
     if there.any():
         row = int(np.argmax(there))
         raise ValueError(
-            f"column {column.name!r} of the trials holds {column.iloc[row]!r} at row {column.index[row]!r}, but "
+            f"column {column.name!r} of the trials holds {column.iloc[row]} at row {column.index[row]!r}, but "
             f"{optimizer} does not take it: leave it missing there"
         )

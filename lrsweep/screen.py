@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from rich import box
 from rich.table import Table
@@ -61,6 +62,8 @@ def _total(widths: dict[str, int]) -> int:
 def _show(name: Any, value: Any) -> str:
     if pd.isna(value):
         return "-"
+    if isinstance(value, str | bool | np.bool_):
+        return str(value)
     if name in ("converged", "diverged"):
         return f"{value:.0%}"
     return f"{value:,.0f}" if name == "trials" else f"{value:.4g}"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.binding import SEED
-from lrsweep.table import settings_of
+from lrsweep.table import final, metrics_of, settings_of
 
 LEARNING_RATE = "learning_rate"
 
@@ -21,7 +21,8 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
         The settings' columns, then `trials` (int, how many), `converged` and `diverged` (float, the shares of them,
         from 0 to 1), `median_converged_at` (Float64, in updates; a trial that never converged counts as later than
         any that did, and the median is missing where it would be such a one) and `median_final_loss` (float, in the
-        loss's unit; a diverged trial counts as infinite).
+        loss's unit; a diverged trial counts as infinite). Where the table has metrics, `median_final_<metric>`
+        (float, over the trials in which it is a number).
 
     Raises:
         ValueError: It is not a result table.
@@ -41,6 +42,7 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
             "diverged": diverged,
             "median_converged_at": table["converged_at"].astype("Float64").fillna(np.inf).astype(float),
             "median_final_loss": table["final_loss"].where(~diverged, np.inf),
+            **{f"median_{final(metric)}": table[final(metric)] for metric in metrics_of(table)},
         }
     )
     # Without a setting's column the whole table is one setting.
@@ -53,6 +55,7 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
             "diverged": groups["diverged"].mean(),
             "median_converged_at": groups["median_converged_at"].median().replace(np.inf, np.nan).astype("Float64"),
             "median_final_loss": groups["median_final_loss"].median(),
+            **{f"median_{final(metric)}": groups[f"median_{final(metric)}"].median() for metric in metrics_of(table)},
         }
     )
     return statistics.reset_index(drop=not names)

@@ -1,7 +1,7 @@
 """What results are checked against: closed forms, NumPy loops, and the stopping rule written a second time."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -101,7 +101,7 @@ def momentum(learning_rate: float, decay: float, *, nesterov: bool = False) -> A
 
 def adamw(learning_rate: float, weight_decay: float) -> ArrayUpdate:
     """Adam with decoupled weight decay, after Loshchilov and Hutter (2019), algorithm 2."""
-    adam_update = adam(learning_rate)
+    adam_update: Callable[..., Any] = adam(learning_rate)
 
     def update(grad: np.ndarray, params: np.ndarray, k: int) -> np.ndarray:
         return adam_update(grad, k) - learning_rate * weight_decay * params

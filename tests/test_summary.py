@@ -148,3 +148,16 @@ def test_the_answer_speaks_of_the_best_settings_own_learning_rates() -> None:
     assert advise(lrsweep.summarize(results), results) == (
         "Use learning_rate 0.1, momentum 0.9: it converged after 20 updates. None of these learning rates diverged."
     )
+
+
+def test_the_answer_names_an_optimizer_and_leaves_out_what_it_does_not_take() -> None:
+    rows = [
+        (0.1, "sgd", 0.9, "converged", 50, 0.0),
+        (1.0, "sgd", 0.9, "diverged", None, 9.0),
+        (0.1, "adam", np.nan, "converged", 20, 0.0),
+        (1.0, "adam", np.nan, "slow", None, 1.0),
+    ]
+    results = table(rows, ("learning_rate", "optimizer", "momentum"))
+    assert advise(lrsweep.summarize(results), results) == (
+        "Use learning_rate 0.1, optimizer adam: it converged after 20 updates. None of these learning rates diverged."
+    )

@@ -1,0 +1,135 @@
+"""Block widths that fit the memory there is, and what a sweep holds in it."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pandas as pd
+import pytest
+
+import lrsweep
+from lrsweep import lanes, memory
+
+DATA = np.random.default_rng(0).normal(size=(1000, 8)).astype(np.float32)
+
+
+def loss(params: Any, data: Any) -> Any:
+    return jnp.mean(jnp.tanh(data @ params["w"]) ** 2)
+
+
+def init(key: Any) -> Any:
+    return {"w": jax.random.normal(key, (8, 64))}
+
+
+WIDE = lrsweep.Objective(loss, init, data=DATA)
+TRIALS = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-3, 1.0, 8), seed=range(4))
+# What one trial must hold at least: its hidden layer on all of the data.
+LANE_BYTES = 1000 * 64 * 4
+
+
+def widths(sweep: lrsweep.Sweep) -> list[int]:
+    return sweep.provenance["groups"][0]["block_widths"]
+
+
+def test_a_block_is_as_wide_as_the_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = 20 * LANE_BYTES
+    monkeypatch.setattr(lanes, "available_bytes", lambda: there)
+    sweep = lrsweep.sweep(WIDE, optax.sgd, TRIALS, steps=3)
+    (width,) = widths(sweep)
+    needs = {}
+    run_block = lanes.compile_block
+
+    def measure(task: lanes.Task, width: int, records: int) -> jax.stages.Compiled:
+        compiled = run_block(task, width, records)
+        needs[width] = memory.needed_bytes(compiled)
+        return compiled
+
+    monkeypatch.setattr(lanes, "compile_block", measure)
+    lrsweep.sweep(WIDE, optax.sgd, TRIALS, steps=3, block_width=2 * width)
+    lrsweep.sweep(WIDE, optax.sgd, TRIALS, steps=3, block_width=width)
+    assert needs[width] <= there < needs[2 * width]
+    assert needs[width] > width * LANE_BYTES
+    # The width changes the results by no more than rounding.
+    free = lrsweep.sweep(WIDE, optax.sgd, TRIALS, steps=3, block_width=32).table
+    np.testing.assert_allclose(sweep.table["final_loss"], free["final_loss"], rtol=1e-5)
+
+
+def test_a_trial_that_does_not_fit_is_refused_with_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "available_bytes", lambda: LANE_BYTES // 2)
+    with pytest.raises(ValueError, match=r"a single trial needs .* kB of memory, and there are 128 kB for it on cpu"):
+        lrsweep.sweep(WIDE, optax.sgd, TRIALS, steps=3)
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, *, above: int, with_what: str) -> list[int]:
+    """Makes every block wider than `above` fail when it is run, and lists the widths tried."""
+    tried: list[int] = []
+    run_rows = lanes.run_rows
+
+    def run(task: lanes.Task, rows: np.ndarray, *, records: int) -> Any:
+        tried.append(len(rows))
+        # The third block fails, as where another program has taken the memory meanwhile.
+        if len(rows) > above and len(tried) > 2:
+            raise jax.errors.JaxRuntimeError(with_what)
+        return run_rows(task, rows, records=records)
+
+    monkeypatch.setattr(lanes, "run_rows", run)
+    return tried
+
+
+def test_a_block_that_finds_no_memory_is_run_again_at_half_its_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = lrsweep.sweep(WIDE, optax.sgd, TRIALS, steps=3, block_width=8).table
+    tried = failing(monkeypatch, above=2, with_what="RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
+    sweep = lrsweep.sweep(WIDE, optax.sgd, TRIALS, steps=3, block_width=8)
+    assert tried == [8, 8, 8, 4, *[2] * 8]
+    assert widths(sweep) == [8, 2]
+    pd.testing.assert_frame_equal(sweep.table.head(16), whole.head(16), check_exact=True)
+    np.testing.assert_allclose(sweep.table["final_loss"], whole["final_loss"], rtol=1e-5)
+    # Each trial is replayed at the width that it was run at.
+    assert [sweep.replay(trial).curve.iloc[-1] for trial in (3, 20)] == sweep.table["final_loss"][[3, 20]].tolist()
+
+
+def test_what_finds_no_memory_at_all_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    failing(monkeypatch, above=0, with_what="RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
+    with pytest.raises(ValueError, match="a single trial needs .* of memory"):
+        lrsweep.sweep(WIDE, optax.sgd, TRIALS, steps=3, block_width=4)
+
+
+def test_another_failure_is_not_mistaken_for_one_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    failing(monkeypatch, above=0, with_what="INTERNAL: something else")
+    with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"):
+        lrsweep.sweep(WIDE, optax.sgd, TRIALS, steps=3, block_width=4)
+
+
+@pytest.mark.slow
+def test_many_lanes_share_one_copy_of_the_data() -> None:
+    """Peak memory of a sweep on 128 MB of data, in a process of its own: 64 lanes against one."""
+    code = """
+import resource, sys
+import jax, jax.numpy as jnp, numpy as np, optax, lrsweep
+def loss(params, data):
+    return jnp.mean((data @ params) ** 2)
+data = np.ones((32_768, 1024), np.float32)
+objective = lrsweep.Objective(loss, np.ones(1024, np.float32), data=data, batch_size=32)
+trials = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-6, 1e-5, 64))
+lrsweep.sweep(objective, optax.sgd, trials.head(int(sys.argv[1])), steps=4, evaluate_every=2)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+    def peak_bytes(count: int) -> int:
+        said = subprocess.run([sys.executable, "-c", code, str(count)], capture_output=True, text=True, check=True)
+        return 1024 * int(said.stdout)
+
+    copy = 32_768 * 1024 * 4
+    assert peak_bytes(64) - peak_bytes(1) < 1 * copy
+
+
+def test_the_memory_of_a_container_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: dict[str, int | None] = {"/sys/fs/cgroup/memory.max": 1000, "/sys/fs/cgroup/memory.current": 400}
+    read: Callable[[str], int | None] = limits.get
+    monkeypatch.setattr(memory, "_read", read)
+    assert memory.available_bytes() == 300

@@ -1,0 +1,140 @@
+"""Metrics: measured where the loss is, on data of their own where it is given, and they may decide the best."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pandas as pd
+import pytest
+
+import lrsweep
+from lrsweep.table import metrics_of
+
+TARGET = np.array([1.0, 3.0])
+
+
+def loss(params: Any, data: Any, *, pull: Any = 1.0) -> Any:
+    """Half the mean squared distance to the data's points: gradient descent goes geometrically to their mean."""
+    return pull * jnp.mean((params - data) ** 2) / 2
+
+
+def distance(params: Any, *, origin: Any = 0.0) -> Any:
+    return abs(params - origin)
+
+
+def is_above_one(params: Any) -> Any:
+    return params > 1
+
+
+def objective(**more: Any) -> lrsweep.Objective:
+    return lrsweep.Objective(loss, 0.0, data=TARGET, minimum=0.5, **more)
+
+
+def path(rate: float, steps: int) -> np.ndarray:
+    """Gradient descent from 0 towards 2: ``[steps + 1]``."""
+    return 2 * (1 - (1 - rate) ** np.arange(steps + 1))
+
+
+NEVER = lrsweep.Stopping(tolerance=0.0)
+
+
+@pytest.mark.usefixtures("x64")
+def test_each_metric_has_its_value_at_the_end_and_at_the_best_update() -> None:
+    measured = objective(metrics={"distance": distance, "above": is_above_one})
+    table = lrsweep.sweep(measured, optax.sgd, lrsweep.grid(learning_rate=[0.1, 1.9]), steps=8, stopping=NEVER).table
+    ends = [path(rate, 8)[-1] for rate in (0.1, 1.9)]
+    np.testing.assert_allclose(table["final_distance"], np.abs(ends), rtol=1e-12)
+    np.testing.assert_allclose(table["distance_at_best"], np.abs(ends), rtol=1e-12)
+    assert table["final_above"].tolist() == [float(end > 1) for end in ends]
+    assert table["best_by"].unique().tolist() == ["loss"]
+    assert table["best_at"].tolist() == [8, 8]
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("every", [1, 3])
+def test_a_metric_on_data_of_its_own_may_decide_which_update_was_the_best(every: int) -> None:
+    held_out = (loss, np.array([0.8, 1.0]))
+    validated = objective(metrics={"validation_loss": held_out, "distance": distance}, best_by="validation_loss")
+    trials = lrsweep.grid(learning_rate=[0.1, 0.2, 0.3])
+    table = lrsweep.sweep(validated, optax.sgd, trials, steps=20, stopping=NEVER, evaluate_every=every).table
+    for row in table.itertuples():
+        x = path(float(row.learning_rate), 20)  # pyright: ignore[reportArgumentType]
+        measured = [k for k in range(21) if k % every == 0 or k == 20]
+        validation = np.mean((x[:, None] - held_out[1]) ** 2, axis=1) / 2
+        best = min(measured, key=lambda k: validation[k])
+        assert row.best_at == best
+        assert row.validation_loss_at_best == pytest.approx(validation[best], rel=1e-12)
+        assert row.best_loss == pytest.approx(np.mean((x[best] - TARGET) ** 2) / 2, rel=1e-12)
+        assert row.final_validation_loss == pytest.approx(validation[-1], rel=1e-12)
+        assert (row.distance_at_best, row.best_by) == (pytest.approx(x[best], rel=1e-12), "validation_loss")
+
+
+@pytest.mark.usefixtures("x64")
+def test_a_column_goes_to_the_keyword_only_arguments_of_the_loss_and_of_the_metrics() -> None:
+    pulled = objective(metrics={"distance": distance, "weighed": (loss, TARGET)})
+    trials = pd.DataFrame({"learning_rate": 0.1, "pull": [1.0, 2.0], "origin": [0.5, 1.5]})
+    table = lrsweep.sweep(pulled, optax.sgd, trials, steps=5, stopping=NEVER).table
+    ends = [path(0.1 * pull, 5)[-1] for pull in (1.0, 2.0)]
+    np.testing.assert_allclose(table["final_distance"], [abs(ends[0] - 0.5), abs(ends[1] - 1.5)], rtol=1e-12)
+    np.testing.assert_allclose(table["final_weighed"], table["final_loss"], rtol=1e-12)
+
+
+def test_a_metric_that_is_not_a_number_decides_nothing_while_another_update_has_one() -> None:
+    def log_less_one(params: Any) -> Any:
+        return jnp.log(params - 1)
+
+    measured = objective(metrics={"log": log_less_one}, best_by="log")
+    table = lrsweep.sweep(measured, optax.sgd, lrsweep.grid(learning_rate=[0.3, 0.01]), steps=10, stopping=NEVER).table
+    first_above = int(np.argmax(path(0.3, 10) > 1))
+    assert table["best_at"].tolist() == [first_above, 0]
+    assert table["log_at_best"].isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_a_table_with_metrics_and_words_reads_back_equal(ending: str, tmp_path: Any) -> None:
+    measured = objective(metrics={"distance": distance}, best_by="distance")
+    trials = lrsweep.grid(optimizer=["adam", "sgd"], learning_rate=[0.1, 0.2])
+    table = lrsweep.sweep(measured, {"sgd": optax.sgd, "adam": optax.adam}, trials, steps=3, stopping=NEVER).table
+    lrsweep.write_table(table, tmp_path / f"sweep{ending}")
+    pd.testing.assert_frame_equal(lrsweep.read_table(tmp_path / f"sweep{ending}"), table)
+    assert metrics_of(table) == ["distance"]
+
+
+def test_a_summary_has_the_median_of_each_metric() -> None:
+    measured = objective(metrics={"distance": distance})
+    trials = lrsweep.grid(learning_rate=[0.1, 0.2], pull=[1.0, 0.5, 2.0])
+    table = lrsweep.sweep(measured, optax.sgd, trials, steps=3, stopping=NEVER).table.drop(columns="pull")
+    summary = lrsweep.summarize(table)
+    expected = [sorted(table["final_distance"][rows])[1] for rows in (slice(0, 2), slice(3, 5))]
+    assert summary["median_final_distance"].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "said"),
+    [
+        ({"metrics": {"one": 1.0}}, TypeError, "metric 'one' is 1.0: it must be a function, or a pair"),
+        ({"metrics": {"loss": distance}}, ValueError, "metric 'loss' is named like the loss itself"),
+        ({"metrics": {"d": (loss, np.array(["a"]))}}, TypeError, "metric 'd', data holds <U1 values"),
+        ({"metrics": {"d": (distance, None)}}, ValueError, "metric 'd' is paired with no data"),
+        ({"metrics": {"d": distance}, "best_by": "e"}, ValueError, "no metric 'e': .* loss, d"),
+    ],
+)
+def test_a_metric_that_cannot_be_is_refused(arguments: dict[str, Any], error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said):
+        objective(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("metric", "trials", "said"),
+    [
+        (lambda params: jnp.ones(2), {}, r"metric 'm' of objective 'loss' returns float32\[2\]: .* one number"),
+        (lambda params: params["a"], {}, "metric 'm' of objective 'loss' does not fit .*TypeError"),
+        (lambda params, *, origin: params, {}, "metric 'm' of objective 'loss' needs 'origin'"),
+        (distance, {"final_m": 1.0}, "column 'final_m' of the trials is named like one of the result's own"),
+        (distance, {"m_at_best": 1.0}, "column 'm_at_best' of the trials is named like"),
+    ],
+)
+def test_a_metric_that_does_not_fit_is_refused(metric: Any, trials: dict[str, float], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        lrsweep.sweep(objective(metrics={"m": metric}), optax.sgd, lrsweep.grid(learning_rate=0.1, **trials))
