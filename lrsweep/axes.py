@@ -92,6 +92,35 @@ def parse_axis(text: str) -> list[int] | list[float]:
     return values
 
 
+def parse_setting(text: str) -> list[int] | list[float] | list[bool] | list[str]:
+    """The values of any hyperparameter as the command line writes it: an axis of numbers, or words.
+
+    `true` and `false` are booleans where all of the words are.
+
+    Raises:
+        ValueError: A part of it is a number and another is not.
+
+    Example:
+        >>> parse_setting("relu,tanh"), parse_setting("true,false"), parse_setting("0,0.9")
+        (['relu', 'tanh'], [True, False], [0.0, 0.9])
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if any(_is_number(part) or ":" in part or not part for part in parts):
+        return parse_axis(text)
+    booleans = {"true": True, "false": False}
+    if all(part.lower() in booleans for part in parts):
+        return [booleans[part.lower()] for part in parts]
+    return parts
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _number(text: str, forms: str) -> float:
     try:
         return float(text)

@@ -6,13 +6,11 @@ import shlex
 import signal
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # JAX and pandas are imported where they are needed, so that --help does not wait for them.
 
@@ -41,7 +39,9 @@ def run(
     ] = "line",
     target: Annotated[str | None, typer.Option(metavar="NAME", help="For a CSV file: the column to predict.")] = None,
     raw: Annotated[bool, typer.Option("--raw", help="For a CSV file: do not standardise its columns.")] = False,
-    optimizer: Annotated[str, typer.Option(metavar="NAME", help="A name from `lrsweep list`.")] = "sgd",
+    optimizer: Annotated[
+        str, typer.Option(metavar="NAMES", help="A name from `lrsweep list`, or several: sgd,adam.")
+    ] = "sgd",
     learning_rate: Annotated[
         str | None,
         typer.Option(
@@ -54,6 +54,12 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="NAME=AXIS", help="One more hyperparameter, such as momentum=0,0.9. Repeatable."),
     ] = None,
+    static: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="A hyperparameter to compile for, value by value, such as a layer's width. Repeatable."
+        ),
+    ] = None,
     seeds: Annotated[
         int | None,
         typer.Option(
@@ -63,6 +69,10 @@ def run(
         ),
     ] = None,
     steps: Annotated[int, typer.Option(metavar="N", help="The most updates a trial may make.")] = 1000,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Examples per update, drawn anew each epoch. Left out: as the objective says."),
+    ] = None,
     tolerance: Annotated[
         float, typer.Option(metavar="X", help="The share of the starting gap that counts as converged.")
     ] = 1e-4,
@@ -82,11 +92,12 @@ def run(
     import jax
     from rich.console import Console
 
-    from lrsweep import optimizers
     from lrsweep.advice import advise
-    from lrsweep.loading import load_objective
+    from lrsweep.binding import OPTIMIZER
+    from lrsweep.loading import load_objective, ready_made
     from lrsweep.run import sweep
     from lrsweep.screen import lay_out
+    from lrsweep.search import make_trials, read_optimizers, read_trials
     from lrsweep.status import Stopping
     from lrsweep.summary import summarize
     from lrsweep.table import write_table
@@ -95,15 +106,33 @@ def run(
         jax.config.update("jax_enable_x64", True)
     path = None if out is None else _check_out(out, inputs=[objective.rpartition(":")[0] or objective, trials])
     stopping = Stopping(tolerance=tolerance)
-    factory = optimizers.by_name(optimizer)
+    factories = read_optimizers(optimizer)
     loaded = load_objective(objective, target=target, raw=raw)
-    if trials is None:
-        rows = _make_trials(objective, factory, learning_rate, set_ or [], seeds)
-    elif learning_rate is not None or set_ or seeds is not None:
-        raise ValueError("--trials brings its own columns: leave out --learning-rate, --set and --seeds")
+    if batch_size is not None:
+        loaded = replace(loaded, batch_size=batch_size)
+    if trials is not None:
+        if learning_rate is not None or set_ or seeds is not None:
+            raise ValueError("--trials brings its own columns: leave out --learning-rate, --set and --seeds")
+        rows = read_trials(trials)
     else:
-        rows = _read_trials(trials)
-    result = sweep(loaded, factory, rows, steps=steps, stopping=stopping)
+        if seeds is not None and seeds < 1:
+            raise ValueError(f"--seeds {seeds} leaves no trials: it must be 1 or more")
+        rows = make_trials(
+            factories,
+            learning_rate=learning_rate,
+            default_rates=ARTICLE_AXIS if objective == "line" else WIDE_AXIS,
+            settings=set_ or [],
+            seeds=seeds if seeds is not None or objective in ready_made() else DEFAULT_SEEDS,
+        )
+    several = len(factories) > 1 or OPTIMIZER in rows
+    result = sweep(
+        loaded,
+        factories if several else next(iter(factories.values())),
+        rows,
+        steps=steps,
+        stopping=stopping,
+        static=static or (),
+    )
     if path is not None:
         # From here on an exception, so that nothing is left half written.
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -175,47 +204,6 @@ def _usage(error: typer.TyperException) -> str:
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     print(f"lrsweep: warning: {' '.join(str(message).split())}", file=sys.stderr)
-
-
-def _make_trials(
-    text: str, factory: Any, learning_rate: str | None, sets: list[str], seeds: int | None
-) -> "pd.DataFrame":
-    import inspect
-
-    from lrsweep.axes import grid, parse_axis
-    from lrsweep.binding import SEED
-    from lrsweep.loading import ready_made
-    from lrsweep.summary import LEARNING_RATE
-
-    axes: dict[str, Any] = {}
-    if learning_rate is not None:
-        axes[LEARNING_RATE] = parse_axis(learning_rate)
-    elif LEARNING_RATE in inspect.signature(factory).parameters:
-        axes[LEARNING_RATE] = parse_axis(ARTICLE_AXIS if text == "line" else WIDE_AXIS)
-    for text_ in sets:
-        name, equals, axis = text_.partition("=")
-        if not (name and equals):
-            raise ValueError(f"--set {text_!r} must be NAME=AXIS, such as momentum=0,0.9")
-        if name in axes:
-            raise ValueError(f"column {name!r} is given twice: name it once")
-        axes[name] = parse_axis(axis)
-    if seeds is not None and seeds < 1:
-        raise ValueError(f"--seeds {seeds} leaves no trials: it must be 1 or more")
-    if seeds is not None or text not in ready_made():
-        axes.setdefault(SEED, range(DEFAULT_SEEDS if seeds is None else seeds))
-    return grid(**axes)
-
-
-def _read_trials(text: str) -> "pd.DataFrame":
-    import pandas as pd
-
-    from lrsweep.csv_file import read_csv
-
-    if not text.lower().endswith(".parquet"):
-        return read_csv(text)
-    if not Path(text).is_file():
-        raise FileNotFoundError(f"there is no file {text!r}")
-    return pd.read_parquet(text)
 
 
 def _check_out(out: str, inputs: list[str | None]) -> Path:

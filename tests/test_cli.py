@@ -29,6 +29,7 @@ sunken = Objective(lambda p: jnp.sum(p**2) - 3, lambda key: jnp.ones(2))
 vector = Objective(lambda p: p**2, jnp.ones(2))
 whole = Objective(lambda p: jnp.sum(p * 1.0), lambda key: jnp.arange(2))
 unfit = Objective(lambda p, d: jnp.sum((d @ p) ** 2), jnp.ones(2), data=jnp.ones((3, 4)))
+wide = Objective(lambda p: jnp.sum(p**2), lambda key, *, width=2: jnp.ones(width))
 endless = Objective(lambda p: jnp.sum(jnp.sin(p) ** 2), jnp.ones(20_000))
 """
 
@@ -46,6 +47,7 @@ CSV = {
     "empty_trials.csv": BLANK,
     "double_trials.csv": "learning_rate,learning_rate\n1,2\n",
     "bad_trials.csv": "learning_rate\nfast\n",
+    "several_trials.csv": "optimizer,learning_rate,b1\nadam,0.1,0.8\nsgd,0.1,\n",
 }
 
 
@@ -106,6 +108,36 @@ def test_out_leaves_the_table_and_beside_it_what_made_it(run: Run, folder: Path,
     assert_frame_equal(lrsweep.read_table(folder / f"sweep{ending}"), swept, check_exact=True)
     # A second run may replace what the first one wrote.
     assert run(*words, "--out", f"sweep{ending}").code == 0
+
+
+def test_several_optimizers_share_a_table(run: Run, folder: Path) -> None:
+    said = run("run", "--optimizer", "sgd,adam", "--learning-rate", "0.1", "--set", "momentum=0,0.9", "--out", "a.csv")
+    assert said.code == 0
+    table = lrsweep.read_table(folder / "a.csv")
+    assert table["optimizer"].tolist() == ["sgd", "sgd", "adam"]
+    assert table["momentum"].isna().tolist() == [False, False, True]
+    assert "Use optimizer sgd, learning_rate 0.1, momentum 0: it converged after 51 updates." in said.out
+    assert run("run", "--optimizer", "sgd,adam", "--trials", "several_trials.csv", "--out", "b.csv").code == 0
+    again = lrsweep.read_table(folder / "b.csv")
+    assert again["final_loss"][1] == table["final_loss"][0]
+
+
+def test_words_and_static_columns_reach_the_users_own_objective(run: Run, folder: Path) -> None:
+    words = ["--learning-rate", "0.25", "--set", "nesterov=true,false", "--set", "momentum=0.5", "--static", "width"]
+    assert run("run", "own.py:wide", "--set", "width=2,3", *words, "--seeds", "1", "--out", "sweep.csv").code == 0
+    table = lrsweep.read_table(folder / "sweep.csv")
+    assert table["nesterov"].tolist() == [True, False, True, False]
+    assert (table["initial_loss"] == table["width"]).all()
+
+
+def test_batches_of_a_csv_file(run: Run, folder: Path, diabetes: Path) -> None:
+    words = ["run", str(diabetes), "--target", "target", "--learning-rate", "0.05", "--steps", "60", "--seeds", "2"]
+    assert run(*words, "--batch-size", "64", "--out", "sweep.csv").code == 0
+    made = json.loads((folder / "sweep.json").read_text())
+    # 442 rows: an epoch is seven batches.
+    assert (made["batch_size"], made["evaluate_every"]) == (64, 7)
+    table = lrsweep.read_table(folder / "sweep.csv")
+    assert (table["final_loss"] < table["initial_loss"]).all()
 
 
 def test_x64_computes_in_64_bit(run: Run, folder: Path) -> None:
@@ -169,6 +201,20 @@ def test_list_names_what_run_takes(run: Run) -> None:
 REFUSED = {
     "unknown objective": ("run lines", "no objective 'lines': did you mean 'line'"),
     "unknown optimizer": ("run --optimizer adamm", "no optimizer 'adamm': did you mean 'adam'"),
+    "optimizer given twice": ("run --optimizer sgd,sgd", "optimizer 'sgd' is given twice"),
+    "one optimizer of several that is unknown": ("run --optimizer sgd,adamm", "no optimizer 'adamm'"),
+    "several optimizers without a column": (
+        "run --optimizer sgd,adam --trials trials.csv",
+        "the trials need a column 'optimizer'",
+    ),
+    "value that must be static": (
+        "run own.py:wide --set width=2,3",
+        "the init of objective 'wide' needs the value of column 'width' while it is compiled: list it in static",
+    ),
+    "static column that is not there": ("run --static width", "static: there is no column 'width'"),
+    "batches without data": ("run rosenbrock --batch-size 2", "has batch_size=2, but no data"),
+    "batch that is too large": ("run data.csv --target y --batch-size 9", "whole number from 1 to 4"),
+    "numbers among words": ("run --set momentum=0.9,high", "'high' is not a number"),
     "unknown column": ("run --set momentun=0.9", "nobody takes column 'momentun'.* did you mean 'momentum'"),
     "unknown option": ("run --lerning-rate 1", "no option '--lerning-rate': did you mean '--learning-rate'.* --x64"),
     "unknown command": ("rum", "No such command 'rum'. Did you mean 'run'"),

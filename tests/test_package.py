@@ -40,6 +40,7 @@ ORDER = [
     "screen",
     "csv_file",
     "loading",
+    "search",
     "cli",
     "__main__",
 ]
