@@ -93,6 +93,30 @@ def test_a_block_that_finds_no_memory_is_run_again_at_half_its_width(monkeypatch
     assert [sweep.replay(trial).curve.iloc[-1] for trial in (3, 20)] == sweep.table["final_loss"][[3, 20]].tolist()
 
 
+@pytest.mark.slow
+def test_a_real_shortage_halves_the_width_until_a_block_fits() -> None:
+    """In a process that may take 1.5 GB more than it has, and is told that there is no end of memory."""
+    pytest.importorskip("resource")
+    code = """
+import resource
+import jax, jax.numpy as jnp, numpy as np, optax, psutil, lrsweep
+from lrsweep import lanes
+lanes.available_bytes = lambda: 10**15
+def loss(params, data):
+    return jnp.mean(jnp.tanh(data @ params) ** 2)
+objective = lrsweep.Objective(loss, np.ones((8, 512), np.float32), data=np.ones((100_000, 8), np.float32))
+trials = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-3, 1.0, 8))
+most = psutil.Process().memory_info().vms + 1_500_000_000
+resource.setrlimit(resource.RLIMIT_AS, (most, most))
+sweep = lrsweep.sweep(objective, optax.sgd, trials, steps=1)
+print(sweep.provenance["groups"][0]["block_widths"][0], len(sweep.table), sweep.table["final_loss"].isna().sum())
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    # The hidden layer alone takes 205 MB per trial.
+    assert 1 <= int(said[0]) < 8
+    assert said[1:] == ["8", "0"]
+
+
 def test_what_finds_no_memory_at_all_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     failing(monkeypatch, above=0, with_what="RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
     with pytest.raises(ValueError, match="a single trial needs .* of memory"):
