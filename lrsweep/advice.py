@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.summary import LEARNING_RATE, rank
-from lrsweep.table import RESULT_DTYPES
+from lrsweep.table import RESULT_DTYPES, best_by_of, final
 
 
 def advise(summary: pd.DataFrame, table: pd.DataFrame) -> str:
@@ -21,13 +21,14 @@ def advise(summary: pd.DataFrame, table: pd.DataFrame) -> str:
         'Use learning_rate 0.1: it converged after 51 updates. None of these learning rates diverged; 0.1 is the
         largest tried, and a larger one may be faster.'
     """
-    best = rank(summary).iloc[0]
+    best_by = best_by_of(table)
+    best = rank(summary, best_by).iloc[0]
     names = list(summary.columns[: summary.columns.get_loc("trials")])
     # What the best one's optimizer does not take is missing in its row.
     there = [name for name in names if pd.notna(best[name])]
     setting = ", ".join(f"{name} {_value(best[name])}" for name in there) or "these settings"
     if best["converged"] == 0:
-        return f"{_none_converged(best, setting, table)} {_edges(summary, best, names)}".strip()
+        return f"{_none_converged(best, best_by, setting, table)} {_edges(summary, best, names)}".strip()
     return f"Use {setting}: {_how_it_converged(best)}. {_edges(summary, best, names)}".strip()
 
 
@@ -41,12 +42,13 @@ def _how_it_converged(best: pd.Series) -> str:
     return f"{share} trials converged{median}"
 
 
-def _none_converged(best: pd.Series, setting: str, table: pd.DataFrame) -> str:
+def _none_converged(best: pd.Series, best_by: str, setting: str, table: pd.DataFrame) -> str:
     if best["diverged"] == 1:
         return "No trial converged, and none is worth taking: they diverged. Try smaller learning rates."
     steps = int(table["steps"].max())
-    loss = _number(best["median_final_loss"])
-    lead = f"No trial converged within {steps} updates; the least median final loss, {loss}, is that of {setting}."
+    least = _number(best[f"median_{final(best_by)}"])
+    called = f"final {best_by.replace('_', ' ')}"
+    lead = f"No trial converged within {steps} updates; the least median {called}, {least}, is that of {setting}."
     ends = {
         "slow": "Most trials were still improving: give more steps.",
         "stalled": "Most trials came to rest above the target: try other starts or another optimizer.",

@@ -141,7 +141,8 @@ def run(
         _write_provenance(path.with_suffix(".json"), {"command": command, **result.provenance})
     summary = summarize(result.table)
     # What is piped is as wide as it needs to be: only a screen has an edge.
-    layout = lay_out(summary, room=Console().width if sys.stdout.isatty() else None)
+    room = Console().width if sys.stdout.isatty() else None
+    layout = lay_out(summary, room=room, best_by=loaded.best_by)
     Console(width=layout.width).print(layout)
     if layout.row_count < len(summary):
         print(f"\nThese are the best {layout.row_count} of {len(summary):,} settings; --out FILE has every trial.")

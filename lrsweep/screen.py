@@ -8,6 +8,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from lrsweep.objective import LOSS
 from lrsweep.summary import rank
 
 # More settings than this are not a table to read: the best of them are shown.
@@ -17,12 +18,13 @@ SHOWN_OF_MANY = 20
 _BETWEEN = 3
 
 
-def lay_out(summary: pd.DataFrame, *, room: int | None) -> Table:
+def lay_out(summary: pd.DataFrame, *, room: int | None, best_by: str = LOSS) -> Table:
     """A summary as a table of text. Names are folded where there is little room, numbers never.
 
     Args:
         summary: What `summarize` gives.
         room: The width there is, in characters, or None where there is no edge.
+        best_by: What decides which rows are the best.
 
     Returns:
         A Rich table; its `width` is set, and larger than `room` where not even the numbers fit.
@@ -32,7 +34,7 @@ def lay_out(summary: pd.DataFrame, *, room: int | None) -> Table:
         >>> table.row_count, table.width
         (3, 40)
     """
-    shown = rank(summary).head(SHOWN_OF_MANY) if len(summary) > MOST_SHOWN else summary
+    shown = rank(summary, best_by).head(SHOWN_OF_MANY) if len(summary) > MOST_SHOWN else summary
     cells = {name: [_show(name, value) for value in shown[name]] for name in shown.columns}
     headers = {name: name.replace("median_", "median ") for name in cells}
     widths = _widths(cells, headers, room)

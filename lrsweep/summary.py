@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.binding import SEED
-from lrsweep.table import final, metrics_of, settings_of
+from lrsweep.table import best_by_of, final, metrics_of, settings_of
 
 LEARNING_RATE = "learning_rate"
 
@@ -22,7 +22,8 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
         from 0 to 1), `median_converged_at` (Float64, in updates; a trial that never converged counts as later than
         any that did, and the median is missing where it would be such a one) and `median_final_loss` (float, in the
         loss's unit; a diverged trial counts as infinite). Where the table has metrics, `median_final_<metric>`
-        (float, over the trials in which it is a number).
+        (float, over the trials in which it is a number; of the metric that decides the best, a diverged trial's
+        counts as infinite).
 
     Raises:
         ValueError: It is not a result table.
@@ -45,6 +46,8 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
             **{f"median_{final(metric)}": table[final(metric)] for metric in metrics_of(table)},
         }
     )
+    decides = f"median_{final(best_by_of(table))}"
+    measured[decides] = measured[decides].where(~diverged, np.inf)
     # Without a setting's column the whole table is one setting.
     keys: Any = [table[name] for name in names] or np.zeros(len(table), int)
     groups = measured.groupby(keys, sort=False, dropna=False)
@@ -61,20 +64,18 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
     return statistics.reset_index(drop=not names)
 
 
-def rank(summary: pd.DataFrame) -> pd.DataFrame:
-    """A summary's rows from the best setting to the worst.
-
-    Best is the largest share that converged; among equals the least median `converged_at`, then the least median
-    final loss, then the smaller learning rate.
+def rank(summary: pd.DataFrame, best_by: str) -> pd.DataFrame:
+    """A summary's rows from the best setting to the worst, by the rule of `best_learning_rate`.
 
     Args:
         summary: What `summarize` returns.
+        best_by: What decides among settings that converged alike: the loss, or a metric.
     """
     keys = pd.DataFrame(
         {
             "converged": -summary["converged"],
             "converged_at": summary["median_converged_at"].astype(float).fillna(np.inf),
-            "final_loss": summary["median_final_loss"].fillna(np.inf),
+            "final": summary[f"median_{final(best_by)}"].fillna(np.inf),
             LEARNING_RATE: summary.get(LEARNING_RATE, 0.0),
         }
     )
@@ -93,21 +94,23 @@ def best_setting(table: pd.DataFrame) -> pd.Series:
     """
     if len(table) == 0:
         raise ValueError("the table is empty: there is no best setting among no trials")
-    return rank(summarize(table)).iloc[0]
+    return rank(summarize(table), best_by_of(table)).iloc[0]
 
 
 def best_learning_rate(table: pd.DataFrame) -> float:
     """The learning rate of the best setting.
 
     Best is the setting with the largest share of trials that converged; among equals the one whose median
-    `converged_at` is least; among those (as where none converged) the one whose median final loss is least, a
-    diverged trial counting as infinite; and then the smaller learning rate.
+    `converged_at` is least; among those (as where none converged) the one whose median final loss is least, or the
+    median at the end of the metric that decides the best, where one does, a diverged trial counting as infinite; and
+    then the smaller learning rate.
 
     Args:
         table: A result table with a column `learning_rate`.
 
     Raises:
-        ValueError: It is not a result table, it has no rows, or no column `learning_rate`.
+        ValueError: It is not a result table, it has no rows, no column `learning_rate`, or what decides the best
+            differs from row to row.
 
     Example:
         >>> lrsweep.best_learning_rate(result.table)

@@ -66,6 +66,22 @@ def metrics_of(table: pd.DataFrame) -> list[str]:
     return [name.removeprefix("final_") for name in after if name.startswith("final_")]
 
 
+def best_by_of(table: pd.DataFrame) -> str:
+    """What decided the best updates of a result table: the loss, or a metric.
+
+    Raises:
+        ValueError: It differs from row to row.
+
+    Example:
+        >>> best_by_of(result.table)
+        'loss'
+    """
+    decided = table[BEST_BY].unique().tolist() if BEST_BY in table.columns else [LOSS]
+    if len(decided) > 1:
+        raise ValueError(f"what decides the best differs from row to row ({', '.join(decided)}): compare them apart")
+    return decided[0] if decided else LOSS
+
+
 def check_names(columns: Iterable[str], metrics: Iterable[str] = ()) -> None:
     """Refuses a trials table whose columns would collide with the result's.
 

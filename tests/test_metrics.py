@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import lrsweep
+from lrsweep.advice import advise
 from lrsweep.table import metrics_of
 
 TARGET = np.array([1.0, 3.0])
@@ -108,6 +109,24 @@ def test_a_summary_has_the_median_of_each_metric() -> None:
     summary = lrsweep.summarize(table)
     expected = [sorted(table["final_distance"][rows])[1] for rows in (slice(0, 2), slice(3, 5))]
     assert summary["median_final_distance"].tolist() == expected
+
+
+def test_the_metric_that_decides_the_best_update_decides_the_best_learning_rate_too() -> None:
+    # The faster it goes to the data's mean, the farther it ends from the held-out points, and the fastest diverges.
+    held_out = (loss, np.array([0.8, 1.0]))
+    trials = lrsweep.grid(learning_rate=[0.1, 0.2, 0.3, 2000.0])
+    tables = [
+        lrsweep.sweep(
+            objective(metrics={"validation_loss": held_out}, best_by=by), optax.sgd, trials, steps=10, stopping=NEVER
+        ).table
+        for by in ("loss", "validation_loss")
+    ]
+    assert [lrsweep.best_learning_rate(table) for table in tables] == [0.3, 0.1]
+    assert lrsweep.summarize(tables[1])["median_final_validation_loss"].tolist()[3] == np.inf
+    answer = advise(lrsweep.summarize(tables[1]), tables[1])
+    assert "the least median final validation loss" in answer
+    with pytest.raises(ValueError, match="what decides the best differs from row to row"):
+        lrsweep.best_learning_rate(pd.concat(tables))
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_a_summary_of_no_rows_has_its_columns() -> None:
 def test_the_best_learning_rate_follows_its_rule(rows: list[tuple[Any, ...]], best: float) -> None:
     for order in (rows, rows[::-1]):
         assert lrsweep.best_learning_rate(table(order)) == best
-        assert rank(lrsweep.summarize(table(order)))["learning_rate"].iloc[0] == best
+        assert rank(lrsweep.summarize(table(order)), "loss")["learning_rate"].iloc[0] == best
 
 
 def test_what_cannot_be_summarised_is_refused() -> None:
