@@ -13,7 +13,8 @@ import numpy as np
 from lrsweep.groups import Group
 from lrsweep.memory import available_bytes, needed_bytes, show_bytes
 from lrsweep.program import Given, Program
-from lrsweep.trial import LANE, Limits, Outcome, Ran, run_trial
+from lrsweep.trial import LANE, Ran, run_trial
+from lrsweep.watch import Limits, Outcome
 
 # Past about a thousand lanes XLA's CPU backend splits even tiny operations over threads, and slows down.
 MAX_WIDTH = 1024

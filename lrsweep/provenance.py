@@ -14,7 +14,7 @@ from lrsweep.lanes import Done
 from lrsweep.objective import Objective
 from lrsweep.optimizers import Factory, label
 from lrsweep.status import Stopping
-from lrsweep.trial import Limits
+from lrsweep.watch import Limits
 
 
 def provenance_of(

@@ -23,7 +23,7 @@ from lrsweep.program import given_by, make_program
 from lrsweep.provenance import provenance_of
 from lrsweep.status import Stopping, gap
 from lrsweep.table import check_names, result_table
-from lrsweep.trial import Limits, Outcome
+from lrsweep.watch import Limits, Outcome
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from lrsweep.objective import LOSS
 from lrsweep.status import Status, gap
-from lrsweep.trial import NEVER, Outcome
+from lrsweep.watch import NEVER, Outcome
 
 INDEX = "trial"
 

@@ -18,7 +18,7 @@ from lrsweep.binding import bind
 from lrsweep.groups import cut
 from lrsweep.lanes import block_from, run_block
 from lrsweep.program import given_by, make_program
-from lrsweep.trial import Limits
+from lrsweep.watch import Limits
 
 RESULTS = [
     "status",

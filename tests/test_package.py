@@ -29,6 +29,7 @@ ORDER = [
     "program",
     "checks",
     "status",
+    "watch",
     "trial",
     "memory",
     "lanes",

@@ -11,7 +11,7 @@ from pandas.testing import assert_frame_equal
 import lrsweep
 from lrsweep import table as table_module
 from lrsweep.table import RESULT_DTYPES
-from lrsweep.trial import Outcome
+from lrsweep.watch import Outcome
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import lrsweep
-from lrsweep.trial import LANE, NEVER
+from lrsweep.trial import LANE
+from lrsweep.watch import NEVER
 from tests import oracles
 
 STEPS = 200
@@ -221,7 +222,8 @@ def test_a_line_search_runs_inside_a_sweep() -> None:
 def test_the_loop_is_scalar_code_but_for_the_name_of_its_axis() -> None:
     from lrsweep.binding import bind
     from lrsweep.program import given_by, make_program
-    from lrsweep.trial import Limits, run_trial
+    from lrsweep.trial import run_trial
+    from lrsweep.watch import Limits
 
     problem = lrsweep.problems.quadratic([1.0], [1.0])
     program = make_program(problem, optax.sgd, bind(["learning_rate"], problem, {None: optax.sgd})[None])
