@@ -8,9 +8,12 @@ import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+
+if TYPE_CHECKING:
+    from lrsweep.run import Sweep
 
 # JAX and pandas are imported where they are needed, so that --help does not wait for them.
 
@@ -29,78 +32,83 @@ def lrsweep() -> None:
     """Try every learning rate at once, and see which one to take."""
 
 
+_Objective = Annotated[
+    str,
+    typer.Argument(help="A name from `lrsweep list`, a CSV file, or your own: FILE.py:NAME or package.module:NAME."),
+]
+_Target = Annotated[str | None, typer.Option(metavar="NAME", help="For a CSV file: the column to predict.")]
+_Raw = Annotated[bool, typer.Option("--raw", help="For a CSV file: do not standardise its columns.")]
+_Optimizer = Annotated[str, typer.Option(metavar="NAMES", help="A name from `lrsweep list`, or several: sgd,adam.")]
+_LearningRate = Annotated[
+    str | None,
+    typer.Option(
+        metavar="AXIS",
+        help="0.1,0.01,0.001, or 1e-4:1:25 for 25 values evenly spaced in the logarithm. "
+        f"Left out: {ARTICLE_AXIS} for line, {WIDE_AXIS} otherwise.",
+    ),
+]
+_Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=AXIS", help="One more hyperparameter, such as momentum=0,0.9. Repeatable."),
+]
+_Static = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME", help="A hyperparameter to compile for, value by value, such as a layer's width. Repeatable."
+    ),
+]
+_Seeds = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Random starts per setting. Left out: a ready-made objective's own start, "
+        f"and {DEFAULT_SEEDS} random ones otherwise.",
+    ),
+]
+_Steps = Annotated[int, typer.Option(metavar="N", help="The most updates a trial may make.")]
+_BatchSize = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Examples per update, drawn anew each epoch. Left out: as the objective says."),
+]
+_Tolerance = Annotated[float, typer.Option(metavar="X", help="The share of the starting gap that counts as converged.")]
+_Trials = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="A ready-made trials table (.csv, .parquet) instead of axes and seeds."),
+]
+_Out = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE", help="Write the table of trials (.csv, .parquet), and beside it what made it (.json)."
+    ),
+]
+_X64 = Annotated[bool, typer.Option("--x64", help="Compute in 64-bit floating point.")]
+
+
 @app.command()
 def run(
-    objective: Annotated[
-        str,
-        typer.Argument(
-            help="A name from `lrsweep list`, a CSV file, or your own: FILE.py:NAME or package.module:NAME."
-        ),
-    ] = "line",
-    target: Annotated[str | None, typer.Option(metavar="NAME", help="For a CSV file: the column to predict.")] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="For a CSV file: do not standardise its columns.")] = False,
-    optimizer: Annotated[
-        str, typer.Option(metavar="NAMES", help="A name from `lrsweep list`, or several: sgd,adam.")
-    ] = "sgd",
-    learning_rate: Annotated[
-        str | None,
-        typer.Option(
-            metavar="AXIS",
-            help="0.1,0.01,0.001, or 1e-4:1:25 for 25 values evenly spaced in the logarithm. "
-            f"Left out: {ARTICLE_AXIS} for line, {WIDE_AXIS} otherwise.",
-        ),
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=AXIS", help="One more hyperparameter, such as momentum=0,0.9. Repeatable."),
-    ] = None,
-    static: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME", help="A hyperparameter to compile for, value by value, such as a layer's width. Repeatable."
-        ),
-    ] = None,
-    seeds: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Random starts per setting. Left out: a ready-made objective's own start, "
-            f"and {DEFAULT_SEEDS} random ones otherwise.",
-        ),
-    ] = None,
-    steps: Annotated[int, typer.Option(metavar="N", help="The most updates a trial may make.")] = 1000,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Examples per update, drawn anew each epoch. Left out: as the objective says."),
-    ] = None,
-    tolerance: Annotated[
-        float, typer.Option(metavar="X", help="The share of the starting gap that counts as converged.")
-    ] = 1e-4,
-    trials: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="A ready-made trials table (.csv, .parquet) instead of axes and seeds."),
-    ] = None,
-    out: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE", help="Write the table of trials (.csv, .parquet), and beside it what made it (.json)."
-        ),
-    ] = None,
-    x64: Annotated[bool, typer.Option("--x64", help="Compute in 64-bit floating point.")] = False,
+    objective: _Objective = "line",
+    target: _Target = None,
+    raw: _Raw = False,
+    optimizer: _Optimizer = "sgd",
+    learning_rate: _LearningRate = None,
+    set_: _Set = None,
+    static: _Static = None,
+    seeds: _Seeds = None,
+    steps: _Steps = 1000,
+    batch_size: _BatchSize = None,
+    tolerance: _Tolerance = 1e-4,
+    trials: _Trials = None,
+    out: _Out = None,
+    x64: _X64 = False,
 ) -> None:
     """Sweep learning rates over an objective, and say which one to take."""
     import jax
-    from rich.console import Console
 
-    from lrsweep.advice import advise
     from lrsweep.binding import OPTIMIZER
     from lrsweep.loading import load_objective, ready_made
     from lrsweep.run import sweep
-    from lrsweep.screen import lay_out
     from lrsweep.search import make_trials, read_optimizers, read_trials
     from lrsweep.status import Stopping
-    from lrsweep.summary import summarize
-    from lrsweep.table import write_table
 
     if x64:
         jax.config.update("jax_enable_x64", True)
@@ -134,19 +142,8 @@ def run(
         static=static or (),
     )
     if path is not None:
-        # From here on an exception, so that nothing is left half written.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        command = shlex.join(["lrsweep", *sys.argv[1:]])
-        write_table(result.table, path)
-        _write_provenance(path.with_suffix(".json"), {"command": command, **result.provenance})
-    summary = summarize(result.table)
-    # What is piped is as wide as it needs to be: only a screen has an edge.
-    room = Console().width if sys.stdout.isatty() else None
-    layout = lay_out(summary, room=room, best_by=loaded.best_by)
-    Console(width=layout.width).print(layout)
-    if layout.row_count < len(summary):
-        print(f"\nThese are the best {layout.row_count} of {len(summary):,} settings; --out FILE has every trial.")
-    print(f"\n{advise(summary, result.table)}")
+        _write(result, path)
+    _show(result, best_by=loaded.best_by)
     if path is not None:
         print(f"Wrote {len(result.table):,} trials to {path}, and what made them to {path.with_suffix('.json')}.")
 
@@ -227,7 +224,27 @@ def _is_provenance(path: Path) -> bool:
         return False
 
 
-def _write_provenance(path: Path, provenance: dict[str, Any]) -> None:
-    from lrsweep.table import replace_file
+def _write(result: "Sweep", path: Path) -> None:
+    from lrsweep.table import replace_file, write_table
 
-    replace_file(path, (json.dumps(provenance, indent=2, ensure_ascii=False) + "\n").encode())
+    # From here on an exception, so that nothing is left half written.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    write_table(result.table, path)
+    made = {"command": shlex.join(["lrsweep", *sys.argv[1:]]), **result.provenance}
+    replace_file(path.with_suffix(".json"), (json.dumps(made, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def _show(result: "Sweep", *, best_by: str) -> None:
+    from rich.console import Console
+
+    from lrsweep.advice import advise
+    from lrsweep.screen import lay_out
+    from lrsweep.summary import summarize
+
+    summary = summarize(result.table)
+    # What is piped is as wide as it needs to be: only a screen has an edge.
+    layout = lay_out(summary, room=Console().width if sys.stdout.isatty() else None, best_by=best_by)
+    Console(width=layout.width).print(layout)
+    if layout.row_count < len(summary):
+        print(f"\nThese are the best {layout.row_count} of {len(summary):,} settings; --out FILE has every trial.")
+    print(f"\n{advise(summary, result.table)}")
