@@ -48,7 +48,7 @@ def optimizers_of(trials: pd.DataFrame, optimizers: Mapping[str, Any]) -> list[A
         ['adam', 'sgd']
     """
     if OPTIMIZER not in trials.columns:
-        raise ValueError(f"with several optimizers the trials need a column {OPTIMIZER!r} that names each row's")
+        raise ValueError(f"optimizers given by name need a column {OPTIMIZER!r} in the trials, to name each row's")
     names = list(dict.fromkeys(read_words(trials[OPTIMIZER])))
     for name in names:
         if name not in optimizers:

@@ -56,7 +56,7 @@ class Objective:
     loss: Callable[..., Any]
     init: Any
     _: KW_ONLY
-    data: Any = None
+    data: Any = field(default=None, repr=False)
     batch_size: int | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
     best_by: str = LOSS
@@ -113,6 +113,8 @@ class Objective:
             )
 
     def _check_metrics(self) -> None:
+        if not isinstance(self.metrics, Mapping) or not all(isinstance(name, str) for name in self.metrics):
+            raise TypeError(f"objective {self.name!r}: metrics must be functions by name, {{'accuracy': accuracy}}")
         for name, metric in self.metrics.items():
             function, *rest = metric if isinstance(metric, tuple) else (metric,)
             place = f"objective {self.name!r}, metric {name!r}"

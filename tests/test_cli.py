@@ -205,7 +205,7 @@ REFUSED = {
     "one optimizer of several that is unknown": ("run --optimizer sgd,adamm", "no optimizer 'adamm'"),
     "several optimizers without a column": (
         "run --optimizer sgd,adam --trials trials.csv",
-        "the trials need a column 'optimizer'",
+        "need a column 'optimizer' in the trials",
     ),
     "value that must be static": (
         "run own.py:wide --set width=2,3",

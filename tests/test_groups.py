@@ -163,7 +163,7 @@ def test_what_needs_a_concrete_value_names_the_column_and_runs_once_it_is_static
 @pytest.mark.parametrize(
     ("optimizer", "columns", "more", "error", "said"),
     [
-        (OPTIMIZERS, {"learning_rate": [0.1]}, {}, ValueError, "need a column 'optimizer' that names each row's"),
+        (OPTIMIZERS, {"learning_rate": [0.1]}, {}, ValueError, "need a column 'optimizer' in the trials"),
         (
             OPTIMIZERS,
             {"optimizer": ["adan"], "learning_rate": [0.1]},

@@ -133,6 +133,8 @@ def test_the_metric_that_decides_the_best_update_decides_the_best_learning_rate_
     ("arguments", "error", "said"),
     [
         ({"metrics": {"one": 1.0}}, TypeError, "metric 'one' is 1.0: it must be a function, or a pair"),
+        ({"metrics": [distance]}, TypeError, "metrics must be functions by name"),
+        ({"metrics": {1: distance}}, TypeError, "metrics must be functions by name"),
         ({"metrics": {"loss": distance}}, ValueError, "metric 'loss' is named like the loss itself"),
         ({"metrics": {"d": (loss, np.array(["a"]))}}, TypeError, "metric 'd', data holds <U1 values"),
         ({"metrics": {"d": (distance, None)}}, ValueError, "metric 'd' is paired with no data"),
