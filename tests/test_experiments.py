@@ -1,8 +1,16 @@
 """The studies run, and say what they claim."""
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 
@@ -21,3 +29,73 @@ def test_a_figure_that_differs_fails(tmp_path: Path) -> None:
     ran = subprocess.run([sys.executable, copy], capture_output=True, text=True, check=False)
     assert ran.returncode == 1
     assert "537407805.94885  DIFFERS, should be 537407805.94886" in ran.stdout
+
+
+def load(name: str) -> Any:
+    spec: Any = importlib.util.spec_from_file_location(name, EXPERIMENTS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def digits() -> Any:
+    return load("digits")
+
+
+@pytest.fixture
+def width() -> Any:
+    return load("width")
+
+
+def test_the_digits_are_compared_at_the_best_learning_rate_and_around_it(digits: Any) -> None:
+    # A parabola in the logarithm of the learning rate, whose top is the eighth of 16; a seed is a constant beside it.
+    rows = [
+        {"learning_rate": rate, "seed": seed, "final_accuracy": 0.9 - 0.01 * (place - 7) ** 2 + 0.02 * seed}
+        for place, rate in enumerate(digits.LEARNING_RATES)
+        for seed in range(3)
+    ]
+    found = digits.compare(pd.DataFrame(rows))
+    assert found["learning_rate"] == digits.LEARNING_RATES[7]
+    assert found["cost"] == pytest.approx(9.0)
+    assert found["error"] == pytest.approx(0.0, abs=1e-9)
+    assert (found["best"], found["* 10"]) == ("92.0 ±2.0", "83.0 ±2.0")
+    assert found["within 1"] == 3 / 16
+
+
+def test_the_convolution_is_that_of_jax(digits: Any) -> None:
+    draw = np.random.default_rng(0)
+    maps, weights = draw.normal(size=(2, 8, 8, 4)), draw.normal(size=(9 * 4, 5))
+    ours = digits.convolve({"weights": weights, "biases": np.arange(5.0)}, jnp.asarray(maps))
+    kernel = weights.reshape(3, 3, 4, 5)
+    theirs = jax.lax.conv_general_dilated(
+        jnp.asarray(maps),
+        jnp.asarray(kernel),
+        (1, 1),
+        "VALID",
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        precision="highest",
+    )
+    np.testing.assert_allclose(ours, theirs + np.arange(5.0), rtol=1e-4, atol=1e-4)
+
+
+def test_the_best_width_is_refined_by_a_parabola_in_logarithms(width: Any) -> None:
+    rates = 2.0 ** np.arange(-4, 4)
+    losses = np.exp2((np.log2(rates) - 0.3) ** 2)
+    assert width.refine(pd.Series(losses, index=rates)) == pytest.approx(0.3)
+    with pytest.raises(SystemExit, match="the grid"):
+        width.refine(pd.Series(losses[:4], index=rates[:4]))
+
+
+def test_mup_is_the_standard_parametrisation_at_the_smallest_width_and_shrinks_above_it(width: Any) -> None:
+    key = jax.random.key(0)
+    standard, mup = (width.init(key, width=256, shrink=shrink) for shrink in (1.0, 0.25))
+    np.testing.assert_allclose(mup["output"]["weights"], 0.5 * standard["output"]["weights"], rtol=1e-6)
+    np.testing.assert_array_equal(mup["hidden 1"]["weights"], standard["hidden 1"]["weights"])
+    # Adam's first update is the learning rate itself, whatever the gradient.
+    grads = jax.tree.map(jnp.ones_like, mup)
+    optimizer = width.adam(0.5, shrink=0.25)
+    updates, _ = optimizer.update(grads, optimizer.init(mup), mup)
+    first = {layer: abs(float(arrays["weights"][0, 0])) for layer, arrays in updates.items()}
+    assert first == pytest.approx({"input": 0.5, "hidden 1": 0.125, "hidden 2": 0.125, "output": 0.125}, rel=1e-5)
+    assert abs(float(updates["hidden 1"]["biases"][0])) == pytest.approx(0.5, rel=1e-5)
