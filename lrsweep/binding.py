@@ -1,7 +1,7 @@
 """Which column of a trials table goes to whom: the optimizer's factory, `init`, the loss, a metric, or the key."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from lrsweep.messages import unknown
@@ -15,17 +15,25 @@ OPTIMIZER = "optimizer"
 
 
 class Binding(NamedTuple):
-    """The columns that go as keywords to the optimizer's factory, to `init`, to the loss, and to each metric."""
+    """The columns that go as keywords to the optimizer's factory, to `init`, to the loss, and to each metric.
+
+    `optional` are those that only the factory takes, and has a default for.
+    """
 
     optimizer: tuple[str, ...]
     init: tuple[str, ...]
     loss: tuple[str, ...] = ()
     metrics: tuple[tuple[str, ...], ...] = ()
+    optional: tuple[str, ...] = ()
 
     @property
     def taken(self) -> set[str]:
         """Every column that someone takes."""
         return {*self.optimizer, *self.init, *self.loss, *(name for names in self.metrics for name in names)}
+
+    def without(self, names: Collection[str]) -> "Binding":
+        """The same with some of the optional columns left at the factory's defaults."""
+        return self._replace(optimizer=tuple(name for name in self.optimizer if name not in names))
 
 
 class _Takes(NamedTuple):
@@ -55,7 +63,7 @@ def bind(columns: Iterable[str], objective: Objective, optimizers: Mapping[Any, 
         >>> import optax
         >>> from lrsweep.problems import line
         >>> bind(["learning_rate", "w0", "seed"], line(), {"sgd": optax.sgd})["sgd"]
-        Binding(optimizer=('learning_rate',), init=('w0', 'seed'), loss=(), metrics=())
+        Binding(optimizer=('learning_rate',), init=('w0', 'seed'), loss=(), metrics=(), optional=())
     """
     names = list(columns)
     factories = {}
@@ -89,6 +97,9 @@ def bind(columns: Iterable[str], objective: Objective, optimizers: Mapping[Any, 
             init=taken_by(start, known.union(*(takes.names for takes in factories.values()))),
             loss=taken_by(loss, set()),
             metrics=tuple(taken_by(metric, set()) for metric in metrics.values()),
+            optional=tuple(
+                column for column in taken_by(takes, known) if column not in known and column not in takes.required
+            ),
         )
         for name, takes in factories.items()
     }

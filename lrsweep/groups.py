@@ -25,6 +25,7 @@ class Group(NamedTuple):
     Attributes:
         rows: ``[row] int64``, their places in the trials table, ascending.
         optimizer: The name of their optimizer, or None where there is but one, without a name.
+        binding: Who takes which of their columns.
         static: What the program is compiled for.
         values: Their other columns that someone takes, ``[row]`` each, float or int32.
         seeds: ``[row] uint32``, 0 where the table has no such column.
@@ -32,6 +33,7 @@ class Group(NamedTuple):
 
     rows: np.ndarray
     optimizer: Any
+    binding: Binding
     static: tuple[Static, ...]
     values: dict[str, np.ndarray]
     seeds: np.ndarray
@@ -75,7 +77,7 @@ def cut(trials: pd.DataFrame, bindings: Mapping[Any, Binding], static: Collectio
     """Cuts a table into groups, in the order of their first rows.
 
     Rows of one group have their optimizer, and the values of all columns of text, booleans, or named in `static`, in
-    common.
+    common. Where optimizers are given by name, a column that is missing in all of one's rows is left at its default.
 
     Args:
         trials: A table that `check_trials` has passed.
@@ -98,6 +100,8 @@ def cut(trials: pd.DataFrame, bindings: Mapping[Any, Binding], static: Collectio
         mine = np.ones(len(trials), bool) if optimizer is None else (trials[OPTIMIZER] == optimizer).to_numpy(bool)
         rows = np.flatnonzero(mine)
         part = trials.iloc[rows]
+        if optimizer is not None:
+            binding = binding.without([name for name in binding.optional if part[name].isna().all()])
         for name in trials.columns:
             if name not in binding.taken and name not in (SEED, OPTIMIZER):
                 _check_absent(part[name], optimizer)
@@ -116,6 +120,7 @@ def cut(trials: pd.DataFrame, bindings: Mapping[Any, Binding], static: Collectio
                 Group(
                     rows[members],
                     optimizer,
+                    binding,
                     static_values,
                     {name: column[members] for name, column in taken.items()},
                     seeds[members],

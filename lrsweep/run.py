@@ -100,14 +100,15 @@ def sweep(
         optimizer: A factory such as `optax.adam`: from keywords to an `optax.GradientTransformation`. It is called
             inside the compiled program, with traced values. Or several by name, `{"sgd": optax.sgd, "adam":
             optax.adam}`: the column `optimizer` then names each row's, and a column that it does not take must be
-            missing in that row.
+            missing there; one that is missing in all of its rows is left at its default.
         trials: One row per trial, one column per keyword of the factory, of the objective's `init`, or of its loss
             and metrics; `seed` becomes the key (0 where there is no such column). See `lrsweep.grid`.
         steps: The most updates a trial may make, 1 or more.
         stopping: When a trial has converged or diverged; `Stopping()` where it is left out.
         static: Columns of numbers whose values must be known while the program is compiled, such as a layer's width.
         evaluate_every: Measure the loss over all the data, and the metrics, at every such update and at the last.
-            Where it is left out: every one; with a `batch_size`, every `record_every`-th or once an epoch.
+            Where it is left out: every one; with a `batch_size`, every `record_every`-th or once an epoch. The table
+            knows no loss between two of them: `status` and `best_at` are no finer.
         record_every: Record the loss at every such update, a multiple of `evaluate_every`, or None for no curves.
             Memory for them grows with ``trials * steps / record_every``.
         block_width: How many trials run side by side, 1 or more; chosen by the number of trials and the memory there
@@ -188,7 +189,7 @@ def _tasks(
         check_leaves(objective, objective.init)
     shapes, programs = jax.eval_shape(lambda: given_by(objective)), []
     for group in groups:
-        program = make_program(objective, optimizers[group.optimizer], bindings[group.optimizer], group.static)
+        program = make_program(objective, optimizers[group.optimizer], group.binding, group.static)
         row = {name: jax.ShapeDtypeStruct((), column.dtype, weak_type=True) for name, column in group.values.items()}
         sample = {name: column[0].item() for name, column in group.values.items()}
         check_program(objective, program, shapes, row, sample)

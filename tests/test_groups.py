@@ -106,6 +106,18 @@ def test_a_column_that_an_optimizer_does_not_take_is_missing_in_its_rows() -> No
     assert summary[["optimizer", "trials"]].to_numpy().tolist() == [["sgd", 1], ["sgd", 1], ["adam", 1], ["adam", 1]]
 
 
+def test_a_column_that_is_missing_in_all_rows_of_an_optimizer_is_left_at_its_default() -> None:
+    optimizers = {"sgd": optax.sgd, "rmsprop": optax.rmsprop}
+    sgd = lrsweep.grid(optimizer="sgd", learning_rate=0.1, momentum=0.5, nesterov=True)
+    rmsprop = lrsweep.grid(optimizer="rmsprop", learning_rate=0.1)
+    table = lrsweep.sweep(NETWORK, optimizers, pd.concat([sgd, rmsprop], ignore_index=True), steps=5).table
+    alone = lrsweep.sweep(NETWORK, optax.rmsprop, rmsprop.drop(columns="optimizer"), steps=5).table
+    assert table["final_loss"][1] == alone["final_loss"][0]
+    some = pd.concat([sgd, rmsprop, rmsprop.assign(momentum=0.9)], ignore_index=True)
+    with pytest.raises(ValueError, match="column 'momentum' of the trials holds nan at row 1"):
+        lrsweep.sweep(NETWORK, optimizers, some, steps=5)
+
+
 def warmed_up(learning_rate: Any, warmup: Any = 2) -> optax.GradientTransformation:
     return optax.sgd(optax.warmup_cosine_decay_schedule(0.0, learning_rate, warmup, 20))
 
