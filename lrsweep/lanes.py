@@ -112,7 +112,7 @@ def block_from(first: int, trials: int, width: int) -> Block:
     return Block(np.minimum(np.arange(first, first + width), trials - 1), min(width, trials - first))
 
 
-def run_lanes(task: Task, *, records: int, width: int | None, advance: Callable[[int], None] = lambda _: None) -> Done:
+def run_lanes(task: Task, *, records: int, width: int, advance: Callable[[int], None] = lambda _: None) -> Done:
     """Runs any number of trials in blocks of one width; what is kept of a block is its outcomes and curves.
 
     A block that does not find the memory it needs is run again at half the width, and so are those after it.
@@ -120,20 +120,20 @@ def run_lanes(task: Task, *, records: int, width: int | None, advance: Callable[
     Args:
         task: What to run.
         records: How many losses to record of each trial.
-        width: The block width; where it is None, chosen by the number of trials and the memory there is.
+        width: The block width.
         advance: Called with the number of trials that have ended since it was last called.
 
     Raises:
         ValueError: Not even one trial finds the memory it needs.
     """
     trials = len(task.group.rows)
-    width = fitting_width(task, choose_width(trials), records) if width is None else width
     outcomes, curves, widths = [], [], []
     done = 0
     while done < trials:
         block = block_from(done, trials, width)
         try:
             ran = run_rows(task, block.rows, records=records)
+            outcome, curve = jax.device_get((ran.outcome, ran.curve))
         except jax.errors.JaxRuntimeError as error:
             if OUT_OF_MEMORY not in str(error):
                 raise
@@ -141,8 +141,8 @@ def run_lanes(task: Task, *, records: int, width: int | None, advance: Callable[
                 raise ValueError(_too_large(needed_bytes(compile_block(task, 1, records)))) from error
             width //= 2
             continue
-        outcomes.append(jax.tree.map(lambda array, used=block.used: array[:used], ran.outcome))
-        curves.append(ran.curve[: block.used])
+        outcomes.append(jax.tree.map(lambda array, used=block.used: array[:used], outcome))
+        curves.append(curve[: block.used])
         widths.append(np.full(block.used, width))
         done += block.used
         advance(block.used)
@@ -151,19 +151,20 @@ def run_lanes(task: Task, *, records: int, width: int | None, advance: Callable[
 
 
 def run_rows(task: Task, rows: np.ndarray, *, records: int) -> Ran:
-    """Runs the given rows of a group as one block, and waits for it; its arrays are NumPy's."""
+    """Runs the given rows of a group as one block, and waits for it."""
     values = {name: column[rows] for name, column in task.group.values.items()}
     ran = compile_block(task, len(rows), records)(values, task.group.seeds[rows], task.given, task.limits)
     _wait(ran)
-    return jax.tree.map(np.asarray, ran)
+    return ran
 
 
-def fitting_width(task: Task, width: int, records: int) -> int:
-    """The largest block width, `width` or a half of it or a half of that, whose program fits the memory there is.
+def fitting_width(task: Task, records: int) -> int:
+    """The block width that suits the number of trials, or the power of two below it that fits the memory there is.
 
     Raises:
         ValueError: Not even one trial fits.
     """
+    width = choose_width(len(task.group.rows))
     there = available_bytes()
     shared = sum(leaf.nbytes for leaf in jax.tree.leaves(task.given))
     while True:

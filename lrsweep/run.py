@@ -16,7 +16,7 @@ from lrsweep.binding import OPTIMIZER, bind
 from lrsweep.checks import check_leaves, check_program
 from lrsweep.columns import check_trials
 from lrsweep.groups import check_static, cut, optimizers_of
-from lrsweep.lanes import Done, Task, progress, run_lanes, run_rows
+from lrsweep.lanes import Done, Task, fitting_width, progress, run_lanes, run_rows
 from lrsweep.objective import Objective
 from lrsweep.optimizers import Factory
 from lrsweep.program import given_by, make_program
@@ -148,8 +148,13 @@ def sweep(
 
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
     records = 0 if record_every is None else limits.steps // limits.record_every + 1
+    # All of them before the first runs, so that what does not fit costs no results.
+    widths = [fitting_width(task, records) if width is None else width for task in tasks]
     with progress(len(trials)) as advance:
-        done = [run_lanes(task, records=records, width=width, advance=advance) for task in tasks]
+        done = [
+            run_lanes(task, records=records, width=width, advance=advance)
+            for task, width in zip(tasks, widths, strict=True)
+        ]
     seconds = time.perf_counter() - clock
 
     order = np.argsort(np.concatenate([task.group.rows for task in tasks]))
@@ -233,7 +238,8 @@ def _replay(tasks: list[Task], done: list[Done], row: int) -> Replay:
     steps = int(done[turn].outcome.steps[place])
     task = task._replace(limits=task.limits._replace(record_every=every))
     ran = run_rows(task, np.full(done[turn].widths[place], place), records=steps // every + 1)
-    params, curve, final = jax.tree.map(lambda array: array[0], (ran.params, ran.curve, ran.outcome.final_loss))
+    first = jax.tree.map(lambda array: array[0], jax.device_get((ran.params, ran.curve, ran.outcome.final_loss)))
+    params, curve, final = first
     updates = np.arange(0, steps + 1, every)
     if steps % every != 0:
         # It ended between two of the updates at which losses are recorded, and was measured there.
