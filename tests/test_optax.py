@@ -83,14 +83,12 @@ ALIASES: dict[str, dict[str, list[float]]] = {
     for name, factory in vars(optax).items()
     if getattr(factory, "__module__", "") == "optax._src.alias" and inspect.isfunction(factory)
 }
-# Those of optax.contrib. dpsgd is left out: it needs the gradient of every example apart, which no loss gives.
-CONTRIBUTED: dict[str, dict[str, list[float]]] = dict.fromkeys(
-    [
-        *("acprop", "ademamix", "adopt", "cocob", "dadapt_adamw", "dog", "dowg", "galore", "madgrad", "momo"),
-        *("momo_adam", "muon", "prodigy", "schedule_free_adamw", "schedule_free_sgd", "simplified_ademamix", "sophia"),
-    ],
-    RATE,
-)
+# Those of optax.contrib, which older versions of optax have in part. dpsgd is left out: it needs the gradient of every
+# example apart, which no loss gives.
+CONTRIBUTED = [
+    *("acprop", "ademamix", "adopt", "cocob", "dadapt_adamw", "dog", "dowg", "galore", "madgrad", "momo", "momo_adam"),
+    *("muon", "prodigy", "schedule_free_adamw", "schedule_free_sgd", "simplified_ademamix", "sophia"),
+]
 COMPOSED: list[tuple[Callable[..., Any], dict[str, list[Any]]]] = [
     (frozen_bias, RATE),
     (per_layer, {"rate_w": [0.3, 0.01], "rate_b": [0.02, 0.2]}),
@@ -108,7 +106,7 @@ COMPOSED: list[tuple[Callable[..., Any], dict[str, list[Any]]]] = [
 ]
 TABLE = [
     *((getattr(optax, name), axes) for name, axes in ALIASES.items()),
-    *((getattr(contrib, name), axes) for name, axes in CONTRIBUTED.items()),
+    *((getattr(contrib, name), RATE) for name in CONTRIBUTED if hasattr(contrib, name)),
     *COMPOSED,
 ]
 
