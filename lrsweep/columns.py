@@ -42,7 +42,7 @@ def holds_words(column: pd.Series) -> bool:
         >>> holds_words(pd.Series(["relu", "tanh"], name="activation")), holds_words(pd.Series([0.1, 1.0]))
         (True, False)
     """
-    if pd.api.types.is_any_real_numeric_dtype(column.dtype) or _is_number_by_name(column.name):
+    if pd.api.types.is_any_real_numeric_dtype(column.dtype) or column.name == SEED or _is_learning_rate(column.name):
         return False
     values = column.dropna().unique().tolist()
     if all(isinstance(value, bool | np.bool_) for value in values):
@@ -51,7 +51,7 @@ def holds_words(column: pd.Series) -> bool:
     return is_text and bool(pd.to_numeric(column, errors="coerce").isna().all())
 
 
-def read_words(column: pd.Series, *, table: str = "trials") -> list[str | bool]:
+def read_words(column: pd.Series) -> list[str | bool]:
     """The text or booleans of a column, one per row.
 
     Raises:
@@ -60,7 +60,7 @@ def read_words(column: pd.Series, *, table: str = "trials") -> list[str | bool]:
     missing = column.isna()
     if missing.any():
         row = int(np.argmax(missing))
-        raise ValueError(f"column {column.name!r} of the {table} holds nothing at row {column.index[row]!r}")
+        raise ValueError(f"column {column.name!r} of the trials holds nothing at row {column.index[row]!r}")
     return [value if isinstance(value, str) else bool(value) for value in column.tolist()]
 
 
@@ -84,7 +84,7 @@ def read_numbers(column: pd.Series) -> np.ndarray:
     if not pd.api.types.is_any_real_numeric_dtype(column.dtype):
         wrong = next((value for value in column if not _is_number(value)), column.iloc[0])
         raise TypeError(f"column {name!r} of the trials holds {wrong!r}: it must hold numbers")
-    whole = pd.api.types.is_integer_dtype(column.dtype) and not str(name).endswith("learning_rate")
+    whole = pd.api.types.is_integer_dtype(column.dtype) and not _is_learning_rate(name)
     numbers = column.to_numpy(dtype=float, na_value=np.nan)
     wanted = "a finite number"
     bad = ~np.isfinite(numbers)
@@ -94,7 +94,7 @@ def read_numbers(column: pd.Series) -> np.ndarray:
     elif whole:
         wanted = "a whole number that fits 32 bits"
         bad |= abs(numbers) >= 2**31
-    elif str(name).endswith("learning_rate"):
+    elif _is_learning_rate(name):
         wanted = "a finite number, 0 or more"
         bad |= numbers < 0
     if bad.any():
@@ -107,8 +107,8 @@ def read_numbers(column: pd.Series) -> np.ndarray:
     return numbers.astype(np.int32 if whole else jax.dtypes.canonicalize_dtype(float))
 
 
-def _is_number_by_name(name: Any) -> bool:
-    return name == SEED or str(name).endswith("learning_rate")
+def _is_learning_rate(name: Any) -> bool:
+    return str(name).endswith("learning_rate")
 
 
 def _is_number(value: Any) -> bool:
