@@ -63,7 +63,9 @@ def metrics_of(table: pd.DataFrame) -> list[str]:
     """
     names = list(table.columns)
     after = names[names.index("rate") + 1 :]
-    return [name.removeprefix("final_") for name in after if name.startswith("final_")]
+    ends = [name.removeprefix("final_") for name in after if name.startswith("final_")]
+    # The column at the best update of a metric called final_... begins so too.
+    return [name for name in ends if at_best(name) in after]
 
 
 def best_by_of(table: pd.DataFrame) -> str:

@@ -102,6 +102,12 @@ def test_a_table_with_metrics_and_words_reads_back_equal(ending: str, tmp_path: 
     assert metrics_of(table) == ["distance"]
 
 
+def test_a_metric_whose_own_name_begins_with_final_is_one_metric() -> None:
+    measured = objective(metrics={"final_distance": distance})
+    table = lrsweep.sweep(measured, optax.sgd, lrsweep.grid(learning_rate=0.1), steps=3, stopping=NEVER).table
+    assert metrics_of(table) == ["final_distance"]
+
+
 def test_a_summary_has_the_median_of_each_metric() -> None:
     measured = objective(metrics={"distance": distance})
     trials = lrsweep.grid(learning_rate=[0.1, 0.2], pull=[1.0, 0.5, 2.0])
