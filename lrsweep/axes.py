@@ -32,9 +32,16 @@ def grid(**axes: Any) -> pd.DataFrame:
         raise ValueError("a grid needs at least one column, such as learning_rate=[0.1, 0.01, 0.001]")
     values = {name: _values(axis) for name, axis in axes.items()}
     for name, axis in values.items():
-        if not axis:
+        if len(axis) == 0:
             raise ValueError(f"column {name!r} of the grid has no values: it needs at least one")
-    return pd.MultiIndex.from_product(list(values.values()), names=list(values)).to_frame(index=False)
+    table, before, after = {}, 1, math.prod(len(axis) for axis in values.values())
+    for name, axis in values.items():
+        after //= len(axis)
+        # Each value stands `after` times in a row, and all of them anew for each combination of the columns before.
+        places = np.broadcast_to(np.arange(len(axis))[:, None], (before, len(axis), after)).ravel()
+        table[name] = axis.array.take(places)
+        before *= len(axis)
+    return pd.DataFrame(table, copy=False)
 
 
 def log_grid(low: float, high: float, count: int) -> np.ndarray:
@@ -128,5 +135,11 @@ def _number(text: str, forms: str) -> float:
         raise ValueError(f"{text.strip()!r} is not a number: {forms}") from None
 
 
-def _values(axis: Any) -> list[Any]:
-    return list(axis) if isinstance(axis, Iterable) and not isinstance(axis, str) else [axis]
+def _values(axis: Any) -> pd.Series:
+    if not isinstance(axis, Iterable) or isinstance(axis, str):
+        axis = [axis]
+    numbers = isinstance(axis, np.ndarray) and axis.ndim == 1 and axis.dtype in (np.int64, np.float64)
+    held: Any = axis if numbers or isinstance(axis, range) else list(axis)
+    values = pd.Series(held)
+    # What is missing is NaN, however it was written.
+    return values.where(values.notna(), np.nan).infer_objects() if values.dtype == object else values

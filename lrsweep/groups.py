@@ -51,7 +51,7 @@ def optimizers_of(trials: pd.DataFrame, optimizers: Mapping[str, Any]) -> list[A
     """
     if OPTIMIZER not in trials.columns:
         raise ValueError(f"optimizers given by name need a column {OPTIMIZER!r} in the trials, to name each row's")
-    names = list(dict.fromkeys(read_words(trials[OPTIMIZER])))
+    _, names = read_words(trials[OPTIMIZER])
     for name in names:
         if name not in optimizers:
             raise ValueError(f"column {OPTIMIZER!r} of the trials: " + unknown("optimizer", str(name), optimizers))
@@ -97,9 +97,11 @@ def cut(trials: pd.DataFrame, bindings: Mapping[Any, Binding], static: Collectio
     fixed = [name for name in trials.columns if name in static or holds_words(trials[name])]
     groups = []
     for optimizer, binding in bindings.items():
-        mine = np.ones(len(trials), bool) if optimizer is None else (trials[OPTIMIZER] == optimizer).to_numpy(bool)
-        rows = np.flatnonzero(mine)
-        part = trials.iloc[rows]
+        if optimizer is None:
+            rows, part = np.arange(len(trials)), trials
+        else:
+            rows = np.flatnonzero((trials[OPTIMIZER] == optimizer).to_numpy(bool))
+            part = trials.iloc[rows]
         if optimizer is not None:
             binding = binding.without([name for name in binding.optional if part[name].isna().all()])
         for name in trials.columns:
@@ -115,7 +117,7 @@ def cut(trials: pd.DataFrame, bindings: Mapping[Any, Binding], static: Collectio
                 values[name] = read_numbers(part[name])
         seeds = values.get(SEED, np.zeros(len(rows), np.uint32))
         taken = {name: column for name, column in values.items() if name in binding.taken}
-        for static_values, members in _members(words, len(rows)):
+        for static_values, members in _members(words):
             groups.append(
                 Group(
                     rows[members],
@@ -129,23 +131,28 @@ def cut(trials: pd.DataFrame, bindings: Mapping[Any, Binding], static: Collectio
     return sorted(groups, key=lambda group: group.rows[0])
 
 
-def _members(words: dict[str, list[Any]], rows: int) -> list[tuple[tuple[Static, ...], np.ndarray]]:
+def _members(
+    words: dict[str, tuple[np.ndarray, list[Any]]],
+) -> list[tuple[tuple[Static, ...], np.ndarray | slice]]:
     if not words:
-        return [((), np.arange(rows))]
-    codes = pd.DataFrame({name: pd.factorize(np.array(column, object))[0] for name, column in words.items()})
+        return [((), slice(None))]
+    codes = pd.DataFrame({name: codes for name, (codes, _) in words.items()})
     found = []
     for _, members in codes.groupby(list(words), sort=False).indices.items():
         first = members[0]
-        values = tuple(Static(name, column[first], type(column[first])) for name, column in words.items())
-        found.append((values, np.sort(members)))
+        held = {name: values[codes[first]] for name, (codes, values) in words.items()}
+        found.append(
+            (tuple(Static(name, value, type(value)) for name, value in held.items()), np.sort(members, kind="stable"))
+        )
     return found
 
 
-def _read_fixed(column: pd.Series) -> list[Any]:
+def _read_fixed(column: pd.Series) -> tuple[np.ndarray, list[Any]]:
     if holds_words(column):
-        return list(read_words(column))
+        return read_words(column)
     read_numbers(column)
-    return column.tolist()
+    codes, values = pd.factorize(column)
+    return codes, values.tolist()
 
 
 def _check_absent(column: pd.Series, optimizer: Any) -> None:

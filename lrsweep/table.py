@@ -116,25 +116,31 @@ def result_table(
         where there are metrics, `best_by` and two columns for each of them. `rate` is
         `(gap_steps / gap_0) ** (1 / steps)`, NaN where no update was made.
     """
-    gaps = [gap(loss, loss.dtype.type(minimum)).astype(float) for loss in (outcome.initial_loss, outcome.final_loss)]
-    with np.errstate(all="ignore"):
-        rate = np.where(outcome.steps > 0, (gaps[1] / gaps[0]) ** (1 / outcome.steps), np.nan)
     columns: dict[str, Any] = {
         "status": pd.Categorical.from_codes(outcome.status, dtype=RESULT_DTYPES["status"]),
-        "rate": rate,
+        "rate": _rate(outcome, minimum),
     }
-    for name in RESULT_DTYPES.keys() - columns.keys():
+    for name in ("converged_at", "diverged_at"):
         column = getattr(outcome, name)
-        missing = (column == NEVER) & (name in ("converged_at", "diverged_at"))
-        columns[name] = pd.array(column, dtype="Int64") if missing.any() else column
-        if missing.any():
-            columns[name][missing] = pd.NA
-    results = pd.DataFrame({name: columns[name] for name in RESULT_DTYPES}, index=trials.index).astype(RESULT_DTYPES)
+        columns[name] = pd.arrays.IntegerArray(column.astype(np.int64), column == NEVER)
+    for name in RESULT_DTYPES.keys() - columns.keys():
+        columns[name] = getattr(outcome, name).astype(RESULT_DTYPES[name])
+    # All of these arrays are new, so that the table may have them as they are.
+    results = pd.DataFrame({name: columns[name] for name in RESULT_DTYPES}, index=trials.index, copy=False)
     if metrics:
         results[BEST_BY] = pd.Series(best_by, index=trials.index, dtype="str")
         for name, at_end, there in zip(metrics, outcome.final_metrics, outcome.best_metrics, strict=True):
             results[final(name)], results[at_best(name)] = at_end.astype(float), there.astype(float)
     return pd.concat([trials, results], axis=1).rename_axis(INDEX)
+
+
+def _rate(outcome: Outcome, minimum: float) -> np.ndarray:
+    first, last = (gap(loss, loss.dtype.type(minimum)) for loss in (outcome.initial_loss, outcome.final_loss))
+    with np.errstate(all="ignore"):
+        rate = np.divide(last, first, dtype=np.float64)
+        rate **= 1 / outcome.steps
+    rate[outcome.steps == 0] = np.nan
+    return rate
 
 
 def settings_of(table: pd.DataFrame) -> list[str]:

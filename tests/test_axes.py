@@ -2,8 +2,10 @@
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +20,43 @@ def test_a_grid_holds_every_combination_once_the_last_column_fastest() -> None:
     assert list(table.columns) == list(axes)
     assert [tuple(row) for row in table.to_numpy()] == list(itertools.product([0.1, 0.01, 0.001], [0.9], [0, 1]))
     assert table["seed"].dtype == np.int64
+
+
+@given(
+    sizes=st.lists(st.integers(1, 4), min_size=1, max_size=4),
+    make=st.sampled_from([list, range, np.arange, lambda n: [f"value {k}" for k in range(n)], lambda n: np.ones(n)]),
+)
+def test_a_grid_is_the_product_of_its_axes_however_they_are_given(sizes: list[int], make: Any) -> None:
+    axes = {f"column {k}": make(range(size) if make is list else size) for k, size in enumerate(sizes)}
+    table = lrsweep.grid(**axes)
+    assert list(table.itertuples(index=False, name=None)) == list(itertools.product(*axes.values()))
+    pd.testing.assert_index_equal(table.index, pd.RangeIndex(math.prod(sizes)))
+
+
+@pytest.mark.parametrize(
+    ("axis", "dtype"),
+    [
+        (range(2), "int64"),
+        (np.array([1.5, 2.5], "float32"), "float32"),
+        (np.array([1.5, 2.5], ">f8"), "float64"),
+        ([1, 2.5], "float64"),
+        ([True, False], "bool"),
+        (["relu", "tanh"], "str"),
+        ({"sgd": 1, "adam": 2}, "str"),
+        ([0.1, None], "float64"),
+        ([None, None], "float64"),
+        (["relu", None], "str"),
+        ([1, True], "object"),
+        ("relu", "str"),
+        (None, "float64"),
+    ],
+)
+def test_an_axis_gets_the_dtype_of_its_values(axis: Any, dtype: str) -> None:
+    column = lrsweep.grid(x=axis, seed=range(2))["x"]
+    values = [axis] if axis is None or isinstance(axis, str) else list(axis)
+    expected = [math.nan if value is None else value for value in values for _ in range(2)]
+    assert column.dtype == dtype
+    np.testing.assert_equal(column.tolist(), expected)
 
 
 @given(low=st.floats(1e-8, 1e3), span=st.floats(1.001, 1e6), count=st.integers(2, 60))

@@ -1,5 +1,6 @@
 """Several optimizers, text, booleans and static columns: groups of rows that one program runs."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,9 @@ import pandas as pd
 import pytest
 
 import lrsweep
+from lrsweep.binding import Binding
+from lrsweep.columns import read_numbers
+from lrsweep.groups import cut
 from lrsweep.table import RESULT_DTYPES
 
 OPTIMIZERS = {"sgd": optax.sgd, "adam": optax.adam}
@@ -51,6 +55,77 @@ def test_rows_of_several_groups_come_back_in_the_callers_order_as_if_run_apart()
         ("sgd", 2, 4),
         ("sgd", 3, 4),
     ]
+
+
+def test_a_group_holds_the_rows_that_share_their_words() -> None:
+    draw = np.random.default_rng(2)
+    rows = 200
+    trials = pd.DataFrame(
+        {
+            "optimizer": draw.choice(["sgd", "adam"], rows),
+            "learning_rate": draw.random(rows),
+            "act": pd.Series(draw.choice(["relu", "tanh"], rows), dtype=draw.choice(["str", "object", "category"])),
+            "flag": draw.choice([True, False], rows),
+            "width": draw.integers(2, 4, rows),
+            "seed": draw.integers(0, 2**32, rows),
+        }
+    )
+    binding = Binding(optimizer=("learning_rate", "flag"), init=("act", "width"))
+    groups = cut(trials, {"sgd": binding, "adam": binding}, ["width"])
+    expected: dict[Any, list[int]] = {}
+    for place, row in enumerate(trials.to_dict("records")):
+        expected.setdefault((row["optimizer"], row["act"], row["flag"], row["width"]), []).append(place)
+    found = {(group.optimizer, *(static.value for static in group.static)): group.rows.tolist() for group in groups}
+    assert list(found.items()) == list(expected.items())
+    for group in groups:
+        assert [static[0::2] for static in group.static] == [("act", str), ("flag", bool), ("width", int)]
+        assert group.seeds.tolist() == trials["seed"][group.rows].tolist()
+        np.testing.assert_array_equal(group.values["learning_rate"], trials["learning_rate"][group.rows].astype("f4"))
+
+
+@pytest.mark.parametrize("dtype", ["int64", "Int64", "float64", "Float64"])
+@pytest.mark.parametrize(
+    ("name", "value", "accepted"),
+    [
+        ("seed", 0, True),
+        ("seed", 2**32 - 1, True),
+        ("seed", 2**32, False),
+        ("seed", -1, False),
+        ("width", 2**31 - 1, True),
+        ("width", 2**31, False),
+        ("width", -(2**31) + 1, True),
+        ("width", -(2**31), False),
+        ("width", 2**62, False),
+        ("width", -(2**63), False),
+        ("learning_rate", 0, True),
+        ("learning_rate", 2**40, True),
+        ("learning_rate", -1, False),
+    ],
+)
+def test_a_number_is_read_exactly_or_refused(dtype: str, name: str, value: int, accepted: bool) -> None:
+    column = pd.Series([1, value], dtype=dtype, name=name)
+    if name == "width" and "loat" in dtype:
+        # A column of real numbers, which may be of any size, to the precision that is switched on.
+        assert read_numbers(column).tolist() == [1, np.float32(value)]
+        return
+    if accepted:
+        assert read_numbers(column).tolist() == [1, value]
+        return
+    with pytest.raises(ValueError, match=rf"column '{name}' of the trials holds {re.escape(str(column[1]))} at row 1"):
+        read_numbers(column)
+
+
+def test_unsigned_numbers_are_read_as_others_are() -> None:
+    assert read_numbers(pd.Series([7, 255], dtype="uint8", name="seed")).tolist() == [7, 255]
+    assert read_numbers(pd.Series([7, 255], dtype="uint8", name="width")).tolist() == [7, 255]
+    with pytest.raises(ValueError, match="holds 18446744073709551615 at row 1: it must be a whole number that fits"):
+        read_numbers(pd.Series([7, 2**64 - 1], dtype="uint64", name="width"))
+
+
+@pytest.mark.parametrize("seed", [1.5, -0.5, np.nan, np.inf])
+def test_a_seed_that_is_not_whole_is_refused(seed: float) -> None:
+    with pytest.raises(ValueError, match=r"at row 1: it must be a whole number from 0 to 4294967295"):
+        read_numbers(pd.Series([3.0, seed], name="seed"))
 
 
 def test_each_group_compiles_once(compilations: Callable[[], int]) -> None:

@@ -1,6 +1,8 @@
 """The result table: in and out of files unchanged, replaced only when complete."""
 
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optax
@@ -65,6 +67,70 @@ def test_the_rate_is_the_mean_factor_of_the_gap() -> None:
     assert table["rate"].isna().tolist() == [False, False, True, True]
     assert table["converged_at"].tolist() == [pd.NA, pd.NA, pd.NA, 0]
     assert table["status"].tolist() == ["slow", "slow", "diverged", "converged"]
+
+
+def outcome_of(losses: np.ndarray, steps: np.ndarray, *, at: int) -> Outcome:
+    """An outcome of given first and last losses, whose every end is at one update, or never."""
+    ends = np.full(len(losses), at, np.int32)
+    return Outcome(np.full_like(ends, 2), steps, ends, ends, losses[:, 0], losses[:, 1], losses[:, 1], steps, (), ())
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("minimum", [0.0, -3.0])
+def test_the_rate_of_every_trial_is_that_of_its_own_losses(dtype: type[Any], minimum: float) -> None:
+    draw = np.random.default_rng(5)
+    losses = (draw.lognormal(sigma=3, size=(500, 2)) + minimum).astype(dtype)
+    steps = draw.integers(1, 2000, 500).astype(np.int32)
+    rate = table_module.result_table(pd.DataFrame(index=range(500)), outcome_of(losses, steps, at=-1), minimum)["rate"]
+    for (first, last), count, found in zip(losses - dtype(minimum), steps.tolist(), rate, strict=True):
+        logarithm = math.log(last) - math.log(first)
+        # What the logarithms are rounded to is what their difference is known to.
+        assert found == pytest.approx(math.exp(logarithm / count), rel=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("first", "last", "steps", "rate"),
+    [
+        (5.0, 1.0, 3, 0.0),
+        (5.0, math.inf, 3, math.inf),
+        (5.0, math.nan, 3, math.nan),
+        (math.inf, 5.0, 3, 0.0),
+        (math.inf, math.inf, 3, math.nan),
+        (1.0, 5.0, 3, math.inf),
+        (1.0, 1.0, 3, math.nan),
+        (5.0, 5.0, 3, 1.0),
+        (5.0, 5.0, 0, math.nan),
+        (5.0, 9.0, 0, math.nan),
+        # Below the stated minimum: an odd root of a negative number is none, of a quotient of two it is.
+        (2.0, 0.0, 3, math.nan),
+        (-7.0, 0.0, 3, 0.5),
+        # A gap within rounding is none.
+        (5.0, "next", 3, 0.0),
+    ],
+)
+def test_the_rate_at_the_edges(dtype: type[Any], first: float, last: Any, steps: int, rate: float) -> None:
+    last = np.nextafter(dtype(1), dtype(2)) if last == "next" else last
+    outcome = outcome_of(np.array([[first, last]], dtype), np.array([steps], np.int32), at=-1)
+    table = table_module.result_table(pd.DataFrame(index=[0]), outcome, minimum=1.0)
+    assert table["rate"][0] == pytest.approx(rate, rel=1e-15, nan_ok=True)
+
+
+@pytest.mark.parametrize("at", [-1, 4])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_table_has_its_dtypes_and_arrays_of_its_own(at: int, dtype: type[Any]) -> None:
+    trials = pd.DataFrame({"learning_rate": [0.1, 0.2]}, index=["a", "b"])
+    outcome = outcome_of(np.ones((2, 2), dtype), np.array([4, 4]), at=at)
+    for array in outcome[:8]:
+        array.flags.writeable = False  # as what comes from a device is
+    table = table_module.result_table(trials, outcome, minimum=0.0)
+    assert list(table.columns) == ["learning_rate", *RESULT_DTYPES]
+    assert {name: table[name].dtype for name in RESULT_DTYPES} == RESULT_DTYPES
+    assert table[["converged_at", "diverged_at"]].isna().all(axis=None) == (at == -1)
+    table.loc["a", ["learning_rate", "steps", "final_loss"]] = [7.0, 7, 7.0]
+    assert table.loc["a", "final_loss"] == 7.0
+    assert (trials["learning_rate"]["a"], outcome.steps[0], outcome.final_loss[0]) == (0.1, 4, 1.0)
+    assert (trials.index.name, table.index.name) == (None, "trial")
 
 
 def test_an_old_file_stays_until_the_new_one_is_complete(
