@@ -1,5 +1,6 @@
 """Starts the command line, with Ctrl-C at work from the first moment on."""
 
+import gc
 import os
 import signal
 import sys
@@ -11,6 +12,8 @@ def main() -> None:
     # An exception would not do: one raised while a library loads can be swallowed there, and a block that is still
     # being computed holds an ordinary exit back.
     signal.signal(signal.SIGINT, _leave)
+    # What is loaded stays: to look for garbage among it, again and again, would take a sixth of the start.
+    gc.disable()
     from lrsweep.cli import main
 
     main()

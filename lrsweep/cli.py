@@ -1,5 +1,7 @@
 """The command line: the only module that prints, and the only one that knows exit codes."""
 
+import contextlib
+import gc
 import json
 import os
 import shlex
@@ -23,6 +25,9 @@ MISTAKE = 2
 ARTICLE_AXIS = "0.1,0.01,0.001"
 WIDE_AXIS = "1e-4:1:25"
 DEFAULT_SEEDS = 10
+
+# How much of what was compiled is kept for later runs. The article's search takes 40 kB.
+CACHE_BYTES = 128 * 2**20
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
 
@@ -102,6 +107,7 @@ def run(
     x64: _X64 = False,
 ) -> None:
     """Sweep learning rates over an objective, and say which one to take."""
+    _set_up_jax()
     import jax
 
     from lrsweep.binding import OPTIMIZER
@@ -110,6 +116,9 @@ def run(
     from lrsweep.search import make_trials, read_optimizers, read_trials
     from lrsweep.status import Stopping
 
+    if not gc.isenabled():  # see __main__.py: all has been loaded that is to stay
+        gc.freeze()
+        gc.enable()
     if x64:
         jax.config.update("jax_enable_x64", True)
     path = None if out is None else _check_out(out, inputs=[objective.rpartition(":")[0] or objective, trials])
@@ -182,6 +191,64 @@ def main() -> NoReturn:
     sys.exit(code)
 
 
+def _set_up_jax() -> None:
+    """Has JAX use every core, and keep what it compiles, except for what the user's environment says otherwise."""
+    # XLA logs an error for every program it loads that was tuned for what it does not count as a feature of the
+    # processor (https://github.com/openxla/xla/issues/44565). What goes wrong in earnest, it raises.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import jax
+
+    settings: dict[str, Any] = {}
+    if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+        settings["jax_num_cpu_devices"] = _cores()
+    # Of its own accord JAX keeps what took a second to compile: small problems take less.
+    settings["jax_persistent_cache_min_compile_time_secs"] = 0.0
+    folder = _cache_folder()
+    if folder is not None:
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            settings["jax_compilation_cache_dir"] = str(folder)
+            _shrink(folder, CACHE_BYTES)
+    for name, value in settings.items():
+        if name.upper() not in os.environ:
+            # Once JAX has started, in a program that calls this one, its devices are given.
+            with contextlib.suppress(RuntimeError):
+                jax.config.update(name, value)
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _cache_folder() -> Path | None:
+    """The folder for what was compiled, or None where the user names one, or has no home."""
+    import platformdirs
+
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return None
+    try:
+        folder = platformdirs.user_cache_path("lrsweep", appauthor=False) / "compiled"
+    except RuntimeError:
+        return None
+    # That of one who has no home begins with ~ in older versions of platformdirs.
+    return folder if folder.is_absolute() else None
+
+
+def _shrink(folder: Path, room: int) -> None:
+    """Removes what was used longest ago, until the rest has room (bytes).
+
+    JAX can do it itself (jax_compilation_cache_max_size), but needs one more package for that, and a run that is killed
+    between writing a program and when it was used leaves it unable to write any other.
+    """
+    with contextlib.suppress(OSError):
+        known = [(path.stat(), path) for path in folder.rglob("*") if path.is_file()]
+        for stat, path in sorted(known, key=lambda entry: -max(entry[0].st_atime, entry[0].st_mtime)):
+            room -= stat.st_size
+            if room < 0:
+                path.unlink(missing_ok=True)
+
+
 def _refuse(message: str) -> int:
     print("lrsweep: " + " ".join(message.split()), file=sys.stderr)
     return MISTAKE
@@ -201,7 +268,15 @@ def _usage(error: typer.TyperException) -> str:
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    print(f"lrsweep: warning: {' '.join(str(message).split())}", file=sys.stderr)
+    text = " ".join(str(message).split())
+    # Without what was kept it takes longer, and comes to the same.
+    if text.startswith("Error reading persistent compilation cache"):
+        # Cut short, as by a full disk: JAX would read it again and again, and never write it anew.
+        folder = _cache_folder()
+        if folder is not None:
+            _shrink(folder, 0)
+    elif not text.startswith("Error writing persistent compilation cache"):
+        print(f"lrsweep: warning: {text}", file=sys.stderr)
 
 
 def _check_out(out: str, inputs: list[str | None]) -> Path:

@@ -76,6 +76,10 @@ def diabetes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs the command line in this process, so that programs already compiled are used again."""
+    # The command line leaves alone what is set here: JAX runs as it does in the other tests, without a cache.
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "")
+    monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "1")
+    monkeypatch.setenv("JAX_NUM_CPU_DEVICES", "1")
 
     def call(*words: str) -> Said:
         monkeypatch.setattr(sys, "argv", ["lrsweep", *words])

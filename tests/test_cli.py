@@ -9,10 +9,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import optax
 import pandas as pd
@@ -20,6 +21,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import lrsweep
+from lrsweep import cli
 from tests.conftest import Run
 
 OWN = """
@@ -49,6 +51,17 @@ CSV = {
     "bad_trials.csv": "learning_rate\nfast\n",
     "several_trials.csv": "optimizer,learning_rate,b1\nadam,0.1,0.8\nsgd,0.1,\n",
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of the user's caches while these tests run: what one process compiles is kept for the next."""
+    folder = tmp_path_factory.mktemp("caches")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        for name in ("COMPILATION_CACHE_DIR", "PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "NUM_CPU_DEVICES"):
+            patch.delenv(f"JAX_{name}", raising=False)
+        yield folder
 
 
 @pytest.fixture
@@ -341,3 +354,105 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     process.stdout.close()
     process.stdout = None
     assert process.communicate(timeout=60)[1] == ""
+
+
+# Runs the command line, and says on standard error what the cache was asked for, and how many devices there are. With
+# a word added no file can grow beyond a thousand bytes, as where a disk is full.
+WATCHED = """
+import collections, json, resource, sys
+import jax, jax.monitoring
+from lrsweep.cli import main
+if len(sys.argv) > 1:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+seen = collections.Counter()
+jax.monitoring.register_event_listener(lambda event, **_: seen.update([event.rpartition("/")[2]]))
+sys.argv = ["lrsweep", "run"]
+try:
+    main()
+finally:
+    said = {"hits": seen["cache_hits"], "misses": seen["cache_misses"], "devices": len(jax.devices("cpu"))}
+    print(json.dumps(said), file=sys.stderr)
+"""
+
+
+def watch(caches: Path, *words: str) -> dict[str, int]:
+    """What `lrsweep run` did in a process of its own, which says nothing else on standard error."""
+    environment = {**os.environ, "XDG_CACHE_HOME": str(caches)}
+    code = [sys.executable, "-c", WATCHED, *words]
+    ran = subprocess.run(code, env=environment, capture_output=True, text=True, check=True)
+    assert "Use learning_rate 0.1: it converged after 51 updates." in ran.stdout
+    return json.loads(ran.stderr)
+
+
+def kept(caches: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in caches.rglob("*") if path.is_file()}
+
+
+def test_a_second_run_compiles_nothing_and_every_core_is_a_device(tmp_path: Path) -> None:
+    first = watch(tmp_path)
+    before = kept(tmp_path)
+    assert first == {"hits": 0, "misses": len(before), "devices": len(os.sched_getaffinity(0))}
+    assert before
+    assert watch(tmp_path) == {**first, "hits": first["misses"], "misses": 0}
+    assert kept(tmp_path) == before
+
+
+@pytest.mark.slow
+def test_where_nothing_can_be_kept_it_runs_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "lrsweep").touch()
+    assert watch(tmp_path)["hits"] == 0
+    assert kept(tmp_path).keys() == {tmp_path / "lrsweep"}
+    assert watch(Path("/dev/null"))["hits"] == 0
+
+
+@pytest.mark.slow
+def test_what_a_full_disk_cut_short_is_compiled_again_and_kept(tmp_path: Path) -> None:
+    watch(tmp_path, "full")
+    assert {path.stat().st_size for path in kept(tmp_path)} == {1000}
+    misses = watch(tmp_path)["misses"]
+    assert misses > 0
+    assert watch(tmp_path)["hits"] == misses
+
+
+LEFT_ALONE = {
+    "nothing": ({}, set()),
+    "devices": ({"JAX_NUM_CPU_DEVICES": "3"}, {"jax_num_cpu_devices"}),
+    "devices, as a flag": ({"XLA_FLAGS": "--xla_force_host_platform_device_count=3"}, {"jax_num_cpu_devices"}),
+    "folder": ({"JAX_COMPILATION_CACHE_DIR": "mine"}, {"jax_compilation_cache_dir"}),
+}
+
+
+@pytest.mark.parametrize(("said", "left"), LEFT_ALONE.values(), ids=LEFT_ALONE)
+def test_what_the_environment_says_of_jax_is_left_alone(
+    said: dict[str, str], left: set[str], monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    updated: dict[str, Any] = {}
+    monkeypatch.setattr(jax.config, "update", updated.__setitem__)
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    before = set(folder.iterdir())
+    cli._set_up_jax()
+    settings = {"jax_num_cpu_devices", "jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs"}
+    assert updated.keys() == settings - left
+    assert set(folder.iterdir()) == before
+
+
+@pytest.mark.usefixtures("folder")
+def test_one_who_has_no_home_has_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    assert cli._cache_folder() is None
+
+
+def test_what_was_used_longest_ago_makes_room(caches: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = caches / "lrsweep" / "compiled"
+    compiled.mkdir(parents=True, exist_ok=True)
+    for age, name in enumerate(("now", "lately", "once")):
+        (compiled / name).write_bytes(b"0" * 400)
+        os.utime(compiled / name, (4e9 - age, 1e9))
+    monkeypatch.setattr(cli, "CACHE_BYTES", 1000)
+    monkeypatch.setattr(jax.config, "update", lambda *_: None)
+    cli._set_up_jax()
+    assert {path.name for path in compiled.iterdir()} == {"now", "lately"}
