@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from lrsweep.summary import summarize as summarize
     from lrsweep.table import read_table as read_table
     from lrsweep.table import write_table as write_table
+    from lrsweep.turns import Layout as Layout
 
 # Loaded when first asked for, so that the command line can answer --help without importing JAX.
 _HOMES = {
+    "Layout": "turns",
     "Objective": "objective",
     "Replay": "run",
     "Stopping": "status",

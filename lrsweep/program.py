@@ -155,11 +155,9 @@ def make_program(objective: Objective, factory: Factory, binding: Binding, stati
 
 def given_by(objective: Objective) -> Given:
     """The objective's arrays, put on the device; what several share is put there once."""
-    data = jax.tree.map(jnp.asarray, objective.data)
+    data = jax.device_put(objective.data)
     return Given(
-        start=None if objective.draws_start else jax.tree.map(jnp.asarray, objective.init),
+        start=None if objective.draws_start else jax.device_put(objective.init),
         data=data,
-        metrics=tuple(
-            data if own is objective.data else jax.tree.map(jnp.asarray, own) for _, own in objective.measures.values()
-        ),
+        metrics=tuple(data if own is objective.data else jax.device_put(own) for _, own in objective.measures.values()),
     )

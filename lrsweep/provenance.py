@@ -6,13 +6,13 @@ import platform
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 
 from lrsweep.groups import Group
-from lrsweep.lanes import Done
+from lrsweep.lanes import devices
 from lrsweep.objective import Objective
 from lrsweep.optimizers import Factory, label
+from lrsweep.schedule import Done
 from lrsweep.status import Stopping
 from lrsweep.watch import Limits
 
@@ -35,6 +35,7 @@ def provenance_of(
         record_every: Which losses were recorded, or None.
         ran: The groups, and what became of them.
     """
+    first = devices()[0]
     return {
         "objective": objective.name,
         "optimizer": ", ".join(label(factory) for factory in optimizers.values()),
@@ -49,7 +50,7 @@ def provenance_of(
         "record_every": record_every,
         "groups": [_describe_group(group, done) for group, done in ran],
         "dtype": str(ran[0][1].outcome.final_loss.dtype),
-        "device": {"platform": jax.default_backend(), "kind": jax.devices()[0].device_kind},
+        "device": {"platform": first.platform, "kind": first.device_kind, "count": len(devices())},
         "versions": dict(_versions()),
     }
 
@@ -63,6 +64,7 @@ def _describe_group(group: Group, done: Done) -> dict[str, Any]:
         "trials": len(group.rows),
         # More than one where a block did not find the memory it needed, and was run again at half its width.
         "block_widths": widths,
+        "layout": done.plan.layout._asdict(),
     }
 
 

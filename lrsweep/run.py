@@ -16,14 +16,16 @@ from lrsweep.binding import OPTIMIZER, bind
 from lrsweep.checks import check_leaves, check_program
 from lrsweep.columns import check_trials
 from lrsweep.groups import check_static, cut, optimizers_of
-from lrsweep.lanes import Done, Task, fitting_width, progress, run_lanes, run_rows
+from lrsweep.lanes import Task, choose_plan, fit_plan
 from lrsweep.objective import Objective
 from lrsweep.optimizers import Factory
 from lrsweep.program import given_by, make_program
 from lrsweep.provenance import provenance_of
+from lrsweep.schedule import Done, progress, run_again, run_lanes
 from lrsweep.status import Stopping, gap
 from lrsweep.table import check_names, result_table
-from lrsweep.watch import Limits, Outcome
+from lrsweep.turns import Layout
+from lrsweep.watch import Limits
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,8 @@ class Sweep:
         table: One row per trial: the caller's columns, and what became of it.
         curves: One row per trial, one column per recorded update (0, `record_every`, ...), float64, NaN after the
             trial's end; or None where `record_every` was not given.
-        provenance: What made it: objective, optimizer, steps, stopping, block width, versions, device, dtype, start
-            and duration. JSON can hold it.
+        provenance: What made it: objective, optimizer, steps, stopping, block width and layout, versions, devices,
+            dtype, start and duration. JSON can hold it.
     """
 
     table: pd.DataFrame
@@ -87,6 +89,7 @@ def sweep(
     evaluate_every: int | None = None,
     record_every: int | None = None,
     block_width: int | None = None,
+    layout: Layout | None = None,
 ) -> Sweep:
     """Runs every trial of a table, many at a time, and says what became of each.
 
@@ -113,6 +116,7 @@ def sweep(
             Memory for them grows with ``trials * steps / record_every``.
         block_width: How many trials run side by side, 1 or more; chosen by the number of trials and the memory there
             is where it is left out. At one width a row gives the same bits whatever the other rows hold.
+        layout: How the loop of a trial is laid out for the machine; chosen where it is left out. See `Layout`.
 
     Returns:
         A `Sweep`: the table of results, the curves, and what made them.
@@ -149,21 +153,20 @@ def sweep(
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
     records = 0 if record_every is None else limits.steps // limits.record_every + 1
     # All of them before the first runs, so that what does not fit costs no results.
-    widths = [fitting_width(task, records) if width is None else width for task in tasks]
+    plans = [fit_plan(task, choose_plan(task, width, layout), records, exact=width is not None) for task in tasks]
     with progress(len(trials)) as advance:
         done = [
-            run_lanes(task, records=records, width=width, advance=advance)
-            for task, width in zip(tasks, widths, strict=True)
+            run_lanes(task, plan, compiled, records=records, advance=advance)
+            for task, (plan, compiled) in zip(tasks, plans, strict=True)
         ]
     seconds = time.perf_counter() - clock
 
-    order = np.argsort(np.concatenate([task.group.rows for task in tasks]))
-    outcome: Outcome = jax.tree.map(lambda *parts: np.concatenate(parts)[order], *(part.outcome for part in done))
+    outcome = _in_order(tasks, [part.outcome for part in done])
     _warn_below_minimum(objective, outcome.best_loss)
     table = result_table(trials, outcome, objective.minimum, metrics=list(objective.metrics), best_by=objective.best_by)
     curves = None
     if record_every is not None:
-        recorded = np.concatenate([part.curves for part in done])[order].astype(float)
+        recorded = _in_order(tasks, [part.curves for part in done]).astype(float)
         updates = pd.RangeIndex(0, records * limits.record_every, limits.record_every, name="step")
         curves = pd.DataFrame(recorded, index=table.index, columns=updates)
     made = provenance_of(
@@ -176,6 +179,20 @@ def sweep(
     )
     made |= {"started": started.isoformat(timespec="seconds"), "seconds": round(seconds, 3)}
     return Sweep(table, curves, made, lambda row: _replay(tasks, done, row))
+
+
+def _in_order(tasks: list[Task], parts: list[Any]) -> Any:
+    """Pytrees of arrays ``[row, ...]`` of each group as one, ``[trial, ...]`` in the order of the table."""
+    if len(parts) == 1:
+        return parts[0]
+
+    def whole(*pieces: np.ndarray) -> np.ndarray:
+        array = np.empty((sum(map(len, pieces)), *pieces[0].shape[1:]), pieces[0].dtype)
+        for task, piece in zip(tasks, pieces, strict=True):
+            array[task.group.rows] = piece
+        return array
+
+    return jax.tree.map(whole, *parts)
 
 
 def _tasks(
@@ -236,10 +253,11 @@ def _replay(tasks: list[Task], done: list[Done], row: int) -> Replay:
     task, place = tasks[turn], int(np.searchsorted(tasks[turn].group.rows, row))
     every = task.limits.evaluate_every
     steps = int(done[turn].outcome.steps[place])
-    task = task._replace(limits=task.limits._replace(record_every=every))
-    ran = run_rows(task, np.full(done[turn].widths[place], place), records=steps // every + 1)
-    first = jax.tree.map(lambda array: array[0], jax.device_get((ran.params, ran.curve, ran.outcome.final_loss)))
-    params, curve, final = first
+    # The loop ends with this trial's own last update, at the parameters that it ended with.
+    task = task._replace(limits=task.limits._replace(record_every=every, steps=steps))
+    plan = done[turn].plan._replace(width=int(done[turn].widths[place]))
+    state, outcome = run_again(task, plan, place, records=steps // every + 1)
+    params, curve, final = state.moving.params, state.curve, outcome.final_loss
     updates = np.arange(0, steps + 1, every)
     if steps % every != 0:
         # It ended between two of the updates at which losses are recorded, and was measured there.

@@ -1,6 +1,7 @@
-"""One trial as scalar JAX code: it starts, follows the gradient until it ends, and says what became of it."""
+"""One trial as scalar JAX code: it starts, follows the gradient until it ends, and is watched on its way."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -9,67 +10,170 @@ import optax
 from jax import lax
 
 from lrsweep.program import Given, Program, extra_arguments
-from lrsweep.watch import Limits, Measured, Outcome, Watch, first_watch, note_promise, observe, outcome_of, where
-
-# The axis that trials run side by side on. A trial asks along it only whether any of them is still going, or is due.
-LANE = "lane"
-
-
-class Ran(NamedTuple):
-    """An outcome, the parameters that it ended with, and the losses recorded: ``[record]``, NaN after its end."""
-
-    outcome: Outcome
-    params: Any
-    curve: Any
+from lrsweep.scalars import TooLargeError, gather, spread, unroll
+from lrsweep.turns import LANE, Layout, Turn, Update, any_lane, call, pass_quiet_turns
+from lrsweep.watch import Limits, Measured, Watch, first_watch, late_of, note_best, observe, where
 
 
-class _State(NamedTuple):
-    k: Any
+class Moving(NamedTuple):
+    """What an update changes; `promised` adds up the changes of the loss that the gradient promised, at the end."""
+
     params: Any
     optimizer: Any
     batches: Any
+    promised: Any
+
+
+class State(NamedTuple):
+    """A trial after `k` updates; `curve` is the losses recorded, ``[record]``, NaN after its end, or None."""
+
+    k: Any
+    moving: Moving
     watch: Watch
     curve: Any
 
 
-def run_trial(program: Program, row: Mapping[str, Any], seed: Any, given: Given, limits: Limits, records: int) -> Ran:
-    """Runs one trial; to be called under `jax.vmap(..., axis_name=LANE)`.
-
-    The loop goes on while any trial beside this one does, so that its condition, and the count of updates, are the
-    same for all of them. A trial that has ended stands still.
+def start_trial(program: Program, row: Mapping[str, Any], seed: Any, given: Given, records: int) -> State:
+    """A trial before its first update.
 
     Args:
         program: What is compiled.
         row: The trial's columns, scalars by name.
         seed: uint32, what its key is made from.
         given: What all trials share.
-        limits: What ends it.
         records: How many losses to record: those of the updates 0, `record_every`, 2 `record_every`, ...
     """
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), program.start(row, seed, given))
+    optimizer = program.build_optimizer(row).init(params)
+    loss = jax.eval_shape(program.loss_on(row, given.data), params)
+    metrics = jax.eval_shape(lambda: program.measure_all(row, params, given))
+    moving = Moving(params, optimizer, program.open_stream(seed, given), jnp.zeros((), loss.dtype))
+    curve = jnp.full(records, jnp.nan, loss.dtype) if records else None
+    return State(jnp.int32(0), moving, first_watch(loss, metrics), curve)
+
+
+def run_trial(
+    program: Program,
+    row: Mapping[str, Any],
+    given: Given,
+    limits: Limits,
+    state: State,
+    pause_every: Any,
+    layout: Layout,
+) -> State:
+    """Goes on with a trial until it ends, or pauses; to be called under `jax.vmap(..., axis_name=LANE)`.
+
+    The loop goes on while any trial beside this one does, so that its condition, and the count of updates, are the
+    same for all of them; one that has ended is no longer watched. Where at least half of them have ended, all pause
+    after the next multiple of `pause_every` updates.
+
+    Args:
+        program: What is compiled.
+        row: The trial's columns, scalars by name.
+        given: What all trials share.
+        limits: What ends it.
+        state: Where it is.
+        pause_every: int32, a multiple of the layout's turn.
+        layout: How the loop is laid out.
+    """
+    packed, first, records = state.moving, state.k, state.curve is not None
+
+    one = partial(update, program, row, given, limits, keeps_last=records)
+    updates: dict[bool, Any] = {promising: partial(one, promising=promising) for promising in (False, True)}
+    if layout.unrolled:
+        updates = {promising: _written_out(arrays, packed) for promising, arrays in updates.items()}
+        state = state._replace(moving=spread(packed))
+
+    def take_one(state: State) -> State:
+        k, moving, watch, curve = state
+        after, loss, finite = updates[True](k, moving)
+        measured = measure(program, row, k, moving.params, loss, finite, watch.going, given, limits)
+        watch, curve = _look(program, k, watch, curve, measured, limits)
+        return State(k + 1, after, watch, curve)
+
+    def take_several(state: State) -> State:
+        k, moving, watch, curve = state
+        few = _few_go_on(watch)
+
+        def is_stop(k: Any) -> Any:
+            return records | (few & ((k + layout.turn) % pause_every == 0))
+
+        def pass_quiet(promising: bool, k: Any, moving: Any, watch: Watch) -> Turn:
+            return pass_quiet_turns(updates[promising], k, moving, watch, limits, layout, is_stop)
+
+        def look_at(k: Any, last: Turn, watch: Watch, curve: Any) -> tuple[Watch, Any]:
+            def one(now: tuple[Watch, Any], place: Any) -> tuple[tuple[Watch, Any], None]:
+                loss = last.losses[place]
+                measured = Measured(jnp.bool_(True), place < last.finite, loss, ())
+                return _look(program, k + place, *now, measured, limits), None
+
+            seen = note_best(watch, k, last.best, limits), curve
+            return lax.scan(one, seen, jnp.arange(layout.turn, dtype=jnp.int32))[0]
+
+        ends = late_of(limits.steps) - k < layout.turn
+        last = lax.cond(ends, partial(pass_quiet, True), partial(pass_quiet, False), k, moving, watch)
+        one_kernel = layout.one_kernel and not records
+        watch, curve = call(look_at, last.end - layout.turn, last, watch, curve, one_kernel=one_kernel)
+        return State(last.end, last.moving, watch, curve)
+
+    def goes_on(state: State) -> Any:
+        pauses = (state.k > first) & (state.k % pause_every == 0) & _few_go_on(state.watch)
+        return any_lane(state.watch.going) & ~pauses
+
+    state = lax.while_loop(goes_on, take_one if layout.turn == 1 else take_several, state)
+    return state._replace(moving=gather(state.moving, packed)) if layout.unrolled else state
+
+
+def update(
+    program: Program,
+    row: Mapping[str, Any],
+    given: Given,
+    limits: Limits,
+    k: Any,
+    moving: Moving,
+    *,
+    promising: bool,
+    keeps_last: bool,
+) -> tuple[Moving, Any, Any]:
+    """One step of gradient descent: the next update, the loss before it, and whether the parameters were finite.
+
+    Args:
+        program: What is compiled.
+        row: The trial's columns, scalars by name.
+        given: What all trials share.
+        limits: What says which is the last update, and where the last quarter begins.
+        k: int32, the number of updates so far.
+        moving: What they came to.
+        promising: Whether what the gradient promises may count.
+        keeps_last: Whether the parameters stay as the last update leaves them; a turn goes on past it.
+    """
+    batch, batches = program.next_batch(moving.batches, given)
+    loss_of = program.loss_on(row, batch)
+    loss, grads = jax.value_and_grad(loss_of)(moving.params)
     optimizer = program.build_optimizer(row)
+    extra = extra_arguments(optimizer, loss, grads, loss_of)
+    updates, optimizer_state = optimizer.update(grads, moving.optimizer, moving.params, **extra)
+    params, promised = optax.apply_updates(moving.params, updates), moving.promised
+    if keeps_last:
+        params = where(k < limits.steps, params, moving.params)
+    if promising:
+        counts = (k >= late_of(limits.steps)) & (k < limits.steps)
+        promised += jnp.where(counts, abs(optax.tree.vdot(grads, updates)), 0).astype(promised.dtype)
+    return Moving(params, optimizer_state, batches, promised), loss, _all_finite(moving.params)
 
-    def step(state: _State) -> _State:
-        batch, batches = program.next_batch(state.batches, given)
-        loss_of = program.loss_on(row, batch)
-        loss, grads = jax.value_and_grad(loss_of)(state.params)
-        measured = measure(program, row, state.k, state.params, loss, state.watch.going, given, limits)
-        watch = observe(state.watch, state.k, measured, limits, program.best_place)
-        extra = extra_arguments(optimizer, loss, grads, loss_of)
-        updates, optimizer_state = optimizer.update(grads, state.optimizer, state.params, **extra)
-        params = where(watch.going, optax.apply_updates(state.params, updates), state.params)
-        watch = note_promise(watch, state.k, grads, updates, limits)
-        curve = _record(state.curve, state.k, measured.loss, state.watch.going, limits.record_every)
-        return _State(state.k + 1, params, optimizer_state, batches, watch, curve)
 
-    watch = first_watch(*_shapes(program, row, params, given))
-    curve = jnp.full(records, jnp.nan, watch.final_loss.dtype)
-    state = lax.while_loop(
-        lambda state: lax.pmax(state.watch.going.astype(jnp.int32), LANE) > 0,
-        step,
-        _State(jnp.int32(0), params, optimizer.init(params), program.open_stream(seed, given), watch, curve),
-    )
-    return Ran(outcome_of(state.watch, limits), state.params, state.curve)
+def is_small(program: Program, row: Mapping[str, Any], given: Given, limits: Limits) -> bool:
+    """Whether the updates of a trial are small enough to be computed on separate scalars; `row` holds shapes."""
+
+    def attempt(row: Mapping[str, Any], given: Given, limits: Limits) -> None:
+        moving = start_trial(program, row, jnp.uint32(0), given, 0).moving
+        _written_out(partial(update, program, row, given, limits, promising=True, keeps_last=True), moving)
+
+    try:
+        jax.eval_shape(attempt, row, given, limits)
+    except TooLargeError:
+        return False
+    return True
 
 
 def measure(
@@ -78,6 +182,7 @@ def measure(
     k: Any,
     params: Any,
     loss: Any,
+    finite: Any,
     going: Any,
     given: Given,
     limits: Limits,
@@ -93,13 +198,12 @@ def measure(
         k: int32, the number of updates so far.
         params: The parameters after them.
         loss: Their loss on the examples that the next update sees.
+        finite: bool, whether they are finite.
         going: bool, whether the trial has not ended.
         given: What all trials share.
         limits: What says when.
     """
-    sound = jnp.isfinite(loss)
-    for leaf in jax.tree.leaves(params):
-        sound &= jnp.isfinite(leaf).all()
+    sound = finite & jnp.isfinite(loss)
     due = (k % limits.evaluate_every == 0) | (k >= limits.steps) | ~sound
     if program.sees_loss:
         return Measured(due, sound, loss, ())
@@ -111,17 +215,39 @@ def measure(
     def later() -> tuple[Any, tuple[Any, ...]]:
         return jax.tree.map(lambda like: jnp.full(like.shape, jnp.nan, like.dtype), jax.eval_shape(now))
 
-    anyone = lax.pmax((due & going).astype(jnp.int32), LANE) > 0
-    return Measured(due, sound, *lax.cond(anyone, now, later))
+    return Measured(due, sound, *lax.cond(any_lane(due & going), now, later))
+
+
+def _all_finite(params: Any) -> Any:
+    finite = jnp.bool_(True)
+    for leaf in jax.tree.leaves(params):
+        finite &= jnp.isfinite(leaf).all()
+    return finite
+
+
+def _few_go_on(watch: Watch) -> Any:
+    return 2 * lax.psum(watch.going.astype(jnp.int32), LANE) <= lax.psum(1, LANE)
+
+
+def _written_out(update: Any, moving: Moving) -> Update:
+    """The same update, of the elements of small arrays."""
+    like = jnp.int32(0), moving
+    function, shapes = unroll(update, *like), jax.eval_shape(update, *like)
+
+    def on_elements(k: Any, moving: Any) -> tuple[Any, Any, Any]:
+        moving, *rest = function(spread(k), moving)
+        return moving, *gather(rest, list(shapes[1:]))
+
+    return on_elements
+
+
+def _look(program: Program, k: Any, watch: Watch, curve: Any, measured: Measured, limits: Limits) -> tuple[Watch, Any]:
+    curve = _record(curve, k, measured.loss, watch.going, limits.record_every)
+    return observe(watch, k, measured, limits, program.best_place), curve
 
 
 def _record(curve: Any, k: Any, loss: Any, going: Any, every: Any) -> Any:
-    if curve.size == 0:
-        return curve
+    if curve is None:
+        return None
     place = jnp.minimum(k // every, curve.size - 1)
     return curve.at[place].set(jnp.where(going & (k % every == 0), loss, curve[place]))
-
-
-def _shapes(program: Program, row: Mapping[str, Any], params: Any, given: Given) -> tuple[Any, tuple[Any, ...]]:
-    loss = jax.eval_shape(program.loss_on(row, given.data), params)
-    return loss, jax.eval_shape(lambda: program.measure_all(row, params, given))

@@ -1,10 +1,11 @@
 """What is kept of a trial while it runs, whatever the number of steps, and what is said of it in the end."""
 
+import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from lrsweep.status import classify, gap
 
@@ -64,8 +65,8 @@ class Measured(NamedTuple):
 class Watch(NamedTuple):
     """What is kept of a trial while it runs.
 
-    Beside what its outcome says: whether it is `going`; since when it has been at the target; the least loss of the
-    first half and of the first three quarters of the steps; and what the gradient promised in the last quarter.
+    Beside what its outcome says: whether it is `going`; since when it has been at the target; and the least loss of
+    the first half and of the first three quarters of the steps.
     """
 
     going: Any
@@ -81,7 +82,6 @@ class Watch(NamedTuple):
     best_metrics: tuple[Any, ...]
     half_loss: Any
     late_loss: Any
-    promised: Any
 
 
 def first_watch(loss_like: Any, metrics_like: tuple[Any, ...]) -> Watch:
@@ -102,7 +102,6 @@ def first_watch(loss_like: Any, metrics_like: tuple[Any, ...]) -> Watch:
         best_metrics=metrics,
         half_loss=nan,
         late_loss=nan,
-        promised=jnp.zeros((), nan.dtype),
     )
 
 
@@ -113,10 +112,7 @@ def observe(watch: Watch, k: Any, measured: Measured, limits: Limits, best_place
     initial_loss = jnp.where(k == 0, loss, watch.initial_loss)
     gap_0, gap_k = gap(initial_loss, minimum), gap(loss, minimum)
     diverged = ~measured.sound | ~jnp.isfinite(loss) | (gap_k > limits.divergence * abs(gap_0))
-
-    # A start below the stated minimum counts as at it: no share of a negative gap would be nearer.
-    near = gap_k <= limits.tolerance * jnp.maximum(gap_0, 0) if limits.target is None else loss <= limits.target
-    at_target = near & ~diverged
+    at_target = _is_near(loss, gap_k, gap_0, limits) & ~diverged
     since = jnp.where(at_target, jnp.where(watch.at_target_since == NEVER, k, watch.at_target_since), NEVER)
     last = k >= limits.steps
     converged = at_target & ((k - since + 1 >= limits.hold) | last)
@@ -138,32 +134,74 @@ def observe(watch: Watch, k: Any, measured: Measured, limits: Limits, best_place
         best_loss=jnp.where(better, loss, watch.best_loss),
         best_at=jnp.where(better, k, watch.best_at),
         best_metrics=where(better, measured.metrics, watch.best_metrics),
-        half_loss=jnp.where(k <= limits.steps // 2, jnp.fmin(loss, watch.half_loss), watch.half_loss),
-        late_loss=jnp.where(k <= _late(limits.steps), jnp.fmin(loss, watch.late_loss), watch.late_loss),
+        half_loss=jnp.where(k <= half_of(limits.steps), jnp.fmin(loss, watch.half_loss), watch.half_loss),
+        late_loss=jnp.where(k <= late_of(limits.steps), jnp.fmin(loss, watch.late_loss), watch.late_loss),
     )
     return where(watch.going & measured.due, seen, watch)
+
+
+def _is_near(loss: Any, gap_k: Any, gap_0: Any, limits: Limits) -> Any:
+    if limits.target is not None:
+        return loss <= limits.target
+    # A start below the stated minimum counts as at it: no share of a negative gap would be nearer.
+    return gap_k <= limits.tolerance * jnp.maximum(gap_0, 0)
 
 
 def _score(loss: Any, metrics: tuple[Any, ...], best_place: int | None) -> Any:
     return loss if best_place is None else metrics[best_place]
 
 
-def note_promise(watch: Watch, k: Any, grads: Any, updates: Any, limits: Limits) -> Watch:
-    """Adds up the changes of the loss that the gradient promised, over the updates of the last quarter."""
-    promised = jnp.asarray(abs(optax.tree.vdot(grads, updates)), watch.promised.dtype)
-    counts = watch.going & (k >= _late(limits.steps))
-    return watch._replace(promised=watch.promised + jnp.where(counts, promised, 0))
+def may_matter(watch: Watch, losses: Sequence[Any], limits: Limits) -> Any:
+    """Whether more can come of some losses in a row than a better one: an end, or the way to it.
+
+    Args:
+        watch: What was known before them.
+        losses: The loss at each update.
+        limits: What ends a trial.
+    """
+    highest, lowest = functools.reduce(jnp.maximum, losses), functools.reduce(jnp.minimum, losses)
+    minimum = jnp.asarray(limits.minimum, highest.dtype)
+    gap_0 = gap(watch.initial_loss, minimum)
+    away = ~jnp.isfinite(highest) | ~(gap(highest, minimum) <= limits.divergence * abs(gap_0))
+    near = _is_near(lowest, gap(lowest, minimum), gap_0, limits)
+    return watch.going & (away | near | (watch.at_target_since != NEVER))
 
 
-def outcome_of(watch: Watch, limits: Limits) -> Outcome:
-    """What became of a trial that has ended."""
+def keep_best(best: tuple[Any, Any], k: Any, losses: Sequence[Any]) -> tuple[Any, Any]:
+    """The least loss and where it was, from those before and some losses in a row, from the update `k` on."""
+    best_loss, best_at = best
+    for place, loss in enumerate(losses):
+        better = loss < best_loss
+        best_loss, best_at = jnp.where(better, loss, best_loss), jnp.where(better, k + place, best_at)
+    return best_loss, best_at
+
+
+def note_best(watch: Watch, k: Any, best: tuple[Any, Any], limits: Limits) -> Watch:
+    """Takes note of what `keep_best` gave, of losses before the update `k` and on its side of each mark."""
+    seen = watch._replace(
+        best_loss=best[0],
+        best_at=best[1],
+        half_loss=jnp.where(k <= half_of(limits.steps), jnp.fmin(best[0], watch.half_loss), watch.half_loss),
+        late_loss=jnp.where(k <= late_of(limits.steps), jnp.fmin(best[0], watch.late_loss), watch.late_loss),
+    )
+    return where(watch.going, seen, watch)
+
+
+def outcome_of(watch: Watch, promised: Any, limits: Limits) -> Outcome:
+    """What became of a trial that has ended.
+
+    Args:
+        watch: What was kept of it.
+        promised: The sum of the changes of the loss that the gradient promised, over the updates of the last quarter.
+        limits: What ended it.
+    """
     status = classify(
         converged=watch.converged_at != NEVER,
         diverged=watch.diverged_at != NEVER,
         half_loss=watch.half_loss,
         late_loss=watch.late_loss,
         final_loss=watch.final_loss,
-        promised=watch.promised,
+        promised=promised,
         minimum=limits.minimum,
     )
     return Outcome(
@@ -185,6 +223,11 @@ def where(condition: Any, new: Any, old: Any) -> Any:
     return jax.tree.map(lambda new, old: jnp.where(condition, new, old), new, old)
 
 
-def _late(steps: Any) -> Any:
-    # Where the last quarter begins: three quarters of the steps, rounded down, without overflow.
+def half_of(steps: Any) -> Any:
+    """The last update of the first half."""
+    return steps // 2
+
+
+def late_of(steps: Any) -> Any:
+    """Where the last quarter begins: three quarters of the steps, rounded down, without overflow."""
     return steps - (steps + 3) // 4

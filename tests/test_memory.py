@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 import lrsweep
-from lrsweep import lanes, memory
+from lrsweep import lanes, memory, schedule
+from lrsweep.memory import needed_bytes
 
 DATA = np.random.default_rng(0).normal(size=(1000, 8)).astype(np.float32)
 
@@ -42,16 +43,10 @@ def test_a_block_is_as_wide_as_the_memory_allows(monkeypatch: pytest.MonkeyPatch
     sweep = lrsweep.sweep(WIDE, optax.sgd, TRIALS, steps=3)
     (width,) = widths(sweep)
     needs = {}
-    run_block = lanes.compile_block
-
-    def measure(task: lanes.Task, width: int, records: int) -> jax.stages.Compiled:
-        compiled = run_block(task, width, records)
-        needs[width] = memory.needed_bytes(compiled)
-        return compiled
-
-    monkeypatch.setattr(lanes, "compile_block", measure)
-    lrsweep.sweep(WIDE, optax.sgd, TRIALS, steps=3, block_width=2 * width)
-    lrsweep.sweep(WIDE, optax.sgd, TRIALS, steps=3, block_width=width)
+    for one in (width, 2 * width):
+        # A width that the caller names is not put in question.
+        monkeypatch.setattr(lanes, "needed_bytes", lambda compiled, w=one: needs.setdefault(w, needed_bytes(compiled)))
+        assert widths(lrsweep.sweep(WIDE, optax.sgd, TRIALS, steps=3, block_width=one)) == [one]
     assert needs[width] <= there < needs[2 * width]
     assert needs[width] > width * LANE_BYTES
     # The width changes the results by no more than rounding.
@@ -68,16 +63,16 @@ def test_a_trial_that_does_not_fit_is_refused_with_what_it_needs(monkeypatch: py
 def failing(monkeypatch: pytest.MonkeyPatch, *, above: int, with_what: str) -> list[int]:
     """Makes every block wider than `above` fail when it is run, and lists the widths tried."""
     tried: list[int] = []
-    run_rows = lanes.run_rows
+    dispatch = schedule.dispatch
 
-    def run(task: lanes.Task, rows: np.ndarray, *, records: int) -> Any:
-        tried.append(len(rows))
+    def run(program: Any, values: Any, seeds: np.ndarray, *arguments: Any) -> Any:
+        tried.append(seeds.shape[1])
         # The third block fails, as where another program has taken the memory meanwhile.
-        if len(rows) > above and len(tried) > 2:
+        if seeds.shape[1] > above and len(tried) > 2:
             raise jax.errors.JaxRuntimeError(with_what)
-        return run_rows(task, rows, records=records)
+        return dispatch(program, values, seeds, *arguments)
 
-    monkeypatch.setattr(lanes, "run_rows", run)
+    monkeypatch.setattr(schedule, "dispatch", run)
     return tried
 
 

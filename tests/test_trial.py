@@ -222,16 +222,19 @@ def test_a_line_search_runs_inside_a_sweep() -> None:
 def test_the_loop_is_scalar_code_but_for_the_name_of_its_axis() -> None:
     from lrsweep.binding import bind
     from lrsweep.program import given_by, make_program
-    from lrsweep.trial import run_trial
+    from lrsweep.trial import run_trial, start_trial
+    from lrsweep.turns import Layout
     from lrsweep.watch import Limits
 
     problem = lrsweep.problems.quadratic([1.0], [1.0])
     program = make_program(problem, optax.sgd, bind(["learning_rate"], problem, {None: optax.sgd})[None])
-    limits = Limits(8, 1e-4, None, 10, 1e6, 0.0, 1, 1)
+    limits, given = Limits(8, 1e-4, None, 10, 1e6, 0.0, 1, 1), given_by(problem)
 
     def one(rate: Any) -> Any:
-        return run_trial(program, {"learning_rate": rate}, jnp.uint32(0), given_by(problem), limits, 0)
+        row = {"learning_rate": rate}
+        start = start_trial(program, row, jnp.uint32(0), given, 0)
+        return run_trial(program, row, given, limits, start, 1000, Layout()).watch
 
-    shapes = {leaf.shape for leaf in jax.tree.leaves(jax.vmap(one, axis_name=LANE)(jnp.array([0.5])).outcome)}
+    shapes = {leaf.shape for leaf in jax.tree.leaves(jax.vmap(one, axis_name=LANE)(jnp.array([0.5])))}
     assert shapes == {(1,)}
     assert NEVER < 0

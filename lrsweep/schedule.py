@@ -1,0 +1,337 @@
+"""Blocks handed out to the devices: similar trials together, and those that outlive the rest gathered anew."""
+
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from lrsweep.groups import Group
+from lrsweep.lanes import (
+    NEVER_PAUSE,
+    OUT_OF_MEMORY,
+    TURN,
+    Plan,
+    Task,
+    compile_blocks,
+    devices,
+    empty_states,
+    fit_plan,
+    lower_blocks,
+    narrower,
+    state_shapes,
+    too_large,
+)
+from lrsweep.memory import needed_bytes
+from lrsweep.trial import State
+from lrsweep.watch import Outcome
+
+# At how many places along the steps a block may pause.
+_PAUSES = 8
+
+
+class Done(NamedTuple):
+    """What is kept of a group's trials: outcomes and curves ``[trial, ...]``, the block width of each, and the plan."""
+
+    outcome: Outcome
+    curves: np.ndarray | None
+    widths: np.ndarray
+    plan: Plan
+
+
+class Call(NamedTuple):
+    """What one call runs: `places` ``[block, lane]`` among the sorted trials, and in which lanes there is one.
+
+    `states` are those of trials that have paused, ``[block, lane, ...]``, or None where all are to be started.
+    """
+
+    places: np.ndarray
+    used: np.ndarray
+    states: State | None
+
+
+class _Running(NamedTuple):
+    call: Call
+    states: State
+    outcome: Outcome
+
+
+class _Waiting:
+    """The trials that no device runs: those to be started, and those that have paused, by their count of updates."""
+
+    def __init__(self, trials: int, like: State) -> None:
+        self.fresh = deque([np.arange(trials)])
+        self.paused: dict[int, list[tuple[np.ndarray, State]]] = {}
+        self.like = like
+
+    def pause(self, k: int, places: np.ndarray, states: State) -> None:
+        self.paused.setdefault(k, []).append((places, states))
+
+    def put_back(self, call: Call) -> None:
+        self.fresh.appendleft(np.sort(call.places[call.used]))
+
+    def take(self, plan: Plan) -> Call | None:
+        """What the next call runs: blocks of trials that have paused, where they fill one, and of fresh ones."""
+        blocks: list[tuple[int, np.ndarray, State | None]] = []
+        for least in (plan.width, None, 1):
+            # Those that fill no block go on by themselves only where nothing else is left to do.
+            if least == 1 and blocks:
+                break
+            while len(blocks) < plan.blocks:
+                block = self._next_fresh(plan.width) if least is None else self._next_paused(plan.width, least)
+                if block is None:
+                    break
+                blocks.append(block)
+        if not blocks:
+            return None
+        places = np.zeros((plan.blocks, plan.width), int)
+        used = np.zeros(places.shape, bool)
+        states = empty_states(self.like, plan) if any(block[2] is not None for block in blocks) else None
+        for at, (k, mine, paused) in enumerate(blocks):
+            places[at] = mine[np.minimum(np.arange(plan.width), len(mine) - 1)]
+            used[at, : len(mine)] = True
+            if states is not None and paused is not None:
+                states.k[at] = k
+                for array, some in zip(jax.tree.leaves(states._replace(k=None)), jax.tree.leaves(paused), strict=True):
+                    array[at, : len(mine)] = some
+        return Call(places, used, states)
+
+    def _next_fresh(self, width: int) -> tuple[int, np.ndarray, None] | None:
+        if not self.fresh:
+            return None
+        places = self.fresh.popleft()
+        if len(places) > width:
+            self.fresh.appendleft(places[width:])
+        return -1, places[:width], None
+
+    def _next_paused(self, width: int, least: int) -> tuple[int, np.ndarray, State] | None:
+        for k, parts in self.paused.items():
+            if sum(len(places) for places, _ in parts) >= least:
+                places = np.concatenate([places for places, _ in parts])
+                states = jax.tree.map(lambda *arrays: np.concatenate(arrays), *(states for _, states in parts))
+                del self.paused[k]
+                if len(places) > width:
+                    self.pause(k, places[width:], jax.tree.map(lambda array: array[width:], states))
+                return k, places[:width], jax.tree.map(lambda array: array[:width], states)
+        return None
+
+
+def run_lanes(
+    task: Task,
+    plan: Plan,
+    compiled: jax.stages.Compiled,
+    *,
+    records: int,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Done:
+    """Runs any number of trials on all devices; what is kept of them is their outcomes and curves.
+
+    A call that does not find the memory it needs is run again at half the width, and so are those after it.
+
+    Args:
+        task: What to run.
+        plan: How.
+        compiled: The program, for the first device.
+        records: How many losses to record of each trial.
+        advance: Called with the number of trials that have ended since it was last called.
+
+    Raises:
+        ValueError: Not even one trial finds the memory it needs.
+    """
+    trials, order = len(task.group.rows), similar_first(task.group, plan.width)
+    values = {name: column[order] for name, column in task.group.values.items()}
+    seeds = task.group.seeds[order]
+    waiting = _Waiting(trials, state_shapes(task, records))
+    programs = _compile_all(task, plan, compiled, records)
+    given = {device: jax.device_put(task.given, device) for device in programs}
+    running: dict[Any, _Running] = {}
+    spare: dict[Any, State] = {}
+    kept, widths = None, np.empty(trials, int)
+
+    def start(device: Any, call: Call) -> _Running:
+        alone = not (waiting.fresh or running or call.used[1:].any())
+        states = spare.pop(device, None) if call.states is None else call.states
+        if states is None:
+            states = empty_states(waiting.like, plan)
+        elif call.states is None:
+            states = states._replace(k=np.full(plan.blocks, -1, np.int32))
+        places, shape = _span(call.places), call.places.shape
+        mine = {name: column[places].reshape(shape) for name, column in values.items()}
+        keys = seeds[places].reshape(shape)
+        pause = NEVER_PAUSE if alone else pause_every(task.limits.steps)
+        arguments = mine, keys, call.used, states, given[device], task.limits, pause
+        return _Running(call, *dispatch(programs[device], *arguments))
+
+    def finish(device: Any) -> tuple[Call, State, np.ndarray, Any]:
+        call, states, outcome = running.pop(device)
+        with _given_back(waiting, call):
+            return call, states, np.array(states.watch.going), jax.device_get((outcome, states.curve))
+
+    while True:
+        try:
+            for device in list(programs.keys() - running.keys()):
+                call = waiting.take(plan)
+                if call is None:
+                    break
+                with _given_back(waiting, call):
+                    running[device] = start(device, call)
+            if not running:
+                break
+            device = _first_ready(running)
+            call, states, going, results = finish(device)
+        except jax.errors.JaxRuntimeError as error:
+            if OUT_OF_MEMORY not in str(error):
+                raise
+            if plan.width == 1:
+                raise ValueError(too_large(needed_bytes(compiled))) from error
+            plan, compiled = fit_plan(task, narrower(task, plan, plan.width // 2), records, exact=True)
+            programs, spare = _compile_all(task, plan, compiled, records), {}
+            continue
+        if kept is None:
+            kept = jax.tree.map(lambda array: np.empty((trials, *array.shape[2:]), array.dtype), results)
+        ended = call.used & ~going
+        _keep(kept, results, call.places, ended)
+        widths[call.places[ended]] = call.places.shape[1]
+        advance(int(ended.sum()))
+        counts = np.asarray(states.k)
+        for block in np.flatnonzero((call.used & going).any(axis=1)):
+            lanes = np.flatnonzero(call.used[block] & going[block])
+            paused = jax.tree.map(lambda array, b=block, at=lanes: np.asarray(array)[b, at], states._replace(k=None))
+            waiting.pause(int(counts[block]), call.places[block, lanes], paused)
+        if call.places.shape == (plan.blocks, plan.width):
+            spare[device] = states
+    back = order if isinstance(order, slice) else np.argsort(order)
+    outcome, curves = jax.tree.map(lambda array: array[back], kept)
+    return Done(outcome, curves, widths[back], plan)
+
+
+def run_again(task: Task, plan: Plan, row: int, *, records: int) -> tuple[State, Outcome]:
+    """One trial of a group again, in every lane of a block; and what became of it."""
+    alone = plan._replace(blocks=1)
+    alone, compiled = fit_plan(task, alone, records, exact=True)
+    shape = 1, alone.width
+    values = {name: np.full(shape, column[row]) for name, column in task.group.values.items()}
+    states = empty_states(state_shapes(task, records), alone)
+    keys, used = np.full(shape, task.group.seeds[row]), np.ones(shape, bool)
+    ran = compiled(values, keys, used, states, task.given, task.limits, NEVER_PAUSE)
+    _wait(ran)
+    states, outcome = jax.device_get(ran)
+    return jax.tree.map(lambda array: array[0, 0], (states._replace(k=None), outcome))
+
+
+def dispatch(program: jax.stages.Compiled, *arguments: Any) -> tuple[State, Outcome]:
+    """Hands a call to its device, which goes on by itself."""
+    return program(*arguments)
+
+
+def similar_first(group: Group, width: int) -> np.ndarray | slice:
+    """The order of a group's rows in which those that take similarly long stand together: by the optimizer's columns.
+
+    A column of few values comes before one of many, so that blocks differ in as few columns as they can.
+
+    Args:
+        group: The rows.
+        width: The block width.
+
+    Returns:
+        Their places, or a slice of all of them where they are in order.
+
+    Example:
+        >>> from lrsweep.binding import Binding
+        >>> rates, momenta = np.array([0.1, 0.2, 0.1, 0.2]), np.array([0.9, 0.0, 0.0, 0.9])
+        >>> binding = Binding(optimizer=("learning_rate", "momentum"), init=())
+        >>> columns = {"learning_rate": rates, "momentum": momenta}
+        >>> similar_first(Group(np.arange(4), None, binding, (), columns, np.zeros(4)), 2).tolist()
+        [2, 0, 1, 3]
+    """
+    columns = [group.values[name] for name in group.binding.optimizer if name in group.values]
+    if len(columns) > 1:
+        columns.sort(key=lambda column: len(np.unique(column)) > len(column) // width)
+    if len(columns) == 1 and (columns[0][1:] >= columns[0][:-1]).all():
+        return slice(None)
+    return np.lexsort(columns[::-1]) if columns else slice(None)
+
+
+def _compile_all(task: Task, plan: Plan, compiled: jax.stages.Compiled, records: int) -> dict[Any, jax.stages.Compiled]:
+    """The program for as many devices as there are calls, compiled side by side."""
+    calls = -(-len(task.group.rows) // (plan.width * plan.blocks))
+    first, *others = devices()[:calls]
+    lowered = [lower_blocks(task, plan, records, device) for device in others]
+    with ThreadPoolExecutor(max_workers=max(1, len(others))) as pool:
+        programs = pool.map(lambda one: compile_blocks(one, plan.layout), lowered)
+        return {first: compiled, **dict(zip(others, programs, strict=True))}
+
+
+@contextmanager
+def _given_back(waiting: _Waiting, call: Call) -> Iterator[None]:
+    try:
+        yield
+    except jax.errors.JaxRuntimeError:
+        waiting.put_back(call)
+        raise
+
+
+def _keep(kept: Any, results: Any, places: np.ndarray, ended: np.ndarray) -> None:
+    if ended.all() and isinstance(_span(places), slice):
+        there, here = _span(places), ...
+    else:
+        there, here = places[ended], ended
+    for array, result in zip(jax.tree.leaves(kept), jax.tree.leaves(results), strict=True):
+        array[there] = result[here].reshape(-1, *array.shape[1:])
+
+
+def _span(places: np.ndarray) -> Any:
+    """The places in order, as a slice where they are neighbours: that copies faster."""
+    flat = places.ravel()
+    if len(flat) and (np.diff(flat) == 1).all():
+        return slice(flat[0], flat[-1] + 1)
+    return flat
+
+
+def pause_every(steps: int) -> int:
+    """After multiples of how many updates a block may pause."""
+    turns = -(-steps // (_PAUSES * TURN))
+    return turns * TURN
+
+
+def _first_ready(running: Mapping[Any, _Running]) -> Any:
+    """The first device to have finished its call. Blocking inside JAX would hold Ctrl-C back until then."""
+    pause = 1e-5
+    while True:
+        for device, (_, _, outcome) in running.items():
+            if outcome.status.is_ready():
+                return device
+        time.sleep(pause)
+        pause = min(2 * pause, 1e-3)
+
+
+def _wait(arrays: Any) -> None:
+    while not all(leaf.is_ready() for leaf in jax.tree.leaves(arrays)):
+        time.sleep(1e-3)
+
+
+@contextmanager
+def progress(trials: int) -> Iterator[Callable[[int], None]]:
+    """Shows how many trials have ended, on a terminal and never elsewhere; gives what to call as they do."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    parts = (TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*parts, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("trials", total=trials)
+        yield lambda done: bar.advance(task, done)

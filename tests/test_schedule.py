@@ -1,0 +1,224 @@
+"""Blocks handed out to devices: whatever is moved, gathered or laid out otherwise, the results are the same."""
+
+import subprocess
+import sys
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+import lrsweep
+from lrsweep import lanes, schedule
+from lrsweep.lanes import NEVER_PAUSE
+from tests.test_lanes import RESULTS, network, regression
+
+# From rates that take hundreds of updates to rates that diverge within a few.
+SPREAD = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-3, 2.0, 40), seed=range(10))
+
+
+def run(objective: lrsweep.Objective, optimizer: Any = optax.sgd, trials: pd.DataFrame = SPREAD, **how: Any) -> Any:
+    return lrsweep.sweep(
+        objective,
+        optimizer,
+        trials,
+        **{"steps": 200, "block_width": 16, "stopping": lrsweep.Stopping(tolerance=0.3), **how},
+    )
+
+
+@pytest.mark.parametrize("build", [lrsweep.problems.line, network, regression])
+def test_trials_that_are_gathered_into_fewer_blocks_end_with_the_same_bits(
+    build: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objective, calls = build(), []
+    dispatch = schedule.dispatch
+
+    def counted(program: Any, *arguments: Any) -> Any:
+        calls.append(int((arguments[3].k >= 0).sum()))
+        return dispatch(program, *arguments)
+
+    monkeypatch.setattr(schedule, "dispatch", counted)
+    # Sorted by seed, so that every block holds the whole range of learning rates and a few lanes outlive the rest.
+    monkeypatch.setattr(schedule, "similar_first", lambda group, width: np.lexsort([group.seeds]))
+    monkeypatch.setattr(schedule, "pause_every", lambda steps: NEVER_PAUSE)
+    still = run(objective).table
+    assert sum(calls) == 0
+    monkeypatch.setattr(schedule, "pause_every", lambda steps: 8)
+    calls.clear()
+    moved = run(objective).table
+    assert sum(calls) > 3
+    assert_frame_equal(moved, still, check_exact=True)
+    # In the layout of small trials too, where a call runs several blocks.
+    if build is lrsweep.problems.line:
+        monkeypatch.setattr(lanes, "MAX_BLOCKS", 2)
+        layout = lrsweep.Layout(8, unrolled=True)
+        wide = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-3, 2.0, 64), seed=range(20))
+        calls.clear()
+        moved = run(objective, trials=wide, block_width=128, layout=layout).table
+        assert sum(calls) > 0
+        monkeypatch.setattr(schedule, "pause_every", lambda steps: NEVER_PAUSE)
+        assert_frame_equal(moved, run(objective, trials=wide, block_width=128, layout=layout).table, check_exact=True)
+
+
+def test_batches_go_on_where_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys and counts of examples travel with a trial that moves."""
+    data = {"x": np.random.default_rng(0).normal(size=(50, 3)), "y": np.arange(50.0) / 50}
+    objective = lrsweep.Objective(
+        lambda w, data: ((data["x"] @ w - data["y"]) ** 2).mean(), np.zeros(3), data=data, batch_size=7
+    )
+    monkeypatch.setattr(schedule, "similar_first", lambda group, width: np.lexsort([group.seeds]))
+    tables = []
+    for every in (NEVER_PAUSE, 8):
+        monkeypatch.setattr(schedule, "pause_every", lambda steps, every=every: every)
+        tables.append(run(objective, optax.adam, evaluate_every=1, stopping=lrsweep.Stopping(tolerance=0.9)).table)
+    assert_frame_equal(*tables, check_exact=True)
+
+
+def test_similar_rates_share_a_block_and_the_rows_stay_in_order() -> None:
+    shuffled = SPREAD.sample(frac=1.0, random_state=1)
+    assert_frame_equal(
+        run(lrsweep.problems.line(), trials=shuffled).table.sort_index(), run(lrsweep.problems.line()).table
+    )
+    group = lanes.Group(
+        np.arange(6),
+        None,
+        lrsweep.binding.Binding(optimizer=("learning_rate", "momentum"), init=()),
+        (),
+        {"learning_rate": np.array([0.3, 0.1, 0.2, 0.3, 0.2, 0.1]), "momentum": np.array([0, 0, 0, 0.9, 0.9, 0.9])},
+        np.zeros(6, np.uint32),
+    )
+    # Momentum takes two values, which leaves blocks of three full, and the rate three, which does not.
+    assert np.arange(6)[schedule.similar_first(group, 3)].tolist() == [1, 2, 0, 5, 4, 3]
+
+
+LAYOUTS = [lrsweep.Layout(8), lrsweep.Layout(8, unrolled=True), lrsweep.Layout(5, unrolled=True)]
+OPTIMIZERS: dict[str, Any] = {
+    "sgd": optax.sgd,
+    "adam": optax.adam,
+    "lion": optax.lion,
+    "clipped": lambda learning_rate: optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(learning_rate)),
+}
+
+
+@pytest.mark.filterwarnings("ignore:the loss of objective 'valleys' fell to")  # by rounding
+@pytest.mark.parametrize(
+    ("name", "optimizer"), [*(("line", name) for name in OPTIMIZERS), ("valleys", "sgd"), ("rosenbrock", "adam")]
+)
+def test_layouts_agree_but_for_rounding(name: str, optimizer: str) -> None:
+    objective = getattr(lrsweep.problems, name)()
+    stopping = lrsweep.Stopping(tolerance=1e-3, divergence=1e3)
+    plain, *others = (
+        run(objective, OPTIMIZERS[optimizer], steps=101, stopping=stopping, block_width=400, layout=layout).table
+        for layout in (lrsweep.Layout(), *LAYOUTS)
+    )
+    assert plain["status"].nunique() > 1
+    for other in others:
+        # Updates are counted alike, but where rounding decides on which side of a bound a loss lies.
+        same = (plain[["status", "steps"]] == other[["status", "steps"]]).all(axis=1)
+        assert same.mean() > 0.97
+        for loss in ("final_loss", "best_loss"):
+            apart = (plain[loss] - other[loss]).abs()
+            close = apart <= 1e-5 * plain["initial_loss"].abs() + 1e-3 * plain[loss].abs()
+            # Where it bounces or flies away, rounding grows with it.
+            assert (close | plain["status"].isin(["diverged", "oscillating"]))[same].mean() > 0.97
+
+
+def test_the_layout_that_is_chosen_gives_the_same_bits_to_a_row_whatever_stands_beside_it() -> None:
+    objective, trials = (
+        lrsweep.problems.line(),
+        lrsweep.grid(learning_rate=lrsweep.log_grid(1e-3, 2.0, 50), seed=range(6)),
+    )
+    together = lrsweep.sweep(objective, optax.adam, trials, steps=300)
+    assert together.provenance["groups"][0]["layout"]["turn"] > 1
+    (width,) = together.provenance["groups"][0]["block_widths"]
+    alone = trials.loc[[7, 123, 299]]
+    table = lrsweep.sweep(objective, optax.adam, alone, steps=300, block_width=width).table
+    assert_frame_equal(table, together.table.loc[alone.index], check_exact=True)
+    replay = together.replay(123)
+    assert replay.curve.iloc[-1] == together.table["final_loss"][123]
+    assert float(objective.loss(replay.params, objective.data)) == pytest.approx(replay.curve.iloc[-1], rel=1e-5)
+
+
+def test_a_parameter_that_is_not_finite_ends_a_trial_at_once_in_every_layout() -> None:
+    """The loss does not see it: the parameter overflows at the 26th update, the loss stays finite."""
+    objective = lrsweep.Objective(
+        lambda params: params["seen"] ** 2 + 0 * params["unseen"].astype("float32").clip(-1, 1),
+        {"seen": np.float32(1.0), "unseen": np.float32(1e30)},
+    )
+
+    def tenfold(learning_rate: Any) -> optax.GradientTransformation:
+        def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+            return {"seen": -learning_rate * updates["seen"], "unseen": 1.0 * params["unseen"]}, state
+
+        return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
+
+    expected = 0
+    unseen = np.float32(1e30)
+    with np.errstate(over="ignore"):
+        while np.isfinite(unseen):
+            unseen, expected = unseen + unseen, expected + 1
+    trials = lrsweep.grid(learning_rate=[1e-4] * 4)
+    for layout in (lrsweep.Layout(), *LAYOUTS):
+        table = run(objective, tenfold, trials, layout=layout).table
+        assert table["diverged_at"].tolist() == [expected] * 4
+        assert np.isfinite(table["final_loss"]).all()
+
+
+@pytest.mark.parametrize(
+    ("layout", "how", "said"),
+    [
+        (lrsweep.Layout(0), {}, "turn=0 must be 1 or more"),
+        (lrsweep.Layout(8), {"evaluate_every": 2}, "turn=8 must be 1 where"),
+        (lrsweep.Layout(one_kernel=True), {}, "one_kernel must be False unless"),
+    ],
+)
+def test_a_layout_that_does_not_suit_is_refused(layout: lrsweep.Layout, how: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        run(lrsweep.problems.line(), layout=layout, **how)
+
+
+def test_what_is_not_small_is_not_written_out() -> None:
+    with pytest.raises(ValueError, match="unrolled must be False"):
+        run(regression(), layout=lrsweep.Layout(8, unrolled=True))
+    assert lrsweep.sweep(regression(), optax.sgd, SPREAD, steps=3).provenance["groups"][0]["layout"]["turn"] == 1
+
+
+@pytest.mark.slow
+def test_several_devices_share_the_blocks_and_change_nothing() -> None:
+    code = """
+import sys
+import jax
+jax.config.update("jax_num_cpu_devices", int(sys.argv[1]))
+import numpy as np, optax, lrsweep
+from lrsweep import schedule
+used, dispatch = set(), schedule.dispatch
+def noted(program, *arguments):
+    states, outcome = dispatch(program, *arguments)
+    used.update(outcome.status.devices())
+    return states, outcome
+schedule.dispatch = noted
+trials = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-3, 2.0, 100), seed=range(20))
+for width in (32, 128):
+    sweep = lrsweep.sweep(lrsweep.problems.line(), optax.adam, trials, steps=300, block_width=width)
+    print(len(used), sweep.provenance["device"]["count"])
+    print(sweep.table.to_csv())
+"""
+
+    def said(count: int) -> str:
+        return subprocess.run(
+            [sys.executable, "-c", code, str(count)], capture_output=True, text=True, check=True
+        ).stdout
+
+    one, two = said(1), said(2)
+    assert one.startswith("1 1\n")
+    assert two == one.replace("1 1\n", "2 2\n")
+
+
+def test_the_device_that_jax_is_told_to_use_is_used() -> None:
+    device = jax.local_devices()[0]
+    with jax.default_device(device):
+        assert lanes.devices() == [device]
+    assert RESULTS
