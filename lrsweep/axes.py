@@ -68,9 +68,18 @@ def log_grid(low: float, high: float, count: int) -> np.ndarray:
         raise ValueError(f"the ends {low:g} and {high:g} of a logarithmic axis must be finite numbers above 0")
     if count < 1 or (count == 1 and low != high):
         raise ValueError(f"{count} values do not reach from {low:g} to {high:g}: take 2 or more")
-    spaced = np.array([float(f"{value:.12g}") for value in np.geomspace(low, high, count)])
+    spaced = _rounded(np.geomspace(low, high, count), digits=12)
     spaced[0], spaced[-1] = low, high
     return spaced
+
+
+def _rounded(values: np.ndarray, digits: int) -> np.ndarray:
+    places = digits - 1 - np.floor(np.log10(values)).astype(int)
+    if places.min() < 0 or places.max() > 22:
+        return np.array([float(f"{value:.{digits}g}") for value in values])
+    # Powers of ten up to the 22nd are exact, and so a whole number over one of them is the double nearest to it.
+    scale = np.array([float(f"1e{power}") for power in range(23)])[places]
+    return np.round(values * scale) / scale
 
 
 def parse_axis(text: str) -> list[int] | list[float]:

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.sharding import SingleDeviceSharding
@@ -14,7 +13,8 @@ from jax.sharding import SingleDeviceSharding
 from lrsweep.groups import Group
 from lrsweep.memory import available_bytes, needed_bytes, show_bytes
 from lrsweep.program import Given, Program
-from lrsweep.trial import State, is_small, run_trial, start_trial
+from lrsweep.traits import Sort, Traits, as_numbers, find_traits, weak, with_keys
+from lrsweep.trial import State, run_trial, start_trial
 from lrsweep.turns import LANE, Layout
 from lrsweep.watch import Limits, Outcome, outcome_of
 
@@ -61,7 +61,7 @@ class Plan(NamedTuple):
     layout: Layout
 
 
-@partial(jax.jit, static_argnames=("program", "layout", "records"), donate_argnames=("states",))
+@partial(jax.jit, static_argnames=("program", "sort", "layout"), donate_argnames=("states",))
 def run_blocks(
     program: Program,
     values: Mapping[str, Any],
@@ -72,8 +72,8 @@ def run_blocks(
     limits: Limits,
     pause_every: Any,
     *,
+    sort: Sort,
     layout: Layout,
-    records: int = 0,
 ) -> tuple[State, Outcome]:
     """Runs blocks of trials, each side by side, as one compiled program; a block ends, or pauses, with its trials.
 
@@ -82,32 +82,31 @@ def run_blocks(
         values: Each column, ``[block, lane]``.
         seeds: ``[block, lane] uint32``.
         used: ``[block, lane] bool``, whether there is a trial in the lane.
-        states: Where they are, ``[block, lane, ...]``, with `k` ``[block] int32``, below 0 for a block to be started.
+        states: Where they are, ``[block, lane, ...]``, and ``[block, ...]`` where the lanes have it in common; a block
+            whose `k` is below 0 is to be started.
         given: What all trials share.
         limits: What ends a trial.
         pause_every: After multiples of how many updates a block pauses, once at least half of its trials have ended.
+        sort: What sort of trials they are.
         layout: How the loop of a trial is laid out.
-        records: How many losses to record.
 
     Returns:
         Where they are now, and what has become of those that have ended.
     """
+    by_lane = jax.tree.structure(states).unflatten(None if shared else 0 for shared in sort.shared)
 
     def run_block(values: Mapping[str, Any], seeds: Any, used: Any, state: State) -> tuple[State, Outcome]:
-        start = jax.vmap(lambda row, seed: start_trial(program, row, seed, given, records), out_axes=_BY_LANE)
-
-        def started() -> State:
-            fresh = start(values, seeds)
-            return _raw(fresh._replace(watch=fresh.watch._replace(going=used)))
+        def start() -> State:
+            each = jax.vmap(lambda row, seed: start_trial(program, row, seed, given, sort.records), out_axes=by_lane)
+            fresh = each(values, seeds)
+            return as_numbers(fresh._replace(watch=fresh.watch._replace(going=used)))
 
         def go_on(row: Mapping[str, Any], state: State) -> tuple[State, Outcome]:
-            state = run_trial(program, row, given, limits, state, pause_every, layout)
-            return state, outcome_of(state.watch, state.moving.promised, limits)
+            state = run_trial(program, row, given, limits, with_keys(state, sort.kinds), pause_every, layout)
+            return as_numbers(state), outcome_of(state.watch, state.moving.promised, limits)
 
-        state = _typed(lax.cond(state.k < 0, started, lambda: state), _kinds_of_keys(start, values, seeds))
-        axes = {"in_axes": (0, _BY_LANE), "out_axes": (_BY_LANE, 0)}
-        state, outcome = jax.vmap(go_on, axis_name=LANE, **axes)(values, state)
-        return _raw(state), outcome
+        state = lax.cond(state.k < 0, start, lambda: state)
+        return jax.vmap(go_on, in_axes=(0, by_lane), out_axes=(by_lane, 0), axis_name=LANE)(values, state)
 
     lanes = values, seeds, used, states
     if len(seeds) > 1:
@@ -116,82 +115,46 @@ def run_blocks(
     return jax.tree.map(lambda array: array[None], only)
 
 
-# The count of updates is the same for all lanes.
-_BY_LANE: Any = State(*(None, 0, 0, 0))  # pyright: ignore[reportArgumentType]
+def state_shapes(traits: Traits, plan: Plan, sharding: Any = None) -> State:
+    """The shapes and dtypes of the states of as many trials as a call runs."""
+    leaves, structure = jax.tree.flatten(traits.state)
+    lanes = [(plan.blocks,) if shared else (plan.blocks, plan.width) for shared in traits.sort.shared]
+    return structure.unflatten(
+        jax.ShapeDtypeStruct((*led, *leaf.shape), leaf.dtype, sharding=sharding)
+        for led, leaf in zip(lanes, leaves, strict=True)
+    )
 
 
-def _raw(state: State) -> State:
-    """The same with keys as the numbers that they are made of, which the host can hold."""
-    return jax.tree.map(lambda leaf: jax.random.key_data(leaf) if _is_key(leaf) else leaf, state)
-
-
-def _typed(raw: State, kinds: list[Any]) -> State:
-    leaves, structure = jax.tree.flatten(raw)
-    pairs = zip(leaves, kinds, strict=True)
-    return structure.unflatten(jax.random.wrap_key_data(leaf, impl=kind) if kind else leaf for leaf, kind in pairs)
-
-
-def _kinds_of_keys(function: Any, *arguments: Any) -> list[Any]:
-    """What kind of key each leaf that a function returns is, or None where it is a number."""
-    kinds: list[Any] = []
-
-    def note(*arguments: Any) -> None:
-        for leaf in jax.tree.leaves(function(*arguments)):
-            kinds.append(jax.random.key_impl(leaf) if _is_key(leaf) else None)
-
-    jax.eval_shape(note, *arguments)
-    return kinds
-
-
-def _is_key(leaf: Any) -> bool:
-    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
-
-def state_shapes(task: Task, records: int) -> State:
-    """The shapes and dtypes of one trial's state, as the host holds it."""
-
-    def start(row: Mapping[str, Any], seed: Any, given: Given) -> State:
-        return _raw(start_trial(task.program, row, seed, given, records))
-
-    row = {name: _weak((), column.dtype) for name, column in task.group.values.items()}
-    return jax.eval_shape(start, row, jax.ShapeDtypeStruct((), np.uint32), task.given)
-
-
-def empty_states(like: State, plan: Plan) -> State:
+def empty_states(traits: Traits, plan: Plan) -> State:
     """States of as many trials as a call runs, of blocks that are all to be started."""
-    states = jax.tree.map(lambda leaf: np.zeros((plan.blocks, plan.width, *leaf.shape), leaf.dtype), like)
+    states = jax.tree.map(lambda like: np.zeros(like.shape, like.dtype), state_shapes(traits, plan))
     return states._replace(k=np.full(plan.blocks, -1, np.int32))
 
 
-def _weak(shape: tuple[int, ...], dtype: Any, sharding: Any = None) -> jax.ShapeDtypeStruct:
-    # As Python's own numbers are, so that what they meet decides the precision. A strongly typed learning rate would
-    # turn the state of an optimizer of 16-bit parameters to 32-bit at its first update.
-    return jax.ShapeDtypeStruct(shape, dtype, weak_type=True, sharding=sharding)
+def traits_of(task: Task, records: int) -> Traits:
+    """What is known of a group's trials."""
+    return find_traits(task.program, task.group.values, task.given, task.limits, records)
 
 
 def lower_blocks(task: Task, plan: Plan, records: int, device: Any) -> jax.stages.Lowered:
     """The program of a group for one device, traced; JAX keeps it, and gives it again."""
-    there = SingleDeviceSharding(device)
+    there, traits = SingleDeviceSharding(device), traits_of(task, records)
     lanes = plan.blocks, plan.width
 
     def like(leaf: Any) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, weak_type=leaf.weak_type, sharding=there)
 
-    states = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct((*lanes, *leaf.shape), leaf.dtype, sharding=there),
-        state_shapes(task, records),
-    )
     return run_blocks.lower(
         task.program,
-        {name: _weak(lanes, column.dtype, there) for name, column in task.group.values.items()},
+        {name: weak(lanes, column.dtype, there) for name, column in task.group.values.items()},
         jax.ShapeDtypeStruct(lanes, np.uint32, sharding=there),
         jax.ShapeDtypeStruct(lanes, bool, sharding=there),
-        states._replace(k=jax.ShapeDtypeStruct(lanes[:1], np.int32, sharding=there)),
+        state_shapes(traits, plan, there),
         jax.tree.map(like, task.given),
         task.limits,
         NEVER_PAUSE,
+        sort=traits.sort,
         layout=plan.layout,
-        records=records,
     )
 
 
@@ -231,7 +194,12 @@ def choose_plan(task: Task, width: int | None = None, layout: Layout | None = No
     trials = len(task.group.rows)
     if layout is not None:
         _check_layout(task, layout)
-    small = layout is None and (width or trials) >= SMALL_WIDTHS[0] and _every_loss_is_seen(task) and _is_small(task)
+    small = (
+        layout is None
+        and (width or trials) >= SMALL_WIDTHS[0]
+        and _every_loss_is_seen(task)
+        and traits_of(task, 0).small
+    )
     if width is None:
         share = -(-trials // len(devices()))
         # Each device has its share, unless that is less than is worth compiling for.
@@ -251,7 +219,7 @@ def _check_layout(task: Task, layout: Layout) -> None:
             f"layout: turn={layout.turn} must be 1 where an update does not see what is measured: with a batch_size, "
             "metrics, or evaluate_every above 1"
         )
-    if layout.unrolled and not _is_small(task):
+    if layout.unrolled and not traits_of(task, 0).small:
         raise ValueError("layout: unrolled must be False, the updates are too large or not computed element by element")
     if layout.one_kernel and (layout.turn == 1 or not layout.unrolled):
         raise ValueError("layout: one_kernel must be False unless turn is above 1 and unrolled is True")
@@ -259,11 +227,6 @@ def _check_layout(task: Task, layout: Layout) -> None:
 
 def _every_loss_is_seen(task: Task) -> bool:
     return task.program.sees_loss and task.limits.evaluate_every == 1
-
-
-def _is_small(task: Task) -> bool:
-    row = {name: _weak((), column.dtype) for name, column in task.group.values.items()}
-    return is_small(task.program, row, task.given, task.limits)
 
 
 def fit_plan(task: Task, plan: Plan, records: int, *, exact: bool) -> tuple[Plan, jax.stages.Compiled]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from lrsweep.groups import Group
 from lrsweep.lanes import devices
@@ -57,7 +58,7 @@ def provenance_of(
 
 def _describe_group(group: Group, done: Done) -> dict[str, Any]:
     named = {} if group.optimizer is None else {"optimizer": group.optimizer}
-    widths = [int(width) for width in dict.fromkeys(done.widths.tolist())]
+    widths = [int(width) for width in pd.unique(done.widths)]
     return {
         **named,
         "static": {static.name: static.value for static in group.static},

@@ -256,12 +256,11 @@ def _replay(tasks: list[Task], done: list[Done], row: int) -> Replay:
     # The loop ends with this trial's own last update, at the parameters that it ended with.
     task = task._replace(limits=task.limits._replace(record_every=every, steps=steps))
     plan = done[turn].plan._replace(width=int(done[turn].widths[place]))
-    state, outcome = run_again(task, plan, place, records=steps // every + 1)
-    params, curve, final = state.moving.params, state.curve, outcome.final_loss
+    params, curve, outcome = run_again(task, plan, place, records=steps // every + 1)
     updates = np.arange(0, steps + 1, every)
     if steps % every != 0:
         # It ended between two of the updates at which losses are recorded, and was measured there.
-        updates, curve = np.append(updates, steps), np.append(curve, final)
+        updates, curve = np.append(updates, steps), np.append(curve, outcome.final_loss)
     return Replay(params, pd.Series(curve.astype(float), pd.Index(updates, name="step"), name="loss"))
 
 

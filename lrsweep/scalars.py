@@ -135,7 +135,7 @@ def _operations(jaxpr: Any) -> int:
     """How many scalars are computed."""
     count = 0
     for equation in jaxpr.eqns:
-        name, inner = equation.primitive.name, _inner(equation)
+        name, inner = equation.primitive.name, called_by(equation)
         if any(variable.aval.size == 0 for variable in equation.invars):
             raise TooLargeError
         if inner is not None:
@@ -156,8 +156,8 @@ def _size(shape: Sequence[int], axes: Sequence[int]) -> int:
     return int(np.prod([shape[axis] for axis in axes], dtype=int))
 
 
-def _inner(equation: Any) -> Any:
-    """What an equation calls, where a call is all that it is."""
+def called_by(equation: Any) -> Any:
+    """What an equation of a jaxpr calls, where a call is all that it is, or None."""
     if equation.primitive.name in ("jit", "pjit", "closed_call", "custom_jvp_call", "custom_vjp_call"):
         return equation.params.get("jaxpr") or equation.params["call_jaxpr"]
     return None
@@ -180,7 +180,7 @@ def _evaluate(jaxpr: Any, constants: Sequence[np.ndarray], arguments: Sequence[n
 
 def _apply(equation: Any, operands: list[np.ndarray]) -> list[np.ndarray]:
     name, params, shape = equation.primitive.name, equation.params, equation.outvars[0].aval.shape
-    inner = _inner(equation)
+    inner = called_by(equation)
     if inner is not None:
         return _evaluate(inner.jaxpr, [_elements(constant) for constant in inner.consts], operands)
     if name in _ELEMENTWISE:

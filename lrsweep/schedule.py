@@ -24,10 +24,11 @@ from lrsweep.lanes import (
     fit_plan,
     lower_blocks,
     narrower,
-    state_shapes,
     too_large,
+    traits_of,
 )
 from lrsweep.memory import needed_bytes
+from lrsweep.traits import Traits
 from lrsweep.trial import State
 from lrsweep.watch import Outcome
 
@@ -61,23 +62,46 @@ class _Running(NamedTuple):
     outcome: Outcome
 
 
+class _Ran(NamedTuple):
+    device: Any
+    call: Call
+    states: State
+    going: np.ndarray
+    results: Any
+
+
+class _Paused(NamedTuple):
+    """Some trials that have come equally far: their places, and every leaf of their states, ``[trial, ...]``."""
+
+    places: np.ndarray
+    states: list[np.ndarray]
+
+
 class _Waiting:
     """The trials that no device runs: those to be started, and those that have paused, by their count of updates."""
 
-    def __init__(self, trials: int, like: State) -> None:
+    def __init__(self, trials: int, traits: Traits) -> None:
         self.fresh = deque([np.arange(trials)])
-        self.paused: dict[int, list[tuple[np.ndarray, State]]] = {}
-        self.like = like
+        self.paused: dict[int, list[_Paused]] = {}
+        self.traits = traits
 
-    def pause(self, k: int, places: np.ndarray, states: State) -> None:
-        self.paused.setdefault(k, []).append((places, states))
+    def pause(self, states: State, block: int, lanes: np.ndarray, places: np.ndarray) -> None:
+        arrays = [np.asarray(leaf)[block] for leaf in jax.tree.leaves(states)]
+        each = [
+            np.repeat(array[None], len(lanes), 0) if shared else array[lanes]
+            for array, shared in zip(arrays, self.traits.sort.shared, strict=True)
+        ]
+        self._put(int(arrays[0]), _Paused(places[lanes], each))
+
+    def _put(self, k: int, paused: "_Paused") -> None:
+        self.paused.setdefault(k, []).append(paused)
 
     def put_back(self, call: Call) -> None:
         self.fresh.appendleft(np.sort(call.places[call.used]))
 
     def take(self, plan: Plan) -> Call | None:
         """What the next call runs: blocks of trials that have paused, where they fill one, and of fresh ones."""
-        blocks: list[tuple[int, np.ndarray, State | None]] = []
+        blocks: list[_Paused] = []
         for least in (plan.width, None, 1):
             # Those that fill no block go on by themselves only where nothing else is left to do.
             if least == 1 and blocks:
@@ -91,33 +115,32 @@ class _Waiting:
             return None
         places = np.zeros((plan.blocks, plan.width), int)
         used = np.zeros(places.shape, bool)
-        states = empty_states(self.like, plan) if any(block[2] is not None for block in blocks) else None
-        for at, (k, mine, paused) in enumerate(blocks):
-            places[at] = mine[np.minimum(np.arange(plan.width), len(mine) - 1)]
+        states = empty_states(self.traits, plan) if any(block.states for block in blocks) else None
+        for at, (mine, each) in enumerate(blocks):
+            places[at, : len(mine)], places[at, len(mine) :] = mine, mine[-1]
             used[at, : len(mine)] = True
-            if states is not None and paused is not None:
-                states.k[at] = k
-                for array, some in zip(jax.tree.leaves(states._replace(k=None)), jax.tree.leaves(paused), strict=True):
-                    array[at, : len(mine)] = some
+            if each:
+                for to, array, shared in zip(jax.tree.leaves(states), each, self.traits.sort.shared, strict=True):
+                    to[at if shared else (at, slice(len(mine)))] = array[0] if shared else array
         return Call(places, used, states)
 
-    def _next_fresh(self, width: int) -> tuple[int, np.ndarray, None] | None:
+    def _next_fresh(self, width: int) -> "_Paused | None":
         if not self.fresh:
             return None
         places = self.fresh.popleft()
         if len(places) > width:
             self.fresh.appendleft(places[width:])
-        return -1, places[:width], None
+        return _Paused(places[:width], [])
 
-    def _next_paused(self, width: int, least: int) -> tuple[int, np.ndarray, State] | None:
+    def _next_paused(self, width: int, least: int) -> "_Paused | None":
         for k, parts in self.paused.items():
-            if sum(len(places) for places, _ in parts) >= least:
-                places = np.concatenate([places for places, _ in parts])
-                states = jax.tree.map(lambda *arrays: np.concatenate(arrays), *(states for _, states in parts))
+            if sum(len(part.places) for part in parts) >= least:
                 del self.paused[k]
+                places = np.concatenate([part.places for part in parts])
+                states = [np.concatenate(arrays) for arrays in zip(*(part.states for part in parts), strict=True)]
                 if len(places) > width:
-                    self.pause(k, places[width:], jax.tree.map(lambda array: array[width:], states))
-                return k, places[:width], jax.tree.map(lambda array: array[:width], states)
+                    self._put(k, _Paused(places[width:], [array[width:] for array in states]))
+                return _Paused(places[:width], [array[:width] for array in states])
         return None
 
 
@@ -146,44 +169,61 @@ def run_lanes(
     trials, order = len(task.group.rows), similar_first(task.group, plan.width)
     values = {name: column[order] for name, column in task.group.values.items()}
     seeds = task.group.seeds[order]
-    waiting = _Waiting(trials, state_shapes(task, records))
+    waiting = _Waiting(trials, traits_of(task, records))
     programs = _compile_all(task, plan, compiled, records)
     given = {device: jax.device_put(task.given, device) for device in programs}
     running: dict[Any, _Running] = {}
-    spare: dict[Any, State] = {}
-    kept, widths = None, np.empty(trials, int)
+    spare: dict[Any, list[State]] = {}
+    kept, widths = None, np.empty(trials, np.int32)
 
-    def start(device: Any, call: Call) -> _Running:
+    def start(device: Any, call: Call) -> None:
         alone = not (waiting.fresh or running or call.used[1:].any())
-        states = spare.pop(device, None) if call.states is None else call.states
-        if states is None:
-            states = empty_states(waiting.like, plan)
-        elif call.states is None:
-            states = states._replace(k=np.full(plan.blocks, -1, np.int32))
+        states = call.states
+        if states is None and spare.get(device):
+            states = spare[device].pop()._replace(k=np.full(plan.blocks, -1, np.int32))
+        elif states is None:
+            states = empty_states(waiting.traits, plan)
         places, shape = _span(call.places), call.places.shape
         mine = {name: column[places].reshape(shape) for name, column in values.items()}
         keys = seeds[places].reshape(shape)
         pause = NEVER_PAUSE if alone else pause_every(task.limits.steps)
         arguments = mine, keys, call.used, states, given[device], task.limits, pause
-        return _Running(call, *dispatch(programs[device], *arguments))
+        running[device] = _Running(call, *dispatch(programs[device], *arguments))
 
-    def finish(device: Any) -> tuple[Call, State, np.ndarray, Any]:
+    def start_all() -> None:
+        for device in list(programs.keys() - running.keys()):
+            call = waiting.take(plan)
+            if call is None:
+                break
+            with _given_back(waiting, call):
+                start(device, call)
+
+    def fetch() -> _Ran:
+        device = _first_ready(running)
         call, states, outcome = running.pop(device)
         with _given_back(waiting, call):
-            return call, states, np.array(states.watch.going), jax.device_get((outcome, states.curve))
+            return _Ran(device, call, states, np.asarray(states.watch.going), jax.device_get((outcome, states.curve)))
 
+    def look_at(ran: _Ran) -> None:
+        nonlocal kept
+        call, states, ended = ran.call, ran.states, ran.call.used & ~ran.going
+        if kept is None:
+            kept = jax.tree.map(lambda array: np.empty((trials, *array.shape[2:]), array.dtype), ran.results)
+        _keep((kept, widths), (ran.results, np.full(ended.shape, ended.shape[1])), call.places, ended)
+        advance(int(ended.sum()))
+        for block in np.flatnonzero((call.used & ran.going).any(axis=1)):
+            waiting.pause(states, int(block), np.flatnonzero(call.used[block] & ran.going[block]), call.places[block])
+        if call.places.shape == (plan.blocks, plan.width):
+            spare.setdefault(ran.device, []).append(states)
+
+    ran: _Ran | None = None
     while True:
         try:
-            for device in list(programs.keys() - running.keys()):
-                call = waiting.take(plan)
-                if call is None:
-                    break
-                with _given_back(waiting, call):
-                    running[device] = start(device, call)
-            if not running:
+            # A device has its next call before the host looks at what came of its last.
+            start_all()
+            if ran is None and not running:
                 break
-            device = _first_ready(running)
-            call, states, going, results = finish(device)
+            before, ran = ran, None if ran is not None else fetch()
         except jax.errors.JaxRuntimeError as error:
             if OUT_OF_MEMORY not in str(error):
                 raise
@@ -192,36 +232,25 @@ def run_lanes(
             plan, compiled = fit_plan(task, narrower(task, plan, plan.width // 2), records, exact=True)
             programs, spare = _compile_all(task, plan, compiled, records), {}
             continue
-        if kept is None:
-            kept = jax.tree.map(lambda array: np.empty((trials, *array.shape[2:]), array.dtype), results)
-        ended = call.used & ~going
-        _keep(kept, results, call.places, ended)
-        widths[call.places[ended]] = call.places.shape[1]
-        advance(int(ended.sum()))
-        counts = np.asarray(states.k)
-        for block in np.flatnonzero((call.used & going).any(axis=1)):
-            lanes = np.flatnonzero(call.used[block] & going[block])
-            paused = jax.tree.map(lambda array, b=block, at=lanes: np.asarray(array)[b, at], states._replace(k=None))
-            waiting.pause(int(counts[block]), call.places[block, lanes], paused)
-        if call.places.shape == (plan.blocks, plan.width):
-            spare[device] = states
+        if before is not None:
+            look_at(before)
     back = order if isinstance(order, slice) else np.argsort(order)
     outcome, curves = jax.tree.map(lambda array: array[back], kept)
     return Done(outcome, curves, widths[back], plan)
 
 
-def run_again(task: Task, plan: Plan, row: int, *, records: int) -> tuple[State, Outcome]:
-    """One trial of a group again, in every lane of a block; and what became of it."""
+def run_again(task: Task, plan: Plan, row: int, *, records: int) -> tuple[Any, np.ndarray, Outcome]:
+    """One trial of a group again, in every lane of a block: its last parameters, its curve, and what became of it."""
     alone = plan._replace(blocks=1)
     alone, compiled = fit_plan(task, alone, records, exact=True)
     shape = 1, alone.width
     values = {name: np.full(shape, column[row]) for name, column in task.group.values.items()}
-    states = empty_states(state_shapes(task, records), alone)
+    states = empty_states(traits_of(task, records), alone)
     keys, used = np.full(shape, task.group.seeds[row]), np.ones(shape, bool)
     ran = compiled(values, keys, used, states, task.given, task.limits, NEVER_PAUSE)
     _wait(ran)
     states, outcome = jax.device_get(ran)
-    return jax.tree.map(lambda array: array[0, 0], (states._replace(k=None), outcome))
+    return jax.tree.map(lambda array: array[0, 0], (states.moving.params, states.curve, outcome))
 
 
 def dispatch(program: jax.stages.Compiled, *arguments: Any) -> tuple[State, Outcome]:

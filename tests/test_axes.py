@@ -105,3 +105,13 @@ def test_a_grid_without_values_is_refused() -> None:
         lrsweep.grid()
     with pytest.raises(ValueError, match="column 'seed' of the grid has no values"):
         lrsweep.grid(learning_rate=0.1, seed=range(0))
+
+
+@pytest.mark.parametrize(("low", "high"), [(1e-4, 1.0), (3e-11, 2e10), (1e-30, 1e-20), (1e5, 1e13)])
+def test_a_logarithmic_axis_is_rounded_as_it_would_be_written(low: float, high: float) -> None:
+    exact = [low * (high / low) ** (at / 1000) for at in range(1001)]
+    written = [float(f"{value:.12g}") for value in exact]
+    axis = lrsweep.log_grid(low, high, 1001)
+    # The last of twelve digits may differ where the exact value lies between two of them.
+    np.testing.assert_allclose(axis, written, rtol=1.01e-11)
+    assert [float(f"{value:.12g}") for value in axis] == axis.tolist()

@@ -9,8 +9,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pandas as pd
 import pytest
+
+import lrsweep
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 
@@ -99,3 +102,41 @@ def test_mup_is_the_standard_parametrisation_at_the_smallest_width_and_shrinks_a
     first = {layer: abs(float(arrays["weights"][0, 0])) for layer, arrays in updates.items()}
     assert first == pytest.approx({"input": 0.5, "hidden 1": 0.125, "hidden 2": 0.125, "output": 0.125}, rel=1e-5)
     assert abs(float(updates["hidden 1"]["biases"][0])) == pytest.approx(0.5, rel=1e-5)
+
+
+@pytest.fixture
+def speed() -> Any:
+    return load("speed")
+
+
+@pytest.mark.parametrize("entry", ["run_kernel", "run_scan", "run_numpy", "run_python"])
+def test_whoever_runs_the_line_gives_the_same_answer(speed: Any, entry: str) -> None:
+    stopping = lrsweep.Stopping(tolerance=1e-6, hold=7)
+    workload = speed.WORKLOADS["line"]._replace(steps=300, stopping=stopping)
+    # Of every kind: some bounce without end around the critical learning rate, 0.2539.
+    rates = np.sort([*np.geomspace(1e-4, 1, 100), *np.linspace(0.2535, 0.2543, 30)])
+    w0, w1 = np.random.default_rng(0).random((2, len(rates)))
+    trials = pd.DataFrame({"learning_rate": rates, "w0": w0, "w1": w1})
+    ours = lrsweep.sweep(lrsweep.problems.line(), optax.sgd, trials, steps=300, stopping=stopping).table
+    assert {"slow", "converged", "diverged", "oscillating"} <= set(ours["status"])
+    try:
+        theirs = getattr(speed, entry)(workload)(trials)
+    except speed.MissingError as missing:
+        pytest.skip(str(missing))
+    shares = speed.agreement(ours.drop(columns=trials.columns), theirs, minimum=0.0)
+    assert {"converged_at", "diverged_at", "final_loss", "best_loss"} <= set(shares)
+    assert set(shares.values()) == {1.0}
+
+
+def test_an_update_that_is_two_off_is_another_answer(speed: Any, search: lrsweep.Sweep) -> None:
+    table = search.table
+    moved = table.assign(converged_at=table["converged_at"] + [1, 2, 0], final_loss=table["final_loss"] * [1, 1, 1.01])
+    shares = speed.agreement(table, moved, minimum=0.0)
+    assert (shares["converged_at"], shares["final_loss"], shares["status"]) == pytest.approx((2 / 3, 2 / 3, 1.0))
+
+
+def test_a_ratio_is_how_many_times_as_fast_or_how_many_times_as_much(speed: Any) -> None:
+    faster = speed.compared("line", "C", [1.0, 2.0, 9.0], [4.0, 6.0, 9.0], target=2.5, trial_steps=1000)
+    assert (faster["ratio"], faster["ratio_least"], faster["ratio_most"], faster["met"]) == (3.0, 1.0, 4.0, True)
+    more = speed.compared("memory", "table", [3.0], [2.0], unit="bytes", target=1.2)
+    assert (more["ratio"], more["met"]) == (1.5, False)

@@ -16,7 +16,7 @@ from pandas.testing import assert_frame_equal
 import lrsweep
 from lrsweep.binding import bind
 from lrsweep.groups import cut
-from lrsweep.lanes import NEVER_PAUSE, Plan, Task, empty_states, run_blocks, state_shapes
+from lrsweep.lanes import NEVER_PAUSE, Plan, Task, empty_states, run_blocks, traits_of
 from lrsweep.program import given_by, make_program
 from lrsweep.turns import Layout
 from lrsweep.watch import Limits
@@ -133,10 +133,11 @@ def test_the_program_lowers_for_cpu_cuda_and_tpu(name: str, layout: Layout) -> N
     (group,) = cut(trials, {None: binding}, [])
     program = make_program(objective, optax.adam, binding)
     task = Task(program, group, given_by(objective), Limits(100, 1e-4, None, 10, 1e6, objective.minimum, 1, 10))
-    states = empty_states(state_shapes(task, 11), Plan(8, 1, layout))
+    traits = traits_of(task, 11)
+    states = empty_states(traits, Plan(8, 1, layout))
     values = {name: column[None] for name, column in group.values.items()}
     arguments = values, group.seeds[None], np.ones((1, 8), bool), states, task.given, task.limits, NEVER_PAUSE
-    run = jax.jit(partial(run_blocks, program, layout=layout, records=11))
+    run = jax.jit(partial(run_blocks, program, layout=layout, sort=traits.sort))
     exported = export.export(run, platforms=["cpu", "cuda", "tpu"])(*arguments)
     assert exported.platforms == ("cpu", "cuda", "tpu")
     # What was lowered for all of them gives a sweep's numbers on the one that is here.

@@ -33,6 +33,7 @@ ORDER = [
     "scalars",
     "turns",
     "trial",
+    "traits",
     "memory",
     "lanes",
     "schedule",
