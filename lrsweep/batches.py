@@ -15,29 +15,34 @@ class Stream(NamedTuple):
 
     Attributes:
         key: What its permutations are drawn from.
+        which: int32, the place of its seed among the seeds that share a permutation, or None.
         order: ``[example] int32``, this epoch's permutation.
         place: int32, how many of them have been seen.
         epoch: int32, from 0.
     """
 
     key: Any
+    which: Any
     order: Any
     place: Any
     epoch: Any
 
 
-def open_stream(seed: Any, examples: int) -> Stream:
+def open_stream(seed: Any, examples: int, seeds: Any = None) -> Stream:
     """The stream of a seed, at the beginning of its first epoch.
 
     Args:
         seed: uint32.
         examples: How many there are.
+        seeds: ``[seed] uint32``, ascending, the seeds of all trials where they are few: side by side each of their
+            permutations is then drawn once, and not once for every trial. None where they are many.
     """
-    key = jax.random.fold_in(jax.random.key(seed), _BRANCH)
-    return Stream(key, _permutation(key, jnp.int32(0), examples), jnp.int32(0), jnp.int32(0))
+    key, epoch = _key_of(seed), jnp.int32(0)
+    which = None if seeds is None else jnp.searchsorted(seeds, seed).astype(jnp.int32)
+    return Stream(key, which, _permutation(key, which, epoch, examples, seeds), jnp.int32(0), epoch)
 
 
-def next_batch(stream: Stream, size: int) -> tuple[Any, Stream]:
+def next_batch(stream: Stream, size: int, seeds: Any = None) -> tuple[Any, Stream]:
     """The next examples of a stream, and the stream after them.
 
     Every epoch holds each example once. What an epoch leaves over begins the next one's first batch, so that all
@@ -46,6 +51,7 @@ def next_batch(stream: Stream, size: int) -> tuple[Any, Stream]:
     Args:
         stream: Where it is.
         size: How many examples, no more than there are.
+        seeds: What the stream was opened with.
 
     Returns:
         ``[size] int32``, the places of the examples in the data; and the stream.
@@ -65,14 +71,23 @@ def next_batch(stream: Stream, size: int) -> tuple[Any, Stream]:
 
     def across(stream: Stream) -> tuple[Any, Stream]:
         epoch = stream.epoch + 1
-        order = _permutation(stream.key, epoch, examples)
+        order = _permutation(stream.key, stream.which, epoch, examples, seeds)
         old = stream.order[jnp.minimum(places, examples - 1)]
         new = order[jnp.maximum(places - examples, 0)]
         batch = jnp.where(places < examples, old, new)
-        return batch, Stream(stream.key, order, stream.place + size - examples, epoch)
+        return batch, Stream(stream.key, stream.which, order, stream.place + size - examples, epoch)
 
     return lax.cond(stream.place + size < examples, within, across, stream)
 
 
-def _permutation(key: Any, epoch: Any, examples: int) -> Any:
-    return jax.random.permutation(jax.random.fold_in(key, epoch), jnp.arange(examples, dtype=jnp.int32))
+def _key_of(seed: Any) -> Any:
+    return jax.random.fold_in(jax.random.key(seed), _BRANCH)
+
+
+def _permutation(key: Any, which: Any, epoch: Any, examples: int, seeds: Any) -> Any:
+    def draw(key: Any) -> Any:
+        return jax.random.permutation(jax.random.fold_in(key, epoch), jnp.arange(examples, dtype=jnp.int32))
+
+    if seeds is None:
+        return draw(key)
+    return jax.vmap(lambda seed: draw(_key_of(seed)))(seeds)[which]

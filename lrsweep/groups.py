@@ -23,7 +23,7 @@ class Group(NamedTuple):
     """Rows that one program runs.
 
     Attributes:
-        rows: ``[row] int64``, their places in the trials table, ascending.
+        rows: ``[row] int64``, their places in the trials table, ascending; a range where they are all of its rows.
         optimizer: The name of their optimizer, or None where there is but one, without a name.
         binding: Who takes which of their columns.
         static: What the program is compiled for.
@@ -31,7 +31,7 @@ class Group(NamedTuple):
         seeds: ``[row] uint32``, 0 where the table has no such column.
     """
 
-    rows: np.ndarray
+    rows: np.ndarray | range
     optimizer: Any
     binding: Binding
     static: tuple[Static, ...]
@@ -98,7 +98,7 @@ def cut(trials: pd.DataFrame, bindings: Mapping[Any, Binding], static: Collectio
     groups = []
     for optimizer, binding in bindings.items():
         if optimizer is None:
-            rows, part = np.arange(len(trials)), trials
+            rows, part = range(len(trials)), trials
         else:
             rows = np.flatnonzero((trials[OPTIMIZER] == optimizer).to_numpy(bool))
             part = trials.iloc[rows]
@@ -120,7 +120,7 @@ def cut(trials: pd.DataFrame, bindings: Mapping[Any, Binding], static: Collectio
         for static_values, members in _members(words):
             groups.append(
                 Group(
-                    rows[members],
+                    rows[members] if isinstance(members, slice) else np.asarray(rows)[members],
                     optimizer,
                     binding,
                     static_values,

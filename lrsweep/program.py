@@ -22,11 +22,13 @@ class Given(NamedTuple):
         start: The parameters to start from, or None where the program draws them.
         data: The objective's data, or None.
         metrics: The data of each metric, None for one of the parameters alone.
+        seeds: ``[seed] uint32``, the trials' seeds, ascending, where each is that of many; or None.
     """
 
     start: Any
     data: Any
     metrics: tuple[Any, ...]
+    seeds: Any = None
 
 
 class Program(NamedTuple):
@@ -96,13 +98,13 @@ class Program(NamedTuple):
         """Where a trial's batches begin, or None where an update sees all the data."""
         if self.batch_size is None:
             return None
-        return open_stream(seed, jax.tree.leaves(given.data)[0].shape[0])
+        return open_stream(seed, jax.tree.leaves(given.data)[0].shape[0], given.seeds)
 
     def next_batch(self, stream: Stream | None, given: Given) -> tuple[Any, Stream | None]:
         """The examples that the next update sees."""
         if stream is None or self.batch_size is None:
             return given.data, stream
-        places, stream = next_batch(stream, self.batch_size)
+        places, stream = next_batch(stream, self.batch_size, given.seeds)
         return jax.tree.map(lambda array: array[places], given.data), stream
 
     def _pick(self, row: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:

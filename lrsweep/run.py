@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -15,17 +15,20 @@ import pandas as pd
 from lrsweep.binding import OPTIMIZER, bind
 from lrsweep.checks import check_leaves, check_program
 from lrsweep.columns import check_trials
-from lrsweep.groups import check_static, cut, optimizers_of
-from lrsweep.lanes import Task, choose_plan, fit_plan
+from lrsweep.groups import Group, check_static, cut, optimizers_of
+from lrsweep.lanes import Plan, Task, choose_plan, fit_plan
 from lrsweep.objective import Objective
 from lrsweep.optimizers import Factory
 from lrsweep.program import given_by, make_program
 from lrsweep.provenance import provenance_of
-from lrsweep.schedule import Done, progress, run_again, run_lanes
+from lrsweep.schedule import progress, run_again, run_lanes
 from lrsweep.status import Stopping, gap
 from lrsweep.table import check_names, result_table
 from lrsweep.turns import Layout
 from lrsweep.watch import Limits
+
+# With more seeds than this a block draws fewer permutations by drawing each trial's own.
+MAX_SHARED_SEEDS = 32
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Sweep:
     table: pd.DataFrame
     curves: pd.DataFrame | None
     provenance: dict[str, Any]
-    _rerun: Callable[[int], Replay] = field(repr=False)
+    _rerun: Callable[[int, int], Replay] = field(repr=False)
 
     def replay(self, trial: Any) -> Replay:
         """Runs one trial again, alone, and returns its parameters and its whole curve.
@@ -75,7 +78,7 @@ class Sweep:
         if trial not in self.table.index:
             raise ValueError(f"there is no trial {trial!r}: the table's index has {len(self.table)} others")
         row = int(np.flatnonzero(self.table.index == trial)[0])
-        return self._rerun(row)
+        return self._rerun(row, int(self.table["steps"].iloc[row]))
 
 
 def sweep(
@@ -161,14 +164,6 @@ def sweep(
         ]
     seconds = time.perf_counter() - clock
 
-    outcome = _in_order(tasks, [part.outcome for part in done])
-    _warn_below_minimum(objective, outcome.best_loss)
-    table = result_table(trials, outcome, objective.minimum, metrics=list(objective.metrics), best_by=objective.best_by)
-    curves = None
-    if record_every is not None:
-        recorded = _in_order(tasks, [part.curves for part in done]).astype(float)
-        updates = pd.RangeIndex(0, records * limits.record_every, limits.record_every, name="step")
-        curves = pd.DataFrame(recorded, index=table.index, columns=updates)
     made = provenance_of(
         objective,
         optimizers,
@@ -178,7 +173,27 @@ def sweep(
         [(task.group, part) for task, part in zip(tasks, done, strict=True)],
     )
     made |= {"started": started.isoformat(timespec="seconds"), "seconds": round(seconds, 3)}
-    return Sweep(table, curves, made, lambda row: _replay(tasks, done, row))
+    outcome = _in_order(tasks, [part.outcome for part in done])
+    recorded = None if record_every is None else _in_order(tasks, [part.curves for part in done])
+    again = [_Again(task, part.plan, part.widths) for task, part in zip(tasks, done, strict=True)]
+    del done
+    _warn_below_minimum(objective, outcome.best_loss)
+    columns = outcome._asdict()
+    del outcome
+    table = result_table(trials, columns, objective.minimum, metrics=list(objective.metrics), best_by=objective.best_by)
+    curves = None
+    if recorded is not None:
+        updates = pd.RangeIndex(0, records * limits.record_every, limits.record_every, name="step")
+        curves = pd.DataFrame(recorded.astype(float), index=table.index, columns=updates)
+    return Sweep(table, curves, made, lambda row, steps: _replay(again, row, steps))
+
+
+class _Again(NamedTuple):
+    """What it takes to run a group's trials again, with the block width of each."""
+
+    task: Task
+    plan: Plan
+    widths: np.ndarray
 
 
 def _in_order(tasks: list[Task], parts: list[Any]) -> Any:
@@ -217,7 +232,18 @@ def _tasks(
         check_program(objective, program, shapes, row, sample)
         programs.append(program)
     given = given_by(objective)
-    return [Task(program, group, given, limits) for program, group in zip(programs, groups, strict=True)]
+    return [
+        Task(program, group, given._replace(seeds=_shared_seeds(objective, group)), limits)
+        for program, group in zip(programs, groups, strict=True)
+    ]
+
+
+def _shared_seeds(objective: Objective, group: Group) -> Any:
+    """A group's seeds, where trials on batches have them in common."""
+    if objective.batch_size is None:
+        return None
+    seeds = np.unique(group.seeds)
+    return jax.device_put(seeds) if len(seeds) <= min(MAX_SHARED_SEEDS, len(group.seeds) // 2) else None
 
 
 def _limits(
@@ -247,15 +273,13 @@ def _limits(
     )
 
 
-def _replay(tasks: list[Task], done: list[Done], row: int) -> Replay:
+def _replay(groups: list[_Again], row: int, steps: int) -> Replay:
     """Runs the trial of a row again, in every lane of a block as wide as the one it was run in."""
-    turn = next(turn for turn, task in enumerate(tasks) if row in task.group.rows)
-    task, place = tasks[turn], int(np.searchsorted(tasks[turn].group.rows, row))
-    every = task.limits.evaluate_every
-    steps = int(done[turn].outcome.steps[place])
+    task, plan, widths = next(group for group in groups if row in group.task.group.rows)
+    place, every = int(np.searchsorted(task.group.rows, row)), task.limits.evaluate_every
     # The loop ends with this trial's own last update, at the parameters that it ended with.
     task = task._replace(limits=task.limits._replace(record_every=every, steps=steps))
-    plan = done[turn].plan._replace(width=int(done[turn].widths[place]))
+    plan = plan._replace(width=int(widths[place]))
     params, curve, outcome = run_again(task, plan, place, records=steps // every + 1)
     updates = np.arange(0, steps + 1, every)
     if steps % every != 0:

@@ -81,7 +81,7 @@ class _Waiting:
     """The trials that no device runs: those to be started, and those that have paused, by their count of updates."""
 
     def __init__(self, trials: int, traits: Traits) -> None:
-        self.fresh = deque([np.arange(trials)])
+        self.fresh: deque[Any] = deque([range(trials)])
         self.paused: dict[int, list[_Paused]] = {}
         self.traits = traits
 
@@ -130,7 +130,8 @@ class _Waiting:
         places = self.fresh.popleft()
         if len(places) > width:
             self.fresh.appendleft(places[width:])
-        return _Paused(places[:width], [])
+        places = places[:width]
+        return _Paused(np.arange(places.start, places.stop) if isinstance(places, range) else places, [])
 
     def _next_paused(self, width: int, least: int) -> "_Paused | None":
         for k, parts in self.paused.items():
@@ -236,7 +237,8 @@ def run_lanes(
             look_at(before)
     back = order if isinstance(order, slice) else np.argsort(order)
     outcome, curves = jax.tree.map(lambda array: array[back], kept)
-    return Done(outcome, curves, widths[back], plan)
+    uniform = (widths == widths[0]).all()
+    return Done(outcome, curves, np.broadcast_to(widths[0], trials) if uniform else widths[back], plan)
 
 
 def run_again(task: Task, plan: Plan, row: int, *, records: int) -> tuple[Any, np.ndarray, Outcome]:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from lrsweep.objective import LOSS
 from lrsweep.status import Status, gap
-from lrsweep.watch import NEVER, Outcome
+from lrsweep.watch import NEVER
 
 INDEX = "trial"
 
@@ -100,13 +100,14 @@ def check_names(columns: Iterable[str], metrics: Iterable[str] = ()) -> None:
 
 
 def result_table(
-    trials: pd.DataFrame, outcome: Outcome, minimum: float, *, metrics: Sequence[str] = (), best_by: str = LOSS
+    trials: pd.DataFrame, outcome: dict[str, Any], minimum: float, *, metrics: Sequence[str] = (), best_by: str = LOSS
 ) -> pd.DataFrame:
     """The caller's trials and what became of each.
 
     Args:
         trials: The table that went in.
-        outcome: ``[trial]`` arrays, in its order.
+        outcome: The fields of an `Outcome`, ``[trial]`` arrays in its order. What the table has taken is taken out, so
+            that memory need not hold both.
         minimum: The least value the loss can reach.
         metrics: The names of the outcome's metrics.
         best_by: What decided the best update.
@@ -116,30 +117,29 @@ def result_table(
         where there are metrics, `best_by` and two columns for each of them. `rate` is
         `(gap_steps / gap_0) ** (1 / steps)`, NaN where no update was made.
     """
-    columns: dict[str, Any] = {
-        "status": pd.Categorical.from_codes(outcome.status, dtype=RESULT_DTYPES["status"]),
-        "rate": _rate(outcome, minimum),
-    }
+    columns: dict[str, Any] = {"rate": _rate(outcome, minimum)}
+    columns["status"] = pd.Categorical.from_codes(outcome.pop("status"), dtype=RESULT_DTYPES["status"])
     for name in ("converged_at", "diverged_at"):
-        column = getattr(outcome, name)
+        column = outcome.pop(name)
         columns[name] = pd.arrays.IntegerArray(column.astype(np.int64), column == NEVER)
+        del column
     for name in RESULT_DTYPES.keys() - columns.keys():
-        columns[name] = getattr(outcome, name).astype(RESULT_DTYPES[name])
+        columns[name] = outcome.pop(name).astype(RESULT_DTYPES[name])
     # All of these arrays are new, so that the table may have them as they are.
     results = pd.DataFrame({name: columns[name] for name in RESULT_DTYPES}, index=trials.index, copy=False)
     if metrics:
         results[BEST_BY] = pd.Series(best_by, index=trials.index, dtype="str")
-        for name, at_end, there in zip(metrics, outcome.final_metrics, outcome.best_metrics, strict=True):
+        for name, at_end, there in zip(metrics, outcome["final_metrics"], outcome["best_metrics"], strict=True):
             results[final(name)], results[at_best(name)] = at_end.astype(float), there.astype(float)
     return pd.concat([trials, results], axis=1).rename_axis(INDEX)
 
 
-def _rate(outcome: Outcome, minimum: float) -> np.ndarray:
-    first, last = (gap(loss, loss.dtype.type(minimum)) for loss in (outcome.initial_loss, outcome.final_loss))
+def _rate(outcome: dict[str, Any], minimum: float) -> np.ndarray:
+    first, last = (gap(outcome[name], outcome[name].dtype.type(minimum)) for name in ("initial_loss", "final_loss"))
     with np.errstate(all="ignore"):
         rate = np.divide(last, first, dtype=np.float64)
-        rate **= 1 / outcome.steps
-    rate[outcome.steps == 0] = np.nan
+        rate **= 1 / outcome["steps"]
+    rate[outcome["steps"] == 0] = np.nan
     return rate
 
 

@@ -134,7 +134,13 @@ def _dependent(jaxpr: Any, inputs: Sequence[bool]) -> list[bool]:
 
     for equation in jaxpr.eqns:
         mine, inner = [read(variable) for variable in equation.invars], called_by(equation)
-        results = _dependent(inner.jaxpr, mine) if inner is not None else [any(mine)] * len(equation.outvars)
+        if inner is not None:
+            results = _dependent(inner.jaxpr, mine)
+        elif equation.primitive.name == "cond" and not mine[0]:
+            branches = [_dependent(branch.jaxpr, mine[1:]) for branch in equation.params["branches"]]
+            results = [any(each) for each in zip(*branches, strict=True)]
+        else:
+            results = [any(mine)] * len(equation.outvars)
         known.update(zip(equation.outvars, results, strict=True))
     return [read(variable) for variable in jaxpr.outvars]
 

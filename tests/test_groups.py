@@ -75,12 +75,14 @@ def test_a_group_holds_the_rows_that_share_their_words() -> None:
     expected: dict[Any, list[int]] = {}
     for place, row in enumerate(trials.to_dict("records")):
         expected.setdefault((row["optimizer"], row["act"], row["flag"], row["width"]), []).append(place)
-    found = {(group.optimizer, *(static.value for static in group.static)): group.rows.tolist() for group in groups}
+    found = {(group.optimizer, *(static.value for static in group.static)): list(group.rows) for group in groups}
     assert list(found.items()) == list(expected.items())
     for group in groups:
         assert [static[0::2] for static in group.static] == [("act", str), ("flag", bool), ("width", int)]
-        assert group.seeds.tolist() == trials["seed"][group.rows].tolist()
-        np.testing.assert_array_equal(group.values["learning_rate"], trials["learning_rate"][group.rows].astype("f4"))
+        assert group.seeds.tolist() == trials["seed"][list(group.rows)].tolist()
+        np.testing.assert_array_equal(
+            group.values["learning_rate"], trials["learning_rate"][list(group.rows)].astype("f4")
+        )
 
 
 @pytest.mark.parametrize("dtype", ["int64", "Int64", "float64", "Float64"])
