@@ -277,8 +277,8 @@ def _replay(groups: list[_Again], row: int, steps: int) -> Replay:
     """Runs the trial of a row again, in every lane of a block as wide as the one it was run in."""
     task, plan, widths = next(group for group in groups if row in group.task.group.rows)
     place, every = int(np.searchsorted(task.group.rows, row)), task.limits.evaluate_every
-    # The loop ends with this trial's own last update, at the parameters that it ended with.
-    task = task._replace(limits=task.limits._replace(record_every=every, steps=steps))
+    # Beside other trials it went on, unwatched.
+    task = task._replace(limits=task.limits._replace(record_every=every, last=steps))
     plan = plan._replace(width=int(widths[place]))
     params, curve, outcome = run_again(task, plan, place, records=steps // every + 1)
     updates = np.arange(0, steps + 1, every)

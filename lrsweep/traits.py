@@ -98,7 +98,7 @@ def _traits(program: Program, row: _Like, given: _Like, limits: _Like, records: 
         return state
 
     def go_on(k: Any, moving: Moving, row: Any, given: Any, limits: Any) -> Moving:
-        return update(program, row, given, limits, k, moving, promising=True, keeps_last=records > 0)[0]
+        return update(program, row, given, limits, k, moving, promising=True)[0]
 
     state = jax.eval_shape(start, seed, *arguments)
     started = jax.make_jaxpr(lambda *arguments: start(*arguments).moving)(seed, *arguments)

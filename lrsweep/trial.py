@@ -78,7 +78,7 @@ def run_trial(
     """
     packed, first, records = state.moving, state.k, state.curve is not None
 
-    one = partial(update, program, row, given, limits, keeps_last=records)
+    one = partial(update, program, row, given, limits)
     updates: dict[bool, Any] = {promising: partial(one, promising=promising) for promising in (False, True)}
     if layout.unrolled:
         updates = {promising: _written_out(arrays, packed) for promising, arrays in updates.items()}
@@ -96,7 +96,9 @@ def run_trial(
         few = _few_go_on(watch)
 
         def is_stop(k: Any) -> Any:
-            return records | (few & ((k + layout.turn) % pause_every == 0))
+            # Said so that the compiler does not know it: it makes the same of a trial whether it is recorded or not.
+            recorded = (limits.steps >= 0) & records
+            return recorded | (few & ((k + layout.turn) % pause_every == 0))
 
         def pass_quiet(promising: bool, k: Any, moving: Any, watch: Watch) -> Turn:
             return pass_quiet_turns(updates[promising], k, moving, watch, limits, layout, is_stop)
@@ -133,7 +135,6 @@ def update(
     moving: Moving,
     *,
     promising: bool,
-    keeps_last: bool,
 ) -> tuple[Moving, Any, Any]:
     """One step of gradient descent: the next update, the loss before it, and whether the parameters were finite.
 
@@ -145,7 +146,6 @@ def update(
         k: int32, the number of updates so far.
         moving: What they came to.
         promising: Whether what the gradient promises may count.
-        keeps_last: Whether the parameters stay as the last update leaves them; a turn goes on past it.
     """
     batch, batches = program.next_batch(moving.batches, given)
     loss_of = program.loss_on(row, batch)
@@ -154,8 +154,7 @@ def update(
     extra = extra_arguments(optimizer, loss, grads, loss_of)
     updates, optimizer_state = optimizer.update(grads, moving.optimizer, moving.params, **extra)
     params, promised = optax.apply_updates(moving.params, updates), moving.promised
-    if keeps_last:
-        params = where(k < limits.steps, params, moving.params)
+    params = where(k < limits.last, params, moving.params)
     if promising:
         counts = (k >= late_of(limits.steps)) & (k < limits.steps)
         promised += jnp.where(counts, abs(optax.tree.vdot(grads, updates)), 0).astype(promised.dtype)
@@ -167,7 +166,7 @@ def is_small(program: Program, row: Mapping[str, Any], given: Given, limits: Lim
 
     def attempt(row: Mapping[str, Any], given: Given, limits: Limits) -> None:
         moving = start_trial(program, row, jnp.uint32(0), given, 0).moving
-        _written_out(partial(update, program, row, given, limits, promising=True, keeps_last=True), moving)
+        _written_out(partial(update, program, row, given, limits, promising=True), moving)
 
     try:
         jax.eval_shape(attempt, row, given, limits)

@@ -17,7 +17,8 @@ class Limits(NamedTuple):
     """The numbers that end a trial, arguments of the compiled program: another value compiles nothing.
 
     `target` is a loss, or None for a share of the starting gap (`tolerance`). Losses and metrics are measured at every
-    `evaluate_every`-th update, and those of every `record_every`-th, a multiple of it, recorded.
+    `evaluate_every`-th update, and those of every `record_every`-th, a multiple of it, recorded. The parameters stay as
+    the update `last` leaves them.
     """
 
     steps: Any
@@ -28,6 +29,7 @@ class Limits(NamedTuple):
     minimum: Any
     evaluate_every: Any
     record_every: Any
+    last: Any = 2**31 - 1
 
 
 class Outcome(NamedTuple):
