@@ -18,8 +18,10 @@ from lrsweep.trial import State, run_trial, start_trial
 from lrsweep.turns import LANE, Layout
 from lrsweep.watch import Limits, Outcome, outcome_of
 
-# Past about a thousand lanes XLA's CPU backend splits even tiny operations over threads, and slows down.
+# Past about a thousand lanes XLA's CPU backend splits even tiny operations over threads, and slows down. Where there is
+# a device per core, so that none has threads to spare, narrower blocks fit its caches better.
 MAX_WIDTH = 1024
+MAX_WIDTH_BESIDE_OTHERS = 256
 
 # The widths at which small trials are laid out to run in few kernels: with fewer lanes there is nothing to gain by
 # what takes longer to compile, and with more XLA's CPU backend splits operations, which one kernel cannot hold.
@@ -170,14 +172,14 @@ def devices() -> list[Any]:
     return [told] if isinstance(told, jax.Device) else jax.local_devices()
 
 
-def choose_width(trials: int, *, small: bool = False) -> int:
-    """The block width for a number of trials: the next power of two, up to `MAX_WIDTH`, or less where they are small.
+def choose_width(trials: int, *, most: int = MAX_WIDTH) -> int:
+    """The block width for a number of trials: the next power of two, up to the most that suits.
 
     Example:
-        >>> choose_width(3), choose_width(100_000), choose_width(100_000, small=True)
+        >>> choose_width(3), choose_width(100_000), choose_width(100_000, most=256)
         (4, 1024, 256)
     """
-    return min(SMALL_WIDTHS[1] if small else MAX_WIDTH, 1 << max(0, trials - 1).bit_length())
+    return min(most, 1 << max(0, trials - 1).bit_length())
 
 
 def choose_plan(task: Task, width: int | None = None, layout: Layout | None = None) -> Plan:
@@ -203,7 +205,9 @@ def choose_plan(task: Task, width: int | None = None, layout: Layout | None = No
     if width is None:
         share = -(-trials // len(devices()))
         # Each device has its share, unless that is less than is worth compiling for.
-        width = choose_width(share if share >= MIN_SHARE else trials, small=small)
+        beside = len(devices()) > 1 and devices()[0].platform == "cpu"
+        most = SMALL_WIDTHS[1] if small else MAX_WIDTH_BESIDE_OTHERS if beside else MAX_WIDTH
+        width = choose_width(share if share >= MIN_SHARE else trials, most=most)
     if small:
         known = devices()[0].platform == "cpu" and importlib.metadata.version("jaxlib") in ONE_KERNEL_VERSIONS
         layout = Layout(TURN, unrolled=True, one_kernel=known and width <= SMALL_WIDTHS[1])
