@@ -4,8 +4,8 @@ The claim, on two cores and from the grid of trials to the finished table: on a 
 30 times as fast as `jit(vmap(scan))`; the digits train 2.5 times as fast as one jitted trial after another; and
 `lrsweep run` takes at most twice as long as importing JAX, optax and pandas. The other targets have not been reached
 yet: on the line it is 18 times as fast as NumPy (of 30), and a quarter as fast as C written for that problem alone
-(`speed.c`; of 0.4); with Adam 13 times as fast as `jit(vmap(scan))` (of 15), and on a linear regression 1.4 times (of
-2.5); 1.6 times as fast as a jitted step called from Python on a small tanh network (of 5). Ten times the trials take
+(`speed.c`; of 0.4); with Adam 13 times as fast as `jit(vmap(scan))` (of 15), and on a linear regression 1.5 times (of
+2.5); 1.5 times as fast as a jitted step called from Python on a small tanh network (of 5). Ten times the trials take
 their table's memory and 21% more (of 20).
 
 Run `pip install -e '.[experiments]'` once, then `python experiments/speed.py`: about ten minutes on two cores. Every
