@@ -308,10 +308,7 @@ def _given_back(waiting: _Waiting, call: Call) -> Iterator[None]:
 
 
 def _keep(kept: Any, results: Any, places: np.ndarray, ended: np.ndarray) -> None:
-    if ended.all() and isinstance(_span(places), slice):
-        there, here = _span(places), ...
-    else:
-        there, here = places[ended], ended
+    there, here = (_span(places), ...) if ended.all() else (places[ended], ended)
     for array, result in zip(jax.tree.leaves(kept), jax.tree.leaves(results), strict=True):
         array[there] = result[here].reshape(-1, *array.shape[1:])
 

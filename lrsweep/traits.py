@@ -107,7 +107,7 @@ def _traits(program: Program, row: _Like, given: _Like, limits: _Like, records: 
     rest = [False for _ in jax.tree.leaves((state.watch, state.curve))]
     return Traits(
         Sort((True, *shared, *rest), tuple(kinds), records),
-        jax.eval_shape(lambda *arguments: as_numbers(start(*arguments)), seed, *arguments),
+        jax.eval_shape(as_numbers, state),
         program.sees_loss and is_small(program, *arguments),
     )
 
