@@ -11,11 +11,12 @@ from jax import lax
 from jax.sharding import SingleDeviceSharding
 
 from lrsweep.groups import Group
+from lrsweep.lanes_last import vmap_last
 from lrsweep.memory import available_bytes, needed_bytes, show_bytes
 from lrsweep.program import Given, Program
 from lrsweep.traits import Sort, Traits, as_numbers, find_traits, weak, with_keys
 from lrsweep.trial import State, run_trial, start_trial
-from lrsweep.turns import LANE, Layout
+from lrsweep.turns import LANE, Layout, Pauses
 from lrsweep.watch import Limits, Outcome, outcome_of
 
 # Past about a thousand lanes XLA's CPU backend splits even tiny operations over threads, and slows down. Where there is
@@ -27,6 +28,12 @@ MAX_WIDTH_BESIDE_OTHERS = 256
 # what takes longer to compile, and with more XLA's CPU backend splits operations, which one kernel cannot hold.
 SMALL_WIDTHS = 128, 256
 
+# With the lanes as the last axis: the fewest that fill a register, the most that products with shared data take well,
+# and how large the arrays of a block may get, so that a few of them fit into a core's own cache (bytes).
+REGISTER = 16
+MAX_WIDTH_LAST = 128
+MAX_ARRAY_LAST = 2**18
+
 # How many trials a device must have for another to be given as many.
 MIN_SHARE = 16
 
@@ -37,7 +44,7 @@ TURN = 8
 MAX_BLOCKS = 64
 
 # Where no lane is to make room for another.
-NEVER_PAUSE = 2**30
+NEVER_PAUSE = Pauses(2**30, 0)
 
 # The jaxlib whose CPU backend has been seen to compile turns into one kernel: another might not survive being asked to.
 ONE_KERNEL_VERSIONS = ("0.10.2",)
@@ -72,7 +79,7 @@ def run_blocks(
     states: State,
     given: Given,
     limits: Limits,
-    pause_every: Any,
+    pauses: Pauses,
     *,
     sort: Sort,
     layout: Layout,
@@ -88,7 +95,7 @@ def run_blocks(
             whose `k` is below 0 is to be started.
         given: What all trials share.
         limits: What ends a trial.
-        pause_every: After multiples of how many updates a block pauses, once at least half of its trials have ended.
+        pauses: When a block pauses.
         sort: What sort of trials they are.
         layout: How the loop of a trial is laid out.
 
@@ -104,11 +111,12 @@ def run_blocks(
             return as_numbers(fresh._replace(watch=fresh.watch._replace(going=used)))
 
         def go_on(row: Mapping[str, Any], state: State) -> tuple[State, Outcome]:
-            state = run_trial(program, row, given, limits, with_keys(state, sort.kinds), pause_every, layout)
+            state = run_trial(program, row, given, limits, with_keys(state, sort.kinds), pauses, layout)
             return as_numbers(state), outcome_of(state.watch, state.moving.promised, limits)
 
         state = lax.cond(state.k < 0, start, lambda: state)
-        return jax.vmap(go_on, in_axes=(0, by_lane), out_axes=(by_lane, 0), axis_name=LANE)(values, state)
+        side_by_side = vmap_last if layout.lanes_last else jax.vmap
+        return side_by_side(go_on, in_axes=(0, by_lane), out_axes=(by_lane, 0), axis_name=LANE)(values, state)
 
     lanes = values, seeds, used, states
     if len(seeds) > 1:
@@ -163,7 +171,7 @@ def lower_blocks(task: Task, plan: Plan, records: int, device: Any) -> jax.stage
 def compile_blocks(lowered: jax.stages.Lowered, layout: Layout) -> jax.stages.Compiled:
     """The compiled program; JAX keeps it, and gives it again."""
     # Loops over lanes are all that one kernel holds, and the widest registers suit them.
-    return lowered.compile({"xla_cpu_prefer_vector_width": "512"} if layout.one_kernel else None)
+    return lowered.compile({"xla_cpu_prefer_vector_width": "512"} if layout.one_kernel or layout.lanes_last else None)
 
 
 def devices() -> list[Any]:
@@ -196,21 +204,24 @@ def choose_plan(task: Task, width: int | None = None, layout: Layout | None = No
     trials = len(task.group.rows)
     if layout is not None:
         _check_layout(task, layout)
-    small = (
-        layout is None
-        and (width or trials) >= SMALL_WIDTHS[0]
-        and _every_loss_is_seen(task)
-        and traits_of(task, 0).small
-    )
+    on_cpu = devices()[0].platform == "cpu"
+    seen = layout is None and _every_loss_is_seen(task)
+    small = seen and (width or trials) >= SMALL_WIDTHS[0] and traits_of(task, 0).small
+    widest = traits_of(task, 0).widest if seen and on_cpu and not small else None
     if width is None:
         share = -(-trials // len(devices()))
+        most = MAX_WIDTH_BESIDE_OTHERS if on_cpu and len(devices()) > 1 else MAX_WIDTH
+        if small:
+            most = SMALL_WIDTHS[1]
+        elif widest is not None and widest * REGISTER <= MAX_ARRAY_LAST:
+            most = min(MAX_WIDTH_LAST, 1 << (MAX_ARRAY_LAST // widest).bit_length() - 1)
         # Each device has its share, unless that is less than is worth compiling for.
-        beside = len(devices()) > 1 and devices()[0].platform == "cpu"
-        most = SMALL_WIDTHS[1] if small else MAX_WIDTH_BESIDE_OTHERS if beside else MAX_WIDTH
         width = choose_width(share if share >= MIN_SHARE else trials, most=most)
     if small:
-        known = devices()[0].platform == "cpu" and importlib.metadata.version("jaxlib") in ONE_KERNEL_VERSIONS
+        known = on_cpu and importlib.metadata.version("jaxlib") in ONE_KERNEL_VERSIONS
         layout = Layout(TURN, unrolled=True, one_kernel=known and width <= SMALL_WIDTHS[1])
+    elif widest is not None and width % REGISTER == 0 and width * widest <= MAX_ARRAY_LAST:
+        layout = Layout(lanes_last=True)
     calls = trials // (4 * width * len(devices())) if small else 1
     return Plan(width, max(1, min(MAX_BLOCKS, 1 << calls.bit_length() >> 1)), layout or Layout())
 
@@ -227,6 +238,8 @@ def _check_layout(task: Task, layout: Layout) -> None:
         raise ValueError("layout: unrolled must be False, the updates are too large or not computed element by element")
     if layout.one_kernel and (layout.turn == 1 or not layout.unrolled):
         raise ValueError("layout: one_kernel must be False unless turn is above 1 and unrolled is True")
+    if layout.lanes_last and layout.unrolled:
+        raise ValueError("layout: lanes_last must be False where unrolled is True: scalars have no other axis")
 
 
 def _every_loss_is_seen(task: Task) -> bool:

@@ -14,7 +14,7 @@ MAX_OPERATIONS = 400
 
 # What is computed element by element.
 # fmt: off
-_ELEMENTWISE = frozenset((
+ELEMENTWISE = frozenset((
     "abs", "add", "add_any", "and", "atan2", "cbrt", "ceil", "clamp", "convert_element_type", "copy", "cos", "cosh",
     "div", "eq", "erf", "erfc", "exp", "exp2", "expm1", "floor", "ge", "gt", "integer_pow", "is_finite", "le", "log",
     "log1p", "logistic", "lt", "max", "min", "mul", "ne", "neg", "nextafter", "not", "or", "pow", "rem", "round",
@@ -22,7 +22,7 @@ _ELEMENTWISE = frozenset((
 ))
 # fmt: on
 # What takes the elements along some axes together, two by two.
-_REDUCTIONS = {
+REDUCTIONS = {
     "reduce_sum": lax.add_p,
     "reduce_max": lax.max_p,
     "reduce_min": lax.min_p,
@@ -140,14 +140,14 @@ def _operations(jaxpr: Any) -> int:
             raise TooLargeError
         if inner is not None:
             count += _operations(inner.jaxpr)
-        elif name in _ELEMENTWISE:
+        elif name in ELEMENTWISE:
             count += equation.outvars[0].aval.size
-        elif name in _REDUCTIONS:
+        elif name in REDUCTIONS:
             count += equation.invars[0].aval.size
         elif name == "dot_general":
             (contracted, _), _ = equation.params["dimension_numbers"]
             count += 2 * equation.outvars[0].aval.size * _size(equation.invars[0].aval.shape, contracted)
-        elif name not in _MOVES:
+        elif name not in MOVES:
             raise TooLargeError
     return count
 
@@ -183,14 +183,14 @@ def _apply(equation: Any, operands: list[np.ndarray]) -> list[np.ndarray]:
     inner = called_by(equation)
     if inner is not None:
         return _evaluate(inner.jaxpr, [_elements(constant) for constant in inner.consts], operands)
-    if name in _ELEMENTWISE:
+    if name in ELEMENTWISE:
         one_by_one = zip(*(np.broadcast_to(operand, shape).ravel() for operand in operands), strict=True)
         return [_array((equation.primitive.bind(*scalars, **params) for scalars in one_by_one), shape)]
-    if name in _REDUCTIONS:
-        return [_reduce(_REDUCTIONS[name].bind, operands[0], params["axes"], shape)]
+    if name in REDUCTIONS:
+        return [_reduce(REDUCTIONS[name].bind, operands[0], params["axes"], shape)]
     if name == "dot_general":
         return [_dot(operands[0], operands[1], params, equation.outvars[0].aval)]
-    move: Callable[..., np.ndarray] = _MOVES[name]
+    move: Callable[..., np.ndarray] = MOVES[name]
     return [move(*operands, shape, params)]
 
 
@@ -252,7 +252,7 @@ def _iota(shape: Sequence[int], params: Any) -> np.ndarray:
 
 
 # What only rearranges elements, or makes some up.
-_MOVES: dict[str, Callable[..., np.ndarray]] = {
+MOVES: dict[str, Callable[..., np.ndarray]] = {
     "broadcast_in_dim": _broadcast,
     "concatenate": lambda *operands: np.concatenate(operands[:-2], operands[-1]["dimension"]),
     "iota": _iota,

@@ -15,7 +15,6 @@ from lrsweep.groups import Group
 from lrsweep.lanes import (
     NEVER_PAUSE,
     OUT_OF_MEMORY,
-    TURN,
     Plan,
     Task,
     compile_blocks,
@@ -30,10 +29,13 @@ from lrsweep.lanes import (
 from lrsweep.memory import needed_bytes
 from lrsweep.traits import Traits
 from lrsweep.trial import State
+from lrsweep.turns import Layout, Pauses
 from lrsweep.watch import Outcome
 
-# At how many places along the steps a block may pause.
-_PAUSES = 8
+# At how many places along the steps a block may pause, and what share of its trials then goes on at most. To gather
+# trials anew takes the host about as long as a block of small ones takes to run.
+_SMALL_PAUSES = 8, 0.5
+_PAUSES = 32, 0.75
 
 
 class Done(NamedTuple):
@@ -187,8 +189,8 @@ def run_lanes(
         places, shape = _span(call.places), call.places.shape
         mine = {name: column[places].reshape(shape) for name, column in values.items()}
         keys = seeds[places].reshape(shape)
-        pause = NEVER_PAUSE if alone else pause_every(task.limits.steps)
-        arguments = mine, keys, call.used, states, given[device], task.limits, pause
+        pauses = NEVER_PAUSE if alone else pauses_of(plan.layout, task.limits.steps, call.used)
+        arguments = mine, keys, call.used, states, given[device], task.limits, pauses
         running[device] = _Running(call, *dispatch(programs[device], *arguments))
 
     def start_all() -> None:
@@ -321,10 +323,11 @@ def _span(places: np.ndarray) -> Any:
     return flat
 
 
-def pause_every(steps: int) -> int:
-    """After multiples of how many updates a block may pause."""
-    turns = -(-steps // (_PAUSES * TURN))
-    return turns * TURN
+def pauses_of(layout: Layout, steps: int, used: np.ndarray) -> Pauses:
+    """When the blocks of a call pause; `used` is ``[block, lane] bool``, whether there is a trial in the lane."""
+    places, share = _SMALL_PAUSES if layout.unrolled else _PAUSES
+    turns = -(-steps // (places * layout.turn))
+    return Pauses(turns * layout.turn, int(share * used.sum(axis=1).min()))
 
 
 def _first_ready(running: Mapping[Any, _Running]) -> Any:

@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lrsweep.dependence import dependent
+from lrsweep.lanes_last import UnsuitedError, widest
 from lrsweep.program import Given, Program
-from lrsweep.scalars import called_by
 from lrsweep.trial import Moving, State, is_small, start_trial, update
 from lrsweep.watch import Limits
 
@@ -36,11 +37,14 @@ class Traits(NamedTuple):
         sort: What sort they are.
         state: One trial's state as the host holds it: shapes and dtypes, keys as the numbers that they are made of.
         small: Whether an update is small enough to be computed on separate scalars.
+        widest: The size in bytes of the largest array that an update makes for one trial, where it suits the lanes as
+            the last axis; or None.
     """
 
     sort: Sort
     state: State
     small: bool
+    widest: int | None
 
 
 class _Like(NamedTuple):
@@ -109,40 +113,33 @@ def _traits(program: Program, row: _Like, given: _Like, limits: _Like, records: 
         Sort((True, *shared, *rest), tuple(kinds), records),
         jax.eval_shape(as_numbers, state),
         program.sees_loss and is_small(program, *arguments),
+        _widest(moved.jaxpr, [False, *(not leaf for leaf in shared), *_by_row(arguments)]),
     )
+
+
+def _widest(update: Any, own: Sequence[bool]) -> int | None:
+    try:
+        return widest(update, own)
+    except UnsuitedError:
+        return None
+
+
+def _by_row(arguments: Any) -> list[bool]:
+    """Which leaves of the row, of what all trials share and of the limits are the row's."""
+    return [place == 0 for place, argument in enumerate(arguments) for _ in jax.tree.leaves(argument)]
 
 
 def _independent(started: Any, moved: Any, moving: Moving, arguments: Any) -> list[bool]:
     """Which leaves of what an update changes depend neither on the row nor on the seed, however many there are."""
-    by_row = [place == 0 for place, argument in enumerate(arguments) for _ in jax.tree.leaves(argument)]
+    by_row = _by_row(arguments)
     # The parameters and what they promise are a trial's own in any case.
     own = [part in (0, 3) for part, tree in enumerate(moving) for _ in jax.tree.leaves(tree)]
-    lanes = [first or mine for first, mine in zip(_dependent(started, [True, *by_row]), own, strict=True)]
+    lanes = [first or mine for first, mine in zip(dependent(started, [True, *by_row]), own, strict=True)]
     while True:
-        after = [before or now for before, now in zip(lanes, _dependent(moved, [False, *lanes, *by_row]), strict=True)]
+        after = [before or now for before, now in zip(lanes, dependent(moved, [False, *lanes, *by_row]), strict=True)]
         if after == lanes:
             return [not lane for lane in lanes]
         lanes = after
-
-
-def _dependent(jaxpr: Any, inputs: Sequence[bool]) -> list[bool]:
-    """Which results of a computation depend on some of its inputs."""
-    known = dict(zip(jaxpr.invars, inputs, strict=True))
-
-    def read(variable: Any) -> bool:
-        return not hasattr(variable, "val") and known.get(variable, False)
-
-    for equation in jaxpr.eqns:
-        mine, inner = [read(variable) for variable in equation.invars], called_by(equation)
-        if inner is not None:
-            results = _dependent(inner.jaxpr, mine)
-        elif equation.primitive.name == "cond" and not mine[0]:
-            branches = [_dependent(branch.jaxpr, mine[1:]) for branch in equation.params["branches"]]
-            results = [any(each) for each in zip(*branches, strict=True)]
-        else:
-            results = [any(mine)] * len(equation.outvars)
-        known.update(zip(equation.outvars, results, strict=True))
-    return [read(variable) for variable in jaxpr.outvars]
 
 
 def as_numbers(state: Any) -> Any:

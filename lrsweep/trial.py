@@ -11,7 +11,7 @@ from jax import lax
 
 from lrsweep.program import Given, Program, extra_arguments
 from lrsweep.scalars import TooLargeError, gather, spread, unroll
-from lrsweep.turns import LANE, Layout, Turn, Update, any_lane, call, pass_quiet_turns
+from lrsweep.turns import LANE, Layout, Pauses, Turn, Update, any_lane, call, pass_quiet_turns
 from lrsweep.watch import Limits, Measured, Watch, first_watch, late_of, note_best, observe, where
 
 
@@ -58,14 +58,13 @@ def run_trial(
     given: Given,
     limits: Limits,
     state: State,
-    pause_every: Any,
+    pauses: Pauses,
     layout: Layout,
 ) -> State:
     """Goes on with a trial until it ends, or pauses; to be called under `jax.vmap(..., axis_name=LANE)`.
 
     The loop goes on while any trial beside this one does, so that its condition, and the count of updates, are the
-    same for all of them; one that has ended is no longer watched. Where at least half of them have ended, all pause
-    after the next multiple of `pause_every` updates.
+    same for all of them; one that has ended is no longer watched. Where few are left, all pause.
 
     Args:
         program: What is compiled.
@@ -73,7 +72,7 @@ def run_trial(
         given: What all trials share.
         limits: What ends it.
         state: Where it is.
-        pause_every: int32, a multiple of the layout's turn.
+        pauses: When all pause.
         layout: How the loop is laid out.
     """
     packed, first, records = state.moving, state.k, state.curve is not None
@@ -93,12 +92,12 @@ def run_trial(
 
     def take_several(state: State) -> State:
         k, moving, watch, curve = state
-        few = _few_go_on(watch)
+        few = _few_go_on(watch, pauses)
 
         def is_stop(k: Any) -> Any:
             # Said so that the compiler does not know it: it makes the same of a trial whether it is recorded or not.
             recorded = (limits.steps >= 0) & records
-            return recorded | (few & ((k + layout.turn) % pause_every == 0))
+            return recorded | (few & ((k + layout.turn) % pauses.every == 0))
 
         def pass_quiet(promising: bool, k: Any, moving: Any, watch: Watch) -> Turn:
             return pass_quiet_turns(updates[promising], k, moving, watch, limits, layout, is_stop)
@@ -119,8 +118,8 @@ def run_trial(
         return State(last.end, last.moving, watch, curve)
 
     def goes_on(state: State) -> Any:
-        pauses = (state.k > first) & (state.k % pause_every == 0) & _few_go_on(state.watch)
-        return any_lane(state.watch.going) & ~pauses
+        is_pause = (state.k > first) & (state.k % pauses.every == 0) & _few_go_on(state.watch, pauses)
+        return any_lane(state.watch.going) & ~is_pause
 
     state = lax.while_loop(goes_on, take_one if layout.turn == 1 else take_several, state)
     return state._replace(moving=gather(state.moving, packed)) if layout.unrolled else state
@@ -224,8 +223,8 @@ def _all_finite(params: Any) -> Any:
     return finite
 
 
-def _few_go_on(watch: Watch) -> Any:
-    return 2 * lax.psum(watch.going.astype(jnp.int32), LANE) <= lax.psum(1, LANE)
+def _few_go_on(watch: Watch, pauses: Pauses) -> Any:
+    return lax.psum(watch.going.astype(jnp.int32), LANE) <= pauses.most
 
 
 def _written_out(update: Any, moving: Moving) -> Update:
