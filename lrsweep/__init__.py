@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from lrsweep.axes import log_grid as log_grid
     from lrsweep.csv_file import regression_from_csv as regression_from_csv
     from lrsweep.objective import Objective as Objective
-    from lrsweep.run import Replay as Replay
+    from lrsweep.replay import Replay as Replay
     from lrsweep.run import Sweep as Sweep
     from lrsweep.run import sweep as sweep
     from lrsweep.status import Stopping as Stopping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Layout": "turns",
     "Objective": "objective",
-    "Replay": "run",
+    "Replay": "replay",
     "Stopping": "status",
     "Sweep": "run",
     "best_learning_rate": "summary",

@@ -17,6 +17,7 @@ def dependent(jaxpr: Any, inputs: Sequence[bool]) -> list[bool]:
         inputs: Whether each of its inputs is one of them.
 
     Example:
+        >>> import jax
         >>> dependent(jax.make_jaxpr(lambda x, y: (x + y, 2 * y))(1.0, 2.0).jaxpr, [True, False])
         [True, False]
     """
@@ -45,7 +46,8 @@ def results_of(equation: Any, mine: list[bool]) -> list[bool]:
         return loop_results(params["jaxpr"].jaxpr, mine, params["num_consts"], params["num_carry"])
     if name == "while":
         conditions, constants = params["cond_nconsts"], params["body_nconsts"]
-        carry = loop_results(params["body_jaxpr"].jaxpr, mine[conditions:], constants, len(mine) - conditions - constants)
+        count = len(mine) - conditions - constants
+        carry = loop_results(params["body_jaxpr"].jaxpr, mine[conditions:], constants, count)
         # What goes on in one lane only is that lane's own.
         goes_on = dependent(params["cond_jaxpr"].jaxpr, [*mine[:conditions], *carry])
         return [True] * len(carry) if any(goes_on) else carry

@@ -1,7 +1,5 @@
 """`jax.vmap` with the lanes as the last axis of every array: what each computes by itself then runs along memory."""
 
-import functools
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,10 +8,11 @@ import jax.numpy as jnp
 from jax import lax
 
 from lrsweep.dependence import COLLECTIVES, dependent, loop_results, results_of
+from lrsweep.products import is_long, product
 from lrsweep.scalars import ELEMENTWISE, MOVES, REDUCTIONS, called_by
 
-# Longer sums of products than this are not written out term by term.
-MAX_TERMS = 128
+# What is computed as well with the lanes last as with the lanes first, or better.
+SUITED = {*ELEMENTWISE, *REDUCTIONS, *MOVES, "dot_general"}
 
 
 class UnsuitedError(Exception):
@@ -28,8 +27,7 @@ def vmap_last(function: Callable[..., Any], *, in_axes: Any, out_axes: Any, axis
     """The function of one lane as one of many, as `jax.vmap` gives it, computed with the lanes as the last axis.
 
     `jax.vmap` makes them the first: sums over examples then run across the registers, and products with data that all
-    lanes share are laid out for the data. Here products of arrays that both differ by lane are sums of products, written
-    out term by term.
+    lanes share are laid out for the data.
 
     Args:
         function: It takes and returns pytrees of arrays.
@@ -80,7 +78,7 @@ def widest(jaxpr: Any, own: Sequence[bool]) -> int:
     known = dict(zip(jaxpr.invars, own, strict=True))
     most = 0
     for equation in jaxpr.eqns:
-        name, inner = equation.primitive.name, called_by(equation)
+        inner = called_by(equation)
         mine = [not hasattr(variable, "val") and known.get(variable, False) for variable in equation.invars]
         results = results_of(equation, mine)
         known.update(zip(equation.outvars, results, strict=True))
@@ -94,19 +92,18 @@ def widest(jaxpr: Any, own: Sequence[bool]) -> int:
 
 def _check_suited(equation: Any, mine: Sequence[bool]) -> None:
     name = equation.primitive.name
-    if name == "dot_general":
-        ((contracted, _), _), shape = equation.params["dimension_numbers"], equation.invars[0].aval.shape
-        if all(mine) and math.prod(shape[axis] for axis in contracted) > MAX_TERMS:
-            raise UnsuitedError
-    elif name not in ELEMENTWISE and name not in REDUCTIONS and name not in MOVES:
+    suited = not is_long(equation) if name == "dot_general" and all(mine) else name in SUITED
+    if not suited:
         raise UnsuitedError
 
 
 def _spread(axes: Any, tree: Any) -> list[Any]:
     found: list[Any] = []
-    jax.tree.map(
-        lambda axis, part: found.extend([axis] * len(jax.tree.leaves(part))), axes, tree, is_leaf=lambda axis: axis is None
-    )
+
+    def add(axis: Any, part: Any) -> None:
+        found.extend([axis] * len(jax.tree.leaves(part)))
+
+    jax.tree.map(add, axes, tree, is_leaf=lambda axis: axis is None)
     return found
 
 
@@ -152,7 +149,7 @@ def _apply(equation: Any, operands: list[_Value], lanes: int) -> list[_Value]:
     if name == "reshape" and params["dimensions"] is None:
         return [(arrays[0].reshape(shape), True)]
     if name == "dot_general":
-        return [(_dot(operands, equation), True)]
+        return [(product(equation, *operands), True)]
     axes = [-1 if own else None for _, own in operands]
     results = jax.vmap(lambda *arrays: _bind(equation, arrays), in_axes=axes, out_axes=-1, axis_size=lanes)(*arrays)
     return [(result, True) for result in results]
@@ -199,7 +196,7 @@ def _carried(equation: Any, own: Sequence[bool], count: int) -> list[bool]:
 def _while(equation: Any, operands: list[_Value], lanes: int) -> list[_Value]:
     params = equation.params
     conditions, constants = params["cond_nconsts"], params["body_nconsts"]
-    condition, body, first = operands[:conditions], operands[conditions:][:constants], operands[conditions + constants :]
+    condition, body, first = operands[:conditions], operands[conditions:][:constants], operands[conditions:][constants:]
     own = _carried(equation, [own for _, own in operands], len(first))
 
     def goes_on(carry: list[Any]) -> Any:
@@ -245,7 +242,8 @@ def _cond(equation: Any, operands: list[_Value], lanes: int) -> list[_Value]:
     def branch(closed: Any) -> Callable[..., list[Any]]:
         return lambda *arrays: _matched(_call(closed, list(zip(arrays, flags, strict=True)), lanes), own, lanes)
 
-    results = lax.switch(index, [branch(closed) for closed in equation.params["branches"]], *(array for array, _ in rest))
+    branches = [branch(closed) for closed in equation.params["branches"]]
+    results = lax.switch(index, branches, *(array for array, _ in rest))
     return list(zip(results, own, strict=True))
 
 
@@ -256,51 +254,3 @@ def _matched(values: Sequence[_Value], own: Sequence[bool], lanes: int) -> list[
 
 
 _LOOPS = {"while": _while, "scan": _scan, "cond": _cond}
-
-
-# Products.
-
-
-def _dot(operands: list[_Value], equation: Any) -> Any:
-    (left, left_own), (right, right_own) = operands
-    params = equation.params
-    (left_contracted, right_contracted), (left_batch, right_batch) = dimensions = params["dimension_numbers"]
-    kind = {"precision": params["precision"], "preferred_element_type": params["preferred_element_type"]}
-    if left_own and right_own:
-        return _written_out(left, right, dimensions, equation.outvars[0].aval.dtype)
-    if right_own:
-        return lax.dot_general(left, _made(right), dimensions, **kind)
-    swapped = (right_contracted, left_contracted), (right_batch, left_batch)
-    # ``[batch..., right free..., left free..., lane]``
-    product = lax.dot_general(right, _made(left), swapped, **kind)
-    first = len(left_batch)
-    rights = right.ndim - first - len(right_contracted)
-    lefts = product.ndim - 1 - first - rights
-    order = [*range(first), *range(first + rights, first + rights + lefts), *range(first, first + rights)]
-    return product.transpose([*order, product.ndim - 1])
-
-
-def _made(array: Any) -> Any:
-    """The same array, which XLA has to make before it takes the product.
-
-    It would otherwise compute its elements as those of a matrix, and find their places by division.
-    """
-    return lax.dynamic_update_slice(array, array[:1], [0] * array.ndim) if array.ndim > 2 else array
-
-
-def _written_out(left: Any, right: Any, dimensions: Any, dtype: Any) -> Any:
-    (left_contracted, right_contracted), (left_batch, right_batch) = dimensions
-    left, lefts = _factors(left, left_batch, left_contracted, dtype)
-    right, rights = _factors(right, right_batch, right_contracted, dtype)
-    # ``[contracted, batch..., left free..., right free..., lane]``
-    left = lax.expand_dims(left, range(left.ndim - 1, left.ndim - 1 + rights))
-    first = 1 + len(left_batch)
-    right = lax.expand_dims(right, range(first, first + lefts))
-    return functools.reduce(lax.add, (one * other for one, other in zip(left, right, strict=True)))
-
-
-def _factors(array: Any, batch: Sequence[int], contracted: Sequence[int], dtype: Any) -> tuple[Any, int]:
-    """An array as ``[contracted, batch..., free..., lane]``, and the number of its free axes."""
-    free = [axis for axis in range(array.ndim - 1) if axis not in (*batch, *contracted)]
-    moved = array.transpose([*contracted, *batch, *free, array.ndim - 1])
-    return lax.convert_element_type(moved, dtype).reshape(-1, *moved.shape[len(contracted) :]), len(free)

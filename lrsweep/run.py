@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -16,12 +16,14 @@ from lrsweep.binding import OPTIMIZER, bind
 from lrsweep.checks import check_leaves, check_program
 from lrsweep.columns import check_trials
 from lrsweep.groups import Group, check_static, cut, optimizers_of
-from lrsweep.lanes import Plan, Task, choose_plan, fit_plan
+from lrsweep.lanes import Task, choose_plan, fit_plan
 from lrsweep.objective import Objective
 from lrsweep.optimizers import Factory
 from lrsweep.program import given_by, make_program
+from lrsweep.progress import progress
 from lrsweep.provenance import provenance_of
-from lrsweep.schedule import progress, run_again, run_lanes
+from lrsweep.replay import Replay, again, replay
+from lrsweep.schedule import run_lanes
 from lrsweep.status import Stopping, gap
 from lrsweep.table import check_names, result_table
 from lrsweep.turns import Layout
@@ -29,19 +31,6 @@ from lrsweep.watch import Limits
 
 # With more seeds than this a block draws fewer permutations by drawing each trial's own.
 MAX_SHARED_SEEDS = 32
-
-
-@dataclass(frozen=True)
-class Replay:
-    """One trial run again.
-
-    Attributes:
-        params: The parameters it ended with: the objective's pytree, as NumPy arrays.
-        curve: float64 Series, the loss at every update at which it was measured, from 0 to the trial's last.
-    """
-
-    params: Any
-    curve: pd.Series
 
 
 @dataclass(frozen=True)
@@ -175,8 +164,10 @@ def sweep(
     made |= {"started": started.isoformat(timespec="seconds"), "seconds": round(seconds, 3)}
     outcome = _in_order(tasks, [part.outcome for part in done])
     recorded = None if record_every is None else _in_order(tasks, [part.curves for part in done])
-    again = [_Again(task, part.plan, part.widths) for task, part in zip(tasks, done, strict=True)]
-    del done
+    groups = [again(task, part) for task, part in zip(tasks, done, strict=True)]
+    del done, tasks
+    # Shares its memory with the caller's until one of the two is changed.
+    kept = trials.copy(deep=False)
     _warn_below_minimum(objective, outcome.best_loss)
     columns = outcome._asdict()
     del outcome
@@ -185,15 +176,7 @@ def sweep(
     if recorded is not None:
         updates = pd.RangeIndex(0, records * limits.record_every, limits.record_every, name="step")
         curves = pd.DataFrame(recorded.astype(float), index=table.index, columns=updates)
-    return Sweep(table, curves, made, lambda row, steps: _replay(again, row, steps))
-
-
-class _Again(NamedTuple):
-    """What it takes to run a group's trials again, with the block width of each."""
-
-    task: Task
-    plan: Plan
-    widths: np.ndarray
+    return Sweep(table, curves, made, lambda row, steps: replay(groups, kept, row, steps))
 
 
 def _in_order(tasks: list[Task], parts: list[Any]) -> Any:
@@ -271,21 +254,6 @@ def _limits(
         evaluate_every=evaluate_every,
         record_every=record_every or evaluate_every,
     )
-
-
-def _replay(groups: list[_Again], row: int, steps: int) -> Replay:
-    """Runs the trial of a row again, in every lane of a block as wide as the one it was run in."""
-    task, plan, widths = next(group for group in groups if row in group.task.group.rows)
-    place, every = int(np.searchsorted(task.group.rows, row)), task.limits.evaluate_every
-    # Beside other trials it went on, unwatched.
-    task = task._replace(limits=task.limits._replace(record_every=every, last=steps))
-    plan = plan._replace(width=int(widths[place]))
-    params, curve, outcome = run_again(task, plan, place, records=steps // every + 1)
-    updates = np.arange(0, steps + 1, every)
-    if steps % every != 0:
-        # It ended between two of the updates at which losses are recorded, and was measured there.
-        updates, curve = np.append(updates, steps), np.append(curve, outcome.final_loss)
-    return Replay(params, pd.Series(curve.astype(float), pd.Index(updates, name="step"), name="loss"))
 
 
 def _count(name: str, value: Any) -> int:

@@ -1,6 +1,5 @@
 """Blocks handed out to the devices: similar trials together, and those that outlive the rest gathered anew."""
 
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -202,7 +201,7 @@ def run_lanes(
                 start(device, call)
 
     def fetch() -> _Ran:
-        device = _first_ready(running)
+        device = first_ready({device: each.outcome.status for device, each in running.items()})
         call, states, outcome = running.pop(device)
         with _given_back(waiting, call):
             return _Ran(device, call, states, np.asarray(states.watch.going), jax.device_get((outcome, states.curve)))
@@ -241,20 +240,6 @@ def run_lanes(
     outcome, curves = jax.tree.map(lambda array: array[back], kept)
     uniform = (widths == widths[0]).all()
     return Done(outcome, curves, np.broadcast_to(widths[0], trials) if uniform else widths[back], plan)
-
-
-def run_again(task: Task, plan: Plan, row: int, *, records: int) -> tuple[Any, np.ndarray, Outcome]:
-    """One trial of a group again, in every lane of a block: its last parameters, its curve, and what became of it."""
-    alone = plan._replace(blocks=1)
-    alone, compiled = fit_plan(task, alone, records, exact=True)
-    shape = 1, alone.width
-    values = {name: np.full(shape, column[row]) for name, column in task.group.values.items()}
-    states = empty_states(traits_of(task, records), alone)
-    keys, used = np.full(shape, task.group.seeds[row]), np.ones(shape, bool)
-    ran = compiled(values, keys, used, states, task.given, task.limits, NEVER_PAUSE)
-    _wait(ran)
-    states, outcome = jax.device_get(ran)
-    return jax.tree.map(lambda array: array[0, 0], (states.moving.params, states.curve, outcome))
 
 
 def dispatch(program: jax.stages.Compiled, *arguments: Any) -> tuple[State, Outcome]:
@@ -330,39 +315,12 @@ def pauses_of(layout: Layout, steps: int, used: np.ndarray) -> Pauses:
     return Pauses(turns * layout.turn, int(share * used.sum(axis=1).min()))
 
 
-def _first_ready(running: Mapping[Any, _Running]) -> Any:
-    """The first device to have finished its call. Blocking inside JAX would hold Ctrl-C back until then."""
+def first_ready(awaited: Mapping[Any, Any]) -> Any:
+    """The key of the first array to be there. Blocking inside JAX would hold Ctrl-C back until then."""
     pause = 1e-5
     while True:
-        for device, (_, _, outcome) in running.items():
-            if outcome.status.is_ready():
-                return device
+        for key, array in awaited.items():
+            if array.is_ready():
+                return key
         time.sleep(pause)
         pause = min(2 * pause, 1e-3)
-
-
-def _wait(arrays: Any) -> None:
-    while not all(leaf.is_ready() for leaf in jax.tree.leaves(arrays)):
-        time.sleep(1e-3)
-
-
-@contextmanager
-def progress(trials: int) -> Iterator[Callable[[int], None]]:
-    """Shows how many trials have ended, on a terminal and never elsewhere; gives what to call as they do."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    parts = (TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*parts, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("trials", total=trials)
-        yield lambda done: bar.advance(task, done)

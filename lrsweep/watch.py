@@ -171,11 +171,12 @@ def may_matter(watch: Watch, losses: Sequence[Any], limits: Limits) -> Any:
 
 def keep_best(best: tuple[Any, Any], k: Any, losses: Sequence[Any]) -> tuple[Any, Any]:
     """The least loss and where it was, from those before and some losses in a row, from the update `k` on."""
-    best_loss, best_at = best
-    for place, loss in enumerate(losses):
-        better = loss < best_loss
-        best_loss, best_at = jnp.where(better, loss, best_loss), jnp.where(better, k + place, best_at)
-    return best_loss, best_at
+    least = functools.reduce(jnp.minimum, losses)
+    place = jnp.int32(len(losses) - 1)
+    for at in reversed(range(len(losses) - 1)):
+        place = jnp.where(losses[at] == least, at, place)
+    better = least < best[0]
+    return jnp.where(better, least, best[0]), jnp.where(better, k + place, best[1])
 
 
 def note_best(watch: Watch, k: Any, best: tuple[Any, Any], limits: Limits) -> Watch:

@@ -21,7 +21,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import lrsweep
-from lrsweep import cli
+from lrsweep import start_up
 from tests.conftest import Run
 
 OWN = """
@@ -432,7 +432,7 @@ def test_what_the_environment_says_of_jax_is_left_alone(
     for name, value in said.items():
         monkeypatch.setenv(name, value)
     before = set(folder.iterdir())
-    cli._set_up_jax()
+    start_up.set_up_jax()
     settings = {"jax_num_cpu_devices", "jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs"}
     assert updated.keys() == settings - left
     assert set(folder.iterdir()) == before
@@ -443,7 +443,7 @@ def test_one_who_has_no_home_has_no_cache(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
-    assert cli._cache_folder() is None
+    assert start_up.cache_folder() is None
 
 
 def test_what_was_used_longest_ago_makes_room(caches: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -452,7 +452,7 @@ def test_what_was_used_longest_ago_makes_room(caches: Path, monkeypatch: pytest.
     for age, name in enumerate(("now", "lately", "once")):
         (compiled / name).write_bytes(b"0" * 400)
         os.utime(compiled / name, (4e9 - age, 1e9))
-    monkeypatch.setattr(cli, "CACHE_BYTES", 1000)
+    monkeypatch.setattr(start_up, "CACHE_BYTES", 1000)
     monkeypatch.setattr(jax.config, "update", lambda *_: None)
-    cli._set_up_jax()
+    start_up.set_up_jax()
     assert {path.name for path in compiled.iterdir()} == {"now", "lately"}

@@ -63,12 +63,13 @@ OBJECTIVES = {
 }
 
 
+@pytest.mark.parametrize("layout", [None, Layout(lanes_last=True)], ids=["chosen", "lanes last"])
 @pytest.mark.parametrize("name", OBJECTIVES)
 @pytest.mark.parametrize("optimizer", [optax.sgd, optax.adam], ids=["sgd", "adam"])
-def test_a_row_gives_the_same_bits_whatever_the_other_rows_hold(name: str, optimizer: Any) -> None:
+def test_a_row_gives_the_same_bits_whatever_the_other_rows_hold(name: str, optimizer: Any, layout: Any) -> None:
     trials = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-3, 10.0, 7), seed=range(3))
     shuffled = trials.sample(frac=1.0, random_state=0)
-    run = partial(lrsweep.sweep, OBJECTIVES[name](), optimizer, steps=60, block_width=8)
+    run = partial(lrsweep.sweep, OBJECTIVES[name](), optimizer, steps=60, block_width=8, layout=layout)
     together = run(trials).table
     # In another order and other blocks; one row alone; beside lanes that go to NaN at once.
     assert_frame_equal(run(shuffled).table.sort_index(), together, check_exact=True)
@@ -125,6 +126,7 @@ def test_a_block_ends_with_the_last_of_its_lanes() -> None:
         *((name, Layout()) for name in OBJECTIVES),
         ("line", Layout(8, unrolled=True)),
         ("valleys", Layout(8, unrolled=True)),
+        ("network", Layout(lanes_last=True)),
     ],
 )
 def test_the_program_lowers_for_cpu_cuda_and_tpu(name: str, layout: Layout) -> None:

@@ -14,7 +14,10 @@ from pandas.testing import assert_frame_equal
 import lrsweep
 from lrsweep import lanes, schedule
 from lrsweep.lanes import NEVER_PAUSE
+from lrsweep.turns import Pauses
 from tests.test_lanes import RESULTS, network, regression
+
+OFTEN = Pauses(8, 12)
 
 # From rates that take hundreds of updates to rates that diverge within a few.
 SPREAD = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-3, 2.0, 40), seed=range(10))
@@ -43,10 +46,10 @@ def test_trials_that_are_gathered_into_fewer_blocks_end_with_the_same_bits(
     monkeypatch.setattr(schedule, "dispatch", counted)
     # Sorted by seed, so that every block holds the whole range of learning rates and a few lanes outlive the rest.
     monkeypatch.setattr(schedule, "similar_first", lambda group, width: np.lexsort([group.seeds]))
-    monkeypatch.setattr(schedule, "pause_every", lambda steps: NEVER_PAUSE)
+    monkeypatch.setattr(schedule, "pauses_of", lambda *_: NEVER_PAUSE)
     still = run(objective).table
     assert sum(calls) == 0
-    monkeypatch.setattr(schedule, "pause_every", lambda steps: 8)
+    monkeypatch.setattr(schedule, "pauses_of", lambda *_: OFTEN)
     calls.clear()
     moved = run(objective).table
     assert sum(calls) > 3
@@ -59,7 +62,7 @@ def test_trials_that_are_gathered_into_fewer_blocks_end_with_the_same_bits(
         calls.clear()
         moved = run(objective, trials=wide, block_width=128, layout=layout).table
         assert sum(calls) > 0
-        monkeypatch.setattr(schedule, "pause_every", lambda steps: NEVER_PAUSE)
+        monkeypatch.setattr(schedule, "pauses_of", lambda *_: NEVER_PAUSE)
         assert_frame_equal(moved, run(objective, trials=wide, block_width=128, layout=layout).table, check_exact=True)
 
 
@@ -71,8 +74,8 @@ def test_batches_go_on_where_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.setattr(schedule, "similar_first", lambda group, width: np.lexsort([group.seeds]))
     tables = []
-    for every in (NEVER_PAUSE, 8):
-        monkeypatch.setattr(schedule, "pause_every", lambda steps, every=every: every)
+    for pauses in (NEVER_PAUSE, OFTEN):
+        monkeypatch.setattr(schedule, "pauses_of", lambda *_, pauses=pauses: pauses)
         tables.append(run(objective, optax.adam, evaluate_every=1, stopping=lrsweep.Stopping(tolerance=0.9)).table)
     assert_frame_equal(*tables, check_exact=True)
 
@@ -94,7 +97,13 @@ def test_similar_rates_share_a_block_and_the_rows_stay_in_order() -> None:
     assert np.arange(6)[schedule.similar_first(group, 3)].tolist() == [1, 2, 0, 5, 4, 3]
 
 
-LAYOUTS = [lrsweep.Layout(8), lrsweep.Layout(8, unrolled=True), lrsweep.Layout(5, unrolled=True)]
+LAYOUTS = [
+    lrsweep.Layout(8),
+    lrsweep.Layout(lanes_last=True),
+    lrsweep.Layout(8, lanes_last=True),
+    lrsweep.Layout(8, unrolled=True),
+    lrsweep.Layout(5, unrolled=True),
+]
 OPTIMIZERS: dict[str, Any] = {
     "sgd": optax.sgd,
     "adam": optax.adam,
@@ -175,6 +184,7 @@ def test_a_parameter_that_is_not_finite_ends_a_trial_at_once_in_every_layout() -
         (lrsweep.Layout(0), {}, "turn=0 must be 1 or more"),
         (lrsweep.Layout(8), {"evaluate_every": 2}, "turn=8 must be 1 where"),
         (lrsweep.Layout(one_kernel=True), {}, "one_kernel must be False unless"),
+        (lrsweep.Layout(unrolled=True, lanes_last=True), {}, "lanes_last must be False where"),
     ],
 )
 def test_a_layout_that_does_not_suit_is_refused(layout: lrsweep.Layout, how: dict[str, Any], said: str) -> None:
@@ -182,10 +192,11 @@ def test_a_layout_that_does_not_suit_is_refused(layout: lrsweep.Layout, how: dic
         run(lrsweep.problems.line(), layout=layout, **how)
 
 
-def test_what_is_not_small_is_not_written_out() -> None:
+def test_what_is_not_small_is_not_written_out_but_keeps_its_lanes_last() -> None:
     with pytest.raises(ValueError, match="unrolled must be False"):
         run(regression(), layout=lrsweep.Layout(8, unrolled=True))
-    assert lrsweep.sweep(regression(), optax.sgd, SPREAD, steps=3).provenance["groups"][0]["layout"]["turn"] == 1
+    layout = lrsweep.sweep(regression(), optax.sgd, SPREAD, steps=3).provenance["groups"][0]["layout"]
+    assert (layout["turn"], layout["lanes_last"]) == (1, True)
 
 
 @pytest.mark.slow

@@ -223,7 +223,7 @@ def test_the_loop_is_scalar_code_but_for_the_name_of_its_axis() -> None:
     from lrsweep.binding import bind
     from lrsweep.program import given_by, make_program
     from lrsweep.trial import run_trial, start_trial
-    from lrsweep.turns import Layout
+    from lrsweep.turns import Layout, Pauses
     from lrsweep.watch import Limits
 
     problem = lrsweep.problems.quadratic([1.0], [1.0])
@@ -233,7 +233,7 @@ def test_the_loop_is_scalar_code_but_for_the_name_of_its_axis() -> None:
     def one(rate: Any) -> Any:
         row = {"learning_rate": rate}
         start = start_trial(program, row, jnp.uint32(0), given, 0)
-        return run_trial(program, row, given, limits, start, 1000, Layout()).watch
+        return run_trial(program, row, given, limits, start, Pauses(1000, 0), Layout()).watch
 
     shapes = {leaf.shape for leaf in jax.tree.leaves(jax.vmap(one, axis_name=LANE)(jnp.array([0.5])))}
     assert shapes == {(1,)}
