@@ -1,6 +1,7 @@
 """The command line: the only module that prints, and the only one that knows exit codes."""
 
 import gc
+import importlib
 import json
 import os
 import shlex
@@ -9,23 +10,42 @@ import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
+from lrsweep.options import (
+    ARTICLE_AXIS,
+    DEFAULT_SEEDS,
+    WIDE_AXIS,
+    X64,
+    BatchSize,
+    LearningRate,
+    Objective,
+    Optimizer,
+    Out,
+    Raw,
+    Seeds,
+    Set,
+    Static,
+    Steps,
+    Target,
+    Tolerance,
+    Trials,
+)
 from lrsweep.start_up import cache_folder, set_up_jax, shrink
 
 if TYPE_CHECKING:
-    from lrsweep.run import Sweep
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    import lrsweep.objective as objective_
+    from lrsweep.optimizers import Factory
 
 # JAX and pandas are imported where they are needed, so that --help does not wait for them.
 
 MISTAKE = 2
-
-# The axes of a search that names none: the article's own, and one that is wide enough for an unknown model.
-ARTICLE_AXIS = "0.1,0.01,0.001"
-WIDE_AXIS = "1e-4:1:25"
-DEFAULT_SEEDS = 10
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
 
@@ -35,110 +55,35 @@ def lrsweep() -> None:
     """Try every learning rate at once, and see which one to take."""
 
 
-_Objective = Annotated[
-    str,
-    typer.Argument(help="A name from `lrsweep list`, a CSV file, or your own: FILE.py:NAME or package.module:NAME."),
-]
-_Target = Annotated[str | None, typer.Option(metavar="NAME", help="For a CSV file: the column to predict.")]
-_Raw = Annotated[bool, typer.Option("--raw", help="For a CSV file: do not standardise its columns.")]
-_Optimizer = Annotated[str, typer.Option(metavar="NAMES", help="A name from `lrsweep list`, or several: sgd,adam.")]
-_LearningRate = Annotated[
-    str | None,
-    typer.Option(
-        metavar="AXIS",
-        help="0.1,0.01,0.001, or 1e-4:1:25 for 25 values evenly spaced in the logarithm. "
-        f"Left out: {ARTICLE_AXIS} for line, {WIDE_AXIS} otherwise.",
-    ),
-]
-_Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=AXIS", help="One more hyperparameter, such as momentum=0,0.9. Repeatable."),
-]
-_Static = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="NAME", help="A hyperparameter to compile for, value by value, such as a layer's width. Repeatable."
-    ),
-]
-_Seeds = Annotated[
-    int | None,
-    typer.Option(
-        metavar="N",
-        help="Random starts per setting. Left out: a ready-made objective's own start, "
-        f"and {DEFAULT_SEEDS} random ones otherwise.",
-    ),
-]
-_Steps = Annotated[int, typer.Option(metavar="N", help="The most updates a trial may make.")]
-_BatchSize = Annotated[
-    int | None,
-    typer.Option(metavar="N", help="Examples per update, drawn anew each epoch. Left out: as the objective says."),
-]
-_Tolerance = Annotated[float, typer.Option(metavar="X", help="The share of the starting gap that counts as converged.")]
-_Trials = Annotated[
-    str | None,
-    typer.Option(metavar="FILE", help="A ready-made trials table (.csv, .parquet) instead of axes and seeds."),
-]
-_Out = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FILE", help="Write the table of trials (.csv, .parquet), and beside it what made it (.json)."
-    ),
-]
-_X64 = Annotated[bool, typer.Option("--x64", help="Compute in 64-bit floating point.")]
-
-
 @app.command()
 def run(
-    objective: _Objective = "line",
-    target: _Target = None,
-    raw: _Raw = False,
-    optimizer: _Optimizer = "sgd",
-    learning_rate: _LearningRate = None,
-    set_: _Set = None,
-    static: _Static = None,
-    seeds: _Seeds = None,
-    steps: _Steps = 1000,
-    batch_size: _BatchSize = None,
-    tolerance: _Tolerance = 1e-4,
-    trials: _Trials = None,
-    out: _Out = None,
-    x64: _X64 = False,
+    objective: Objective = "line",
+    target: Target = None,
+    raw: Raw = False,
+    optimizer: Optimizer = "sgd",
+    learning_rate: LearningRate = None,
+    set_: Set = None,
+    static: Static = None,
+    seeds: Seeds = None,
+    steps: Steps = 1000,
+    batch_size: BatchSize = None,
+    tolerance: Tolerance = 1e-4,
+    trials: Trials = None,
+    out: Out = None,
+    x64: X64 = False,
 ) -> None:
     """Sweep learning rates over an objective, and say which one to take."""
-    set_up_jax()
-    import jax
-
+    _begin(x64=x64)
     from lrsweep.binding import OPTIMIZER
-    from lrsweep.loading import load_objective, ready_made
     from lrsweep.run import sweep
-    from lrsweep.search import make_trials, read_optimizers, read_trials
+    from lrsweep.search import read_optimizers
     from lrsweep.status import Stopping
 
-    if not gc.isenabled():  # see __main__.py: all has been loaded that is to stay
-        gc.freeze()
-        gc.enable()
-    if x64:
-        jax.config.update("jax_enable_x64", True)
     path = None if out is None else _check_out(out, inputs=[objective.rpartition(":")[0] or objective, trials])
     stopping = Stopping(tolerance=tolerance)
     factories = read_optimizers(optimizer)
-    loaded = load_objective(objective, target=target, raw=raw)
-    if batch_size is not None:
-        loaded = replace(loaded, batch_size=batch_size)
-    if trials is not None:
-        if learning_rate is not None or set_ or seeds is not None:
-            raise ValueError("--trials brings its own columns: leave out --learning-rate, --set and --seeds")
-        rows = read_trials(trials)
-    else:
-        if seeds is not None and seeds < 1:
-            raise ValueError(f"--seeds {seeds} leaves no trials: it must be 1 or more")
-        rows = make_trials(
-            factories,
-            learning_rate=learning_rate,
-            default_rates=ARTICLE_AXIS if objective == "line" else WIDE_AXIS,
-            settings=set_ or [],
-            seeds=seeds if seeds is not None or objective in ready_made() else DEFAULT_SEEDS,
-        )
+    loaded = _load(objective, target=target, raw=raw, batch_size=batch_size)
+    rows = _read_rows(factories, objective, trials=trials, learning_rate=learning_rate, settings=set_, seeds=seeds)
     several = len(factories) > 1 or OPTIMIZER in rows
     result = sweep(
         loaded,
@@ -149,8 +94,8 @@ def run(
         static=static or (),
     )
     if path is not None:
-        _write(result, path)
-    _show(result, best_by=loaded.best_by)
+        _write(result.table, result.provenance, path)
+    _show(result.table)
     if path is not None:
         print(f"Wrote {len(result.table):,} trials to {path}, and what made them to {path.with_suffix('.json')}.")
 
@@ -187,6 +132,54 @@ def main() -> NoReturn:
     except (ValueError, TypeError, OSError) as error:
         code = _refuse(str(error))
     sys.exit(code)
+
+
+def _begin(*, x64: bool) -> None:
+    """Sets up JAX, whose loading takes most of a command's start."""
+    set_up_jax()
+    import jax
+
+    importlib.import_module("lrsweep.run")
+    if not gc.isenabled():  # see __main__.py: all has been loaded that is to stay
+        gc.freeze()
+        gc.enable()
+    if x64:
+        jax.config.update("jax_enable_x64", True)
+
+
+def _load(text: str, *, target: str | None, raw: bool, batch_size: int | None) -> "objective_.Objective":
+    from lrsweep.loading import load_objective
+
+    loaded = load_objective(text, target=target, raw=raw)
+    return loaded if batch_size is None else replace(loaded, batch_size=batch_size)
+
+
+def _read_rows(
+    factories: "Mapping[str, Factory]",
+    objective: str,
+    *,
+    trials: str | None,
+    learning_rate: str | None,
+    settings: list[str] | None,
+    seeds: int | None,
+) -> "pd.DataFrame":
+    """The trials that a command's options ask for."""
+    from lrsweep.loading import ready_made
+    from lrsweep.search import make_trials, read_trials
+
+    if trials is not None:
+        if learning_rate is not None or settings or seeds is not None:
+            raise ValueError("--trials brings its own columns: leave out --learning-rate, --set and --seeds")
+        return read_trials(trials)
+    if seeds is not None and seeds < 1:
+        raise ValueError(f"--seeds {seeds} leaves no trials: it must be 1 or more")
+    return make_trials(
+        factories,
+        learning_rate=learning_rate,
+        default_rates=ARTICLE_AXIS if objective == "line" else WIDE_AXIS,
+        settings=settings or [],
+        seeds=seeds if seeds is not None or objective in ready_made() else DEFAULT_SEEDS,
+    )
 
 
 def _refuse(message: str) -> int:
@@ -239,27 +232,28 @@ def _is_provenance(path: Path) -> bool:
         return False
 
 
-def _write(result: "Sweep", path: Path) -> None:
+def _write(table: "pd.DataFrame", provenance: "Mapping[str, Any]", path: Path) -> None:
     from lrsweep.table import replace_file, write_table
 
     # From here on an exception, so that nothing is left half written.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    write_table(result.table, path)
-    made = {"command": shlex.join(["lrsweep", *sys.argv[1:]]), **result.provenance}
+    write_table(table, path)
+    made = {"command": shlex.join(["lrsweep", *sys.argv[1:]]), **provenance}
     replace_file(path.with_suffix(".json"), (json.dumps(made, indent=2, ensure_ascii=False) + "\n").encode())
 
 
-def _show(result: "Sweep", *, best_by: str) -> None:
+def _show(table: "pd.DataFrame") -> None:
     from rich.console import Console
 
     from lrsweep.advice import advise
     from lrsweep.screen import lay_out
     from lrsweep.summary import summarize
+    from lrsweep.table import best_by_of
 
-    summary = summarize(result.table)
+    summary = summarize(table)
     # What is piped is as wide as it needs to be: only a screen has an edge.
-    layout = lay_out(summary, room=Console().width if sys.stdout.isatty() else None, best_by=best_by)
+    layout = lay_out(summary, room=Console().width if sys.stdout.isatty() else None, best_by=best_by_of(table))
     Console(width=layout.width).print(layout)
     if layout.row_count < len(summary):
         print(f"\nThese are the best {layout.row_count} of {len(summary):,} settings; --out FILE has every trial.")
-    print(f"\n{advise(summary, result.table)}")
+    print(f"\n{advise(summary, table)}")

@@ -52,6 +52,7 @@ ORDER = [
     "loading",
     "search",
     "start_up",
+    "options",
     "cli",
     "__main__",
 ]

@@ -1,0 +1,61 @@
+"""The command line's options that several commands have in common: how objectives, optimizers and axes are named."""
+
+from typing import Annotated
+
+import typer
+
+# The axes of a search that names none: the article's own, and one that is wide enough for an unknown model.
+ARTICLE_AXIS = "0.1,0.01,0.001"
+WIDE_AXIS = "1e-4:1:25"
+DEFAULT_SEEDS = 10
+
+Objective = Annotated[
+    str,
+    typer.Argument(help="A name from `lrsweep list`, a CSV file, or your own: FILE.py:NAME or package.module:NAME."),
+]
+Target = Annotated[str | None, typer.Option(metavar="NAME", help="For a CSV file: the column to predict.")]
+Raw = Annotated[bool, typer.Option("--raw", help="For a CSV file: do not standardise its columns.")]
+Optimizer = Annotated[str, typer.Option(metavar="NAMES", help="A name from `lrsweep list`, or several: sgd,adam.")]
+LearningRate = Annotated[
+    str | None,
+    typer.Option(
+        metavar="AXIS",
+        help="0.1,0.01,0.001, or 1e-4:1:25 for 25 values evenly spaced in the logarithm. "
+        f"Left out: {ARTICLE_AXIS} for line, {WIDE_AXIS} otherwise.",
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=AXIS", help="One more hyperparameter, such as momentum=0,0.9. Repeatable."),
+]
+Static = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME", help="A hyperparameter to compile for, value by value, such as a layer's width. Repeatable."
+    ),
+]
+Seeds = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Random starts per setting. Left out: a ready-made objective's own start, "
+        f"and {DEFAULT_SEEDS} random ones otherwise.",
+    ),
+]
+Steps = Annotated[int, typer.Option(metavar="N", help="The most updates a trial may make.")]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Examples per update, drawn anew each epoch. Left out: as the objective says."),
+]
+Tolerance = Annotated[float, typer.Option(metavar="X", help="The share of the starting gap that counts as converged.")]
+Trials = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="A ready-made trials table (.csv, .parquet) instead of axes and seeds."),
+]
+Out = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE", help="Write the table of trials (.csv, .parquet), and beside it what made it (.json)."
+    ),
+]
+X64 = Annotated[bool, typer.Option("--x64", help="Compute in 64-bit floating point.")]
