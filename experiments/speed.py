@@ -898,7 +898,8 @@ def main() -> None:
             rows += compare_start(given.repeats)
         else:
             rows += compare(name, given.scale, given.repeats)
-    pd.DataFrame(rows).to_csv(given.out, index=False)
+        # What has been measured is kept, whatever becomes of the rest.
+        pd.DataFrame(rows).to_csv(given.out, index=False)
     print(f"""
 Medians of {given.repeats} repetitions that took turns, after one that compiled everything; the spread of a ratio is
 over the repetitions. M/s: millions of trial-steps per second, a trial that ended early counted as if it had not.
