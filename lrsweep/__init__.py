@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from lrsweep.axes import grid as grid
     from lrsweep.axes import log_grid as log_grid
     from lrsweep.csv_file import regression_from_csv as regression_from_csv
+    from lrsweep.halving import Halving as Halving
     from lrsweep.objective import Objective as Objective
     from lrsweep.replay import Replay as Replay
     from lrsweep.run import Sweep as Sweep
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 # Loaded when first asked for, so that the command line can answer --help without importing JAX.
 _HOMES = {
+    "Halving": "halving",
     "Layout": "turns",
     "Objective": "objective",
     "Replay": "replay",

@@ -16,6 +16,7 @@ from lrsweep.binding import OPTIMIZER, bind
 from lrsweep.checks import check_leaves, check_program
 from lrsweep.columns import check_trials
 from lrsweep.groups import Group, check_static, cut, optimizers_of
+from lrsweep.halving import Halving, check_halving, halve, in_step
 from lrsweep.lanes import Task, choose_plan, fit_plan
 from lrsweep.objective import Objective
 from lrsweep.optimizers import Factory
@@ -23,7 +24,7 @@ from lrsweep.program import given_by, make_program
 from lrsweep.progress import progress
 from lrsweep.provenance import provenance_of
 from lrsweep.replay import Replay, again, replay
-from lrsweep.schedule import run_lanes
+from lrsweep.schedule import Run
 from lrsweep.status import Stopping, gap
 from lrsweep.table import check_names, result_table
 from lrsweep.turns import Layout
@@ -80,6 +81,7 @@ def sweep(
     static: Iterable[str] = (),
     evaluate_every: int | None = None,
     record_every: int | None = None,
+    halving: Halving | None = None,
     block_width: int | None = None,
     layout: Layout | None = None,
 ) -> Sweep:
@@ -106,6 +108,7 @@ def sweep(
             knows no loss between two of them: `status` and `best_at` are no finer.
         record_every: Record the loss at every such update, a multiple of `evaluate_every`, or None for no curves.
             Memory for them grows with ``trials * steps / record_every``.
+        halving: At which updates the worse part of the settings is dropped; None for no such. See `Halving`.
         block_width: How many trials run side by side, 1 or more; chosen by the number of trials and the memory there
             is where it is left out. At one width a row gives the same bits whatever the other rows hold.
         layout: How the loop of a trial is laid out for the machine; chosen where it is left out. See `Layout`.
@@ -138,6 +141,8 @@ def sweep(
     check_trials(trials)
     check_names(trials.columns, objective.metrics)
     limits = _limits(objective, stopping, steps, evaluate_every, record_every)
+    if halving is not None:
+        check_halving(halving, limits.steps)
     width = None if block_width is None else _count("block_width", block_width)
     optimizers = optimizer if isinstance(optimizer, Mapping) else {None: optimizer}
     tasks = _tasks(objective, optimizers, trials, check_static(static, trials), limits)
@@ -145,12 +150,19 @@ def sweep(
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
     records = 0 if record_every is None else limits.steps // limits.record_every + 1
     # All of them before the first runs, so that what does not fit costs no results.
-    plans = [fit_plan(task, choose_plan(task, width, layout), records, exact=width is not None) for task in tasks]
+    plans = [choose_plan(task, width, layout) for task in tasks]
+    if halving is not None:
+        plans = [in_step(plan, halving) for plan in plans]
+    fitted = [fit_plan(task, plan, records, exact=width is not None) for task, plan in zip(tasks, plans, strict=True)]
     with progress(len(trials)) as advance:
-        done = [
-            run_lanes(task, plan, compiled, records=records, advance=advance)
-            for task, (plan, compiled) in zip(tasks, plans, strict=True)
+        runs = [
+            Run(task, plan, compiled, records=records, advance=advance)
+            for task, (plan, compiled) in zip(tasks, fitted, strict=True)
         ]
+        if halving is not None:
+            halve(runs, trials, objective, halving)
+        done = [run.run().done() for run in runs]
+    del runs
     seconds = time.perf_counter() - clock
 
     made = provenance_of(

@@ -1,7 +1,7 @@
 """Blocks handed out to the devices: similar trials together, and those that outlive the rest gathered anew."""
 
+import math
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,9 +26,10 @@ from lrsweep.lanes import (
     traits_of,
 )
 from lrsweep.memory import needed_bytes
-from lrsweep.traits import Traits
+from lrsweep.status import Status
 from lrsweep.trial import State
 from lrsweep.turns import Layout, Pauses
+from lrsweep.waiting import Call, Waiting
 from lrsweep.watch import Outcome
 
 # At how many places along the steps a block may pause, and what share of its trials then goes on at most. To gather
@@ -46,17 +47,6 @@ class Done(NamedTuple):
     plan: Plan
 
 
-class Call(NamedTuple):
-    """What one call runs: `places` ``[block, lane]`` among the sorted trials, and in which lanes there is one.
-
-    `states` are those of trials that have paused, ``[block, lane, ...]``, or None where all are to be started.
-    """
-
-    places: np.ndarray
-    used: np.ndarray
-    states: State | None
-
-
 class _Running(NamedTuple):
     call: Call
     states: State
@@ -71,175 +61,153 @@ class _Ran(NamedTuple):
     results: Any
 
 
-class _Paused(NamedTuple):
-    """Some trials that have come equally far: their places, and every leaf of their states, ``[trial, ...]``."""
-
-    places: np.ndarray
-    states: list[np.ndarray]
-
-
-class _Waiting:
-    """The trials that no device runs: those to be started, and those that have paused, by their count of updates."""
-
-    def __init__(self, trials: int, traits: Traits) -> None:
-        self.fresh: deque[Any] = deque([range(trials)])
-        self.paused: dict[int, list[_Paused]] = {}
-        self.traits = traits
-
-    def pause(self, states: State, block: int, lanes: np.ndarray, places: np.ndarray) -> None:
-        arrays = [np.asarray(leaf)[block] for leaf in jax.tree.leaves(states)]
-        each = [
-            np.repeat(array[None], len(lanes), 0) if shared else array[lanes]
-            for array, shared in zip(arrays, self.traits.sort.shared, strict=True)
-        ]
-        self._put(int(arrays[0]), _Paused(places[lanes], each))
-
-    def _put(self, k: int, paused: "_Paused") -> None:
-        self.paused.setdefault(k, []).append(paused)
-
-    def put_back(self, call: Call) -> None:
-        self.fresh.appendleft(np.sort(call.places[call.used]))
-
-    def take(self, plan: Plan) -> Call | None:
-        """What the next call runs: blocks of trials that have paused, where they fill one, and of fresh ones."""
-        blocks: list[_Paused] = []
-        for least in (plan.width, None, 1):
-            # Those that fill no block go on by themselves only where nothing else is left to do.
-            if least == 1 and blocks:
-                break
-            while len(blocks) < plan.blocks:
-                block = self._next_fresh(plan.width) if least is None else self._next_paused(plan.width, least)
-                if block is None:
-                    break
-                blocks.append(block)
-        if not blocks:
-            return None
-        places = np.zeros((plan.blocks, plan.width), int)
-        used = np.zeros(places.shape, bool)
-        states = empty_states(self.traits, plan) if any(block.states for block in blocks) else None
-        for at, (mine, each) in enumerate(blocks):
-            places[at, : len(mine)], places[at, len(mine) :] = mine, mine[-1]
-            used[at, : len(mine)] = True
-            if each:
-                for to, array, shared in zip(jax.tree.leaves(states), each, self.traits.sort.shared, strict=True):
-                    to[at if shared else (at, slice(len(mine)))] = array[0] if shared else array
-        return Call(places, used, states)
-
-    def _next_fresh(self, width: int) -> "_Paused | None":
-        if not self.fresh:
-            return None
-        places = self.fresh.popleft()
-        if len(places) > width:
-            self.fresh.appendleft(places[width:])
-        places = places[:width]
-        return _Paused(np.arange(places.start, places.stop) if isinstance(places, range) else places, [])
-
-    def _next_paused(self, width: int, least: int) -> "_Paused | None":
-        for k, parts in self.paused.items():
-            if sum(len(part.places) for part in parts) >= least:
-                del self.paused[k]
-                places = np.concatenate([part.places for part in parts])
-                states = [np.concatenate(arrays) for arrays in zip(*(part.states for part in parts), strict=True)]
-                if len(places) > width:
-                    self._put(k, _Paused(places[width:], [array[width:] for array in states]))
-                return _Paused(places[:width], [array[:width] for array in states])
-        return None
-
-
-def run_lanes(
-    task: Task,
-    plan: Plan,
-    compiled: jax.stages.Compiled,
-    *,
-    records: int,
-    advance: Callable[[int], None] = lambda _: None,
-) -> Done:
-    """Runs any number of trials on all devices; what is kept of them is their outcomes and curves.
+class Run:
+    """Any number of trials on all devices; what is kept of them is their outcomes and curves.
 
     A call that does not find the memory it needs is run again at half the width, and so are those after it.
-
-    Args:
-        task: What to run.
-        plan: How.
-        compiled: The program, for the first device.
-        records: How many losses to record of each trial.
-        advance: Called with the number of trials that have ended since it was last called.
-
-    Raises:
-        ValueError: Not even one trial finds the memory it needs.
     """
-    trials, order = len(task.group.rows), similar_first(task.group, plan.width)
-    values = {name: column[order] for name, column in task.group.values.items()}
-    seeds = task.group.seeds[order]
-    waiting = _Waiting(trials, traits_of(task, records))
-    programs = _compile_all(task, plan, compiled, records)
-    given = {device: jax.device_put(task.given, device) for device in programs}
-    running: dict[Any, _Running] = {}
-    spare: dict[Any, list[State]] = {}
-    kept, widths = None, np.empty(trials, np.int32)
 
-    def start(device: Any, call: Call) -> None:
-        alone = not (waiting.fresh or running or call.used[1:].any())
-        states = call.states
-        if states is None and spare.get(device):
-            states = spare[device].pop()._replace(k=np.full(plan.blocks, -1, np.int32))
-        elif states is None:
-            states = empty_states(waiting.traits, plan)
-        places, shape = _span(call.places), call.places.shape
-        mine = {name: column[places].reshape(shape) for name, column in values.items()}
-        keys = seeds[places].reshape(shape)
-        pauses = NEVER_PAUSE if alone else pauses_of(plan.layout, task.limits.steps, call.used)
-        arguments = mine, keys, call.used, states, given[device], task.limits, pauses
-        running[device] = _Running(call, *dispatch(programs[device], *arguments))
+    def __init__(
+        self,
+        task: Task,
+        plan: Plan,
+        compiled: jax.stages.Compiled,
+        *,
+        records: int,
+        advance: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """Gets everything ready.
 
-    def start_all() -> None:
-        for device in list(programs.keys() - running.keys()):
-            call = waiting.take(plan)
+        Args:
+            task: What to run.
+            plan: How.
+            compiled: The program, for the first device.
+            records: How many losses to record of each trial.
+            advance: Called with the number of trials that have ended since it was last called.
+        """
+        self.task, self.plan, self._compiled = task, plan, compiled
+        self._records, self._advance = records, advance
+        trials, self._order = len(task.group.rows), similar_first(task.group, plan.width)
+        self._values = {name: column[self._order] for name, column in task.group.values.items()}
+        self._seeds = task.group.seeds[self._order]
+        self._waiting = Waiting(trials, traits_of(task, records))
+        self._programs = _compile_all(task, plan, compiled, records)
+        self._given = {device: jax.device_put(task.given, device) for device in self._programs}
+        self._running: dict[Any, _Running] = {}
+        self._spare: dict[Any, list[State]] = {}
+        self._kept: Any = None
+        self._widths, self._going = np.empty(trials, np.int32), np.ones(trials, bool)
+
+    def run(self, until: int | None = None) -> "Run":
+        """Runs the trials to their ends, or all that go on to the same update.
+
+        Args:
+            until: That update, the last one looked at, or None. The layout's turn must divide `until + 1`.
+
+        Raises:
+            ValueError: Not even one trial finds the memory it needs.
+        """
+        ran: _Ran | None = None
+        while True:
+            try:
+                # A device has its next call before the host looks at what came of its last.
+                self._start_all(until)
+                if ran is None and not self._running:
+                    return self
+                before, ran = ran, None if ran is not None else self._fetch()
+            except jax.errors.JaxRuntimeError as error:
+                if OUT_OF_MEMORY not in str(error):
+                    raise
+                self._narrow(error)
+                continue
+            if before is not None:
+                self._look_at(before, until)
+
+    def so_far(self) -> tuple[Outcome, np.ndarray]:
+        """What has become of each trial, and whether it goes on: ``[trial]``, in the order of the group's rows."""
+        return jax.tree.map(lambda array: array[self._back], (self._kept[0], self._going))
+
+    def drop(self, dropped: np.ndarray) -> None:
+        """Lets go of trials that go on; `dropped` is ``[trial] bool``, in the order of the group's rows."""
+        mine = dropped[self._order]
+        self._kept[0].status[mine] = Status.DROPPED
+        self._waiting.drop(mine)
+        self._going &= ~mine
+        self._advance(int(dropped.sum()))
+
+    def done(self) -> Done:
+        """What is kept of the trials."""
+        outcome, curves = jax.tree.map(lambda array: array[self._back], self._kept)
+        widths, trials = self._widths, len(self._widths)
+        uniform = (widths == widths[0]).all()
+        widths = np.broadcast_to(widths[0].copy(), trials) if uniform else widths[self._back]
+        return Done(outcome, curves, widths, self.plan)
+
+    @property
+    def _back(self) -> Any:
+        return self._order if isinstance(self._order, slice) else np.argsort(self._order)
+
+    def _start_all(self, until: int | None) -> None:
+        for device in list(self._programs.keys() - self._running.keys()):
+            call = self._waiting.take(self.plan, math.inf if until is None else until + 1)
             if call is None:
                 break
-            with _given_back(waiting, call):
-                start(device, call)
+            with self._given_back(call):
+                self._start(device, call, until)
 
-    def fetch() -> _Ran:
-        device = first_ready({device: each.outcome.status for device, each in running.items()})
-        call, states, outcome = running.pop(device)
-        with _given_back(waiting, call):
+    def _start(self, device: Any, call: Call, until: int | None) -> None:
+        alone = not (self._waiting.fresh or self._running or call.used[1:].any())
+        states, spare = call.states, self._spare.get(device)
+        if states is None and spare:
+            states = spare.pop()._replace(k=np.full(self.plan.blocks, -1, np.int32))
+        elif states is None:
+            states = empty_states(self._waiting.traits, self.plan)
+        places, shape = _span(call.places), call.places.shape
+        mine = {name: column[places].reshape(shape) for name, column in self._values.items()}
+        keys = self._seeds[places].reshape(shape)
+        if until is not None:
+            pauses = Pauses(until + 1, self.plan.width)
+        else:
+            pauses = NEVER_PAUSE if alone else pauses_of(self.plan.layout, self.task.limits.steps, call.used)
+        arguments = mine, keys, call.used, states, self._given[device], self.task.limits, pauses
+        self._running[device] = _Running(call, *dispatch(self._programs[device], *arguments))
+
+    def _fetch(self) -> _Ran:
+        device = first_ready({device: each.outcome.status for device, each in self._running.items()})
+        call, states, outcome = self._running.pop(device)
+        with self._given_back(call):
             return _Ran(device, call, states, np.asarray(states.watch.going), jax.device_get((outcome, states.curve)))
 
-    def look_at(ran: _Ran) -> None:
-        nonlocal kept
-        call, states, ended = ran.call, ran.states, ran.call.used & ~ran.going
-        if kept is None:
-            kept = jax.tree.map(lambda array: np.empty((trials, *array.shape[2:]), array.dtype), ran.results)
-        _keep((kept, widths), (ran.results, np.full(ended.shape, ended.shape[1])), call.places, ended)
-        advance(int(ended.sum()))
-        for block in np.flatnonzero((call.used & ran.going).any(axis=1)):
-            waiting.pause(states, int(block), np.flatnonzero(call.used[block] & ran.going[block]), call.places[block])
-        if call.places.shape == (plan.blocks, plan.width):
-            spare.setdefault(ran.device, []).append(states)
+    def _look_at(self, ran: _Ran, until: int | None) -> None:
+        (places, used, _), states = ran.call, ran.states
+        if self._kept is None:
+            trials = len(self._going)
+            self._kept = jax.tree.map(lambda array: np.empty((trials, *array.shape[2:]), array.dtype), ran.results)
+        ended = used & ~ran.going
+        said = ended if until is None else used
+        _keep((self._kept, self._widths), (ran.results, np.full(used.shape, used.shape[1])), places, said)
+        self._going[places[ended]] = False
+        self._advance(int(ended.sum()))
+        for block in np.flatnonzero((used & ran.going).any(axis=1)):
+            self._waiting.pause(states, int(block), np.flatnonzero(used[block] & ran.going[block]), places[block])
+        if places.shape == (self.plan.blocks, self.plan.width):
+            self._spare.setdefault(ran.device, []).append(states)
 
-    ran: _Ran | None = None
-    while True:
+    def _narrow(self, error: Exception) -> None:
+        if self.plan.width == 1:
+            raise ValueError(too_large(needed_bytes(self._compiled))) from error
+        plan = narrower(self.task, self.plan, self.plan.width // 2)
+        self.plan, self._compiled = fit_plan(self.task, plan, self._records, exact=True)
+        self._programs = _compile_all(self.task, self.plan, self._compiled, self._records)
+        self._spare = {}
+
+    @contextmanager
+    def _given_back(self, call: Call) -> Iterator[None]:
         try:
-            # A device has its next call before the host looks at what came of its last.
-            start_all()
-            if ran is None and not running:
-                break
-            before, ran = ran, None if ran is not None else fetch()
-        except jax.errors.JaxRuntimeError as error:
-            if OUT_OF_MEMORY not in str(error):
-                raise
-            if plan.width == 1:
-                raise ValueError(too_large(needed_bytes(compiled))) from error
-            plan, compiled = fit_plan(task, narrower(task, plan, plan.width // 2), records, exact=True)
-            programs, spare = _compile_all(task, plan, compiled, records), {}
-            continue
-        if before is not None:
-            look_at(before)
-    back = order if isinstance(order, slice) else np.argsort(order)
-    outcome, curves = jax.tree.map(lambda array: array[back], kept)
-    uniform = (widths == widths[0]).all()
-    return Done(outcome, curves, np.broadcast_to(widths[0], trials) if uniform else widths[back], plan)
+            yield
+        except jax.errors.JaxRuntimeError:
+            self._waiting.put_back(call)
+            raise
 
 
 def dispatch(program: jax.stages.Compiled, *arguments: Any) -> tuple[State, Outcome]:
@@ -283,15 +251,6 @@ def _compile_all(task: Task, plan: Plan, compiled: jax.stages.Compiled, records:
     with ThreadPoolExecutor(max_workers=max(1, len(others))) as pool:
         programs = pool.map(lambda one: compile_blocks(one, plan.layout), lowered)
         return {first: compiled, **dict(zip(others, programs, strict=True))}
-
-
-@contextmanager
-def _given_back(waiting: _Waiting, call: Call) -> Iterator[None]:
-    try:
-        yield
-    except jax.errors.JaxRuntimeError:
-        waiting.put_back(call)
-        raise
 
 
 def _keep(kept: Any, results: Any, places: np.ndarray, ended: np.ndarray) -> None:

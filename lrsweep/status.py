@@ -17,6 +17,7 @@ class Status(enum.IntEnum):
     SLOW = 2
     OSCILLATING = 3
     STALLED = 4
+    DROPPED = 5
 
     @property
     def label(self) -> str:
