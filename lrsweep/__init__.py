@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from lrsweep.axes import grid as grid
     from lrsweep.axes import log_grid as log_grid
     from lrsweep.csv_file import regression_from_csv as regression_from_csv
+    from lrsweep.curvature import sharpness as sharpness
     from lrsweep.objective import Objective as Objective
     from lrsweep.replay import Replay as Replay
     from lrsweep.run import Sweep as Sweep
@@ -36,6 +37,7 @@ _HOMES = {
     "problems": None,
     "read_table": "table",
     "regression_from_csv": "csv_file",
+    "sharpness": "curvature",
     "summarize": "summary",
     "sweep": "run",
     "write_table": "table",

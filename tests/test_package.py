@@ -28,6 +28,7 @@ ORDER = [
     "groups",
     "program",
     "checks",
+    "curvature",
     "status",
     "watch",
     "scalars",
