@@ -8,7 +8,9 @@ if TYPE_CHECKING:
     from lrsweep import problems as problems
     from lrsweep.axes import grid as grid
     from lrsweep.axes import log_grid as log_grid
+    from lrsweep.critical import critical_learning_rate as critical_learning_rate
     from lrsweep.csv_file import regression_from_csv as regression_from_csv
+    from lrsweep.curvature import sharpness as sharpness
     from lrsweep.halving import Halving as Halving
     from lrsweep.objective import Objective as Objective
     from lrsweep.replay import Replay as Replay
@@ -32,12 +34,14 @@ _HOMES = {
     "Sweep": "run",
     "best_learning_rate": "summary",
     "best_setting": "summary",
+    "critical_learning_rate": "critical",
     "grid": "axes",
     "log_grid": "axes",
     "optimizers": None,
     "problems": None,
     "read_table": "table",
     "regression_from_csv": "csv_file",
+    "sharpness": "curvature",
     "summarize": "summary",
     "sweep": "run",
     "write_table": "table",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 
@@ -119,3 +120,9 @@ def regression_losses(
         grad = 2 * X[batch].T @ (X[batch] @ weights - y[batch]) / len(batch)
         weights = weights + update(grad, weights, k)
     return np.array([*losses, np.mean((X @ weights - y) ** 2)])
+
+
+def hessian_eigenvalues(loss: Callable[[Any], Any], params: Any) -> np.ndarray:
+    """All eigenvalues of a loss's Hessian at an array of parameters, ascending, in 64-bit."""
+    hessian = np.asarray(jax.hessian(loss)(params), float)
+    return np.linalg.eigvalsh((hessian + hessian.T) / 2)
