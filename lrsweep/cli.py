@@ -20,6 +20,7 @@ from lrsweep.options import (
     WIDE_AXIS,
     X64,
     BatchSize,
+    Diagnose,
     LearningRate,
     Objective,
     Optimizer,
@@ -69,6 +70,7 @@ def run(
     batch_size: BatchSize = None,
     tolerance: Tolerance = 1e-4,
     trials: Trials = None,
+    diagnose: Diagnose = False,
     out: Out = None,
     x64: X64 = False,
 ) -> None:
@@ -92,10 +94,13 @@ def run(
         steps=steps,
         stopping=stopping,
         static=static or (),
+        diagnose=diagnose,
     )
     if path is not None:
         _write(result.table, result.provenance, path)
     _show(result.table)
+    if diagnose:
+        print(_tell_causes(result.table))
     if path is not None:
         print(f"Wrote {len(result.table):,} trials to {path}, and what made them to {path.with_suffix('.json')}.")
 
@@ -240,6 +245,11 @@ def _write(table: "pd.DataFrame", provenance: "Mapping[str, Any]", path: Path) -
     write_table(table, path)
     made = {"command": shlex.join(["lrsweep", *sys.argv[1:]]), **provenance}
     replace_file(path.with_suffix(".json"), (json.dumps(made, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def _tell_causes(table: "pd.DataFrame") -> str:
+    counts = table["cause"].value_counts()
+    return f"Why: {', '.join(f'{count:,} {cause}' for cause, count in counts.items())}."
 
 
 def _show(table: "pd.DataFrame") -> None:

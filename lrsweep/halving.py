@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.binding import SEED
-from lrsweep.lanes import Plan
+from lrsweep.lanes import Plan, one_by_one
 from lrsweep.objective import LOSS, Objective
 from lrsweep.schedule import Run
 from lrsweep.status import Status
@@ -74,7 +74,7 @@ def in_step(plan: Plan, halving: Halving) -> Plan:
     """The plan with turns short enough to end at every update at which settings are dropped."""
     if all((step + 1) % plan.layout.turn == 0 for step in halving.at):
         return plan
-    return plan._replace(layout=plan.layout._replace(turn=1, one_kernel=False))
+    return one_by_one(plan)
 
 
 def halve(runs: Sequence[Run], trials: pd.DataFrame, objective: Objective, halving: Halving) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from jax import lax
 from jax.sharding import SingleDeviceSharding
 
+from lrsweep.diagnosis import diagnose
 from lrsweep.groups import Group
 from lrsweep.lanes_last import vmap_last
 from lrsweep.memory import available_bytes, needed_bytes, show_bytes
@@ -112,7 +113,12 @@ def run_blocks(
 
         def go_on(row: Mapping[str, Any], state: State) -> tuple[State, Outcome]:
             state = run_trial(program, row, given, limits, with_keys(state, sort.kinds), pauses, layout)
-            return as_numbers(state), outcome_of(state.watch, state.moving.promised, limits)
+            outcome = outcome_of(state.watch, state.moving.promised, limits)
+            if program.diagnoses:
+                moving = state.moving
+                found = diagnose(program.loss_on(row, given.data), moving.params, moving.overshot)
+                outcome = outcome._replace(diagnosis=found)
+            return as_numbers(state), outcome
 
         state = lax.cond(state.k < 0, start, lambda: state)
         side_by_side = vmap_last if layout.lanes_last else jax.vmap
@@ -286,6 +292,11 @@ def _compile(task: Task, plan: Plan, records: int, device: Any) -> tuple[Plan, j
             raise
         plan = plan._replace(layout=plan.layout._replace(one_kernel=False))
         return _compile(task, plan, records, device)
+
+
+def one_by_one(plan: Plan) -> Plan:
+    """The plan with turns of one update each."""
+    return plan._replace(layout=plan.layout._replace(turn=1, one_kernel=False))
 
 
 def too_large(needed: int) -> str:

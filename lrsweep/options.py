@@ -58,4 +58,5 @@ Out = Annotated[
         metavar="FILE", help="Write the table of trials (.csv, .parquet), and beside it what made it (.json)."
     ),
 ]
+Diagnose = Annotated[bool, typer.Option("--diagnose", help="Say why each trial ended as it did.")]
 X64 = Annotated[bool, typer.Option("--x64", help="Compute in 64-bit floating point.")]

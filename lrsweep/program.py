@@ -45,6 +45,7 @@ class Program(NamedTuple):
         batch_size: How many examples an update sees, or None for all.
         metrics: The metrics' names and functions.
         best_by: What decides the best update: the loss, or a metric.
+        diagnoses: Whether to say of a trial why it ended as it did.
     """
 
     loss: Callable[..., Any]
@@ -55,6 +56,7 @@ class Program(NamedTuple):
     batch_size: int | None = None
     metrics: tuple[tuple[str, Callable[..., Any]], ...] = ()
     best_by: str = LOSS
+    diagnoses: bool = False
 
     @property
     def sees_loss(self) -> bool:

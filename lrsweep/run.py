@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.binding import OPTIMIZER, bind
+from lrsweep.causes import DIAGNOSIS, add_diagnosis
 from lrsweep.checks import check_leaves, check_program
 from lrsweep.columns import check_trials
 from lrsweep.groups import Group, check_static, cut, optimizers_of
 from lrsweep.halving import Halving, check_halving, halve, in_step
-from lrsweep.lanes import Task, choose_plan, fit_plan
+from lrsweep.lanes import Task, choose_plan, fit_plan, one_by_one
 from lrsweep.objective import Objective
 from lrsweep.optimizers import Factory
 from lrsweep.program import given_by, make_program
@@ -27,6 +28,7 @@ from lrsweep.replay import Replay, again, replay
 from lrsweep.schedule import Run
 from lrsweep.status import Stopping, gap
 from lrsweep.table import check_names, result_table
+from lrsweep.theory import starts_of
 from lrsweep.turns import Layout
 from lrsweep.watch import Limits
 
@@ -82,6 +84,7 @@ def sweep(
     evaluate_every: int | None = None,
     record_every: int | None = None,
     halving: Halving | None = None,
+    diagnose: bool = False,
     block_width: int | None = None,
     layout: Layout | None = None,
 ) -> Sweep:
@@ -109,6 +112,14 @@ def sweep(
         record_every: Record the loss at every such update, a multiple of `evaluate_every`, or None for no curves.
             Memory for them grows with ``trials * steps / record_every``.
         halving: At which updates the worse part of the settings is dropped; None for no such. See `Halving`.
+        diagnose: Whether to say why each trial ended as it did. Adds columns of float64: `sharpness_start` and
+            `sharpness_end`, the largest eigenvalue of the Hessian of the loss over all the data (see
+            `lrsweep.sharpness`), with the end's residual, `sharpness_residual`, and the least eigenvalue there,
+            `least_eigenvalue_end`; `stability`, the learning rate over the largest that theory allows where the trial
+            started (above 1 it must leave; NaN where there is no theory, see `critical_learning_rate`); `overshoot`,
+            the share of its updates that landed beyond the valley's floor, where the next gradient points back along
+            them; `final_gradient_norm`; and `cause`, one word (str), by the rule of `lrsweep.causes.causes`. Costs
+            about as much as a hundred updates per trial, and trials then wait for those beside them.
         block_width: How many trials run side by side, 1 or more; chosen by the number of trials and the memory there
             is where it is left out. At one width a row gives the same bits whatever the other rows hold.
         layout: How the loop of a trial is laid out for the machine; chosen where it is left out. See `Layout`.
@@ -139,18 +150,20 @@ def sweep(
     if not isinstance(stopping, Stopping):
         raise TypeError(f"stopping must be a lrsweep.Stopping, not a {type(stopping).__name__}")
     check_trials(trials)
-    check_names(trials.columns, objective.metrics)
+    check_names(trials.columns, objective.metrics, DIAGNOSIS if diagnose else ())
     limits = _limits(objective, stopping, steps, evaluate_every, record_every)
     if halving is not None:
         check_halving(halving, limits.steps)
     width = None if block_width is None else _count("block_width", block_width)
     optimizers = optimizer if isinstance(optimizer, Mapping) else {None: optimizer}
-    tasks = _tasks(objective, optimizers, trials, check_static(static, trials), limits)
+    tasks = _tasks(objective, optimizers, trials, check_static(static, trials), limits, diagnose=diagnose)
 
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
     records = 0 if record_every is None else limits.steps // limits.record_every + 1
     # All of them before the first runs, so that what does not fit costs no results.
     plans = [choose_plan(task, width, layout) for task in tasks]
+    if diagnose:
+        plans = [one_by_one(plan) for plan in plans]
     if halving is not None:
         plans = [in_step(plan, halving) for plan in plans]
     fitted = [fit_plan(task, plan, records, exact=width is not None) for task, plan in zip(tasks, plans, strict=True)]
@@ -163,6 +176,7 @@ def sweep(
             halve(runs, trials, objective, halving)
         done = [run.run().done() for run in runs]
     del runs
+    starts = [starts_of(task.program, task.group, task.given) for task in tasks] if diagnose else []
     seconds = time.perf_counter() - clock
 
     made = provenance_of(
@@ -176,14 +190,19 @@ def sweep(
     made |= {"started": started.isoformat(timespec="seconds"), "seconds": round(seconds, 3)}
     outcome = _in_order(tasks, [part.outcome for part in done])
     recorded = None if record_every is None else _in_order(tasks, [part.curves for part in done])
+    at_start = _in_order(tasks, starts) if diagnose else None
     groups = [again(task, part) for task, part in zip(tasks, done, strict=True)]
     del done, tasks
     # Shares its memory with the caller's until one of the two is changed.
     kept = trials.copy(deep=False)
     _warn_below_minimum(objective, outcome.best_loss)
     columns = outcome._asdict()
+    diagnosis = columns.pop("diagnosis")
     del outcome
     table = result_table(trials, columns, objective.minimum, metrics=list(objective.metrics), best_by=objective.best_by)
+    if at_start is not None:
+        batches = objective.batch_size is not None
+        table = add_diagnosis(table, diagnosis, *at_start, batches=batches, minimum=objective.minimum)
     curves = None
     if recorded is not None:
         updates = pd.RangeIndex(0, records * limits.record_every, limits.record_every, name="step")
@@ -211,6 +230,8 @@ def _tasks(
     trials: pd.DataFrame,
     static: list[str],
     limits: Limits,
+    *,
+    diagnose: bool,
 ) -> list[Task]:
     """What is to be run, group by group, once all that can be checked has been."""
     names = [None] if None in optimizers else optimizers_of(trials, optimizers)
@@ -222,6 +243,7 @@ def _tasks(
     shapes, programs = jax.eval_shape(lambda: given_by(objective)), []
     for group in groups:
         program = make_program(objective, optimizers[group.optimizer], group.binding, group.static)
+        program = program._replace(diagnoses=diagnose)
         row = {name: jax.ShapeDtypeStruct((), column.dtype, weak_type=True) for name, column in group.values.items()}
         sample = {name: column[0].item() for name, column in group.values.items()}
         check_program(objective, program, shapes, row, sample)

@@ -168,7 +168,9 @@ class Run:
         if until is not None:
             pauses = Pauses(until + 1, self.plan.width)
         else:
-            pauses = NEVER_PAUSE if alone else pauses_of(self.plan.layout, self.task.limits.steps, call.used)
+            # To measure where trials have ended is worth waiting until all have.
+            whole = alone or self.task.program.diagnoses
+            pauses = NEVER_PAUSE if whole else pauses_of(self.plan.layout, self.task.limits.steps, call.used)
         arguments = mine, keys, call.used, states, self._given[device], self.task.limits, pauses
         self._running[device] = _Running(call, *dispatch(self._programs[device], *arguments))
 

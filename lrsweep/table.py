@@ -84,7 +84,7 @@ def best_by_of(table: pd.DataFrame) -> str:
     return decided[0] if decided else LOSS
 
 
-def check_names(columns: Iterable[str], metrics: Iterable[str] = ()) -> None:
+def check_names(columns: Iterable[str], metrics: Iterable[str] = (), more: Iterable[str] = ()) -> None:
     """Refuses a trials table whose columns would collide with the result's.
 
     Raises:
@@ -93,7 +93,7 @@ def check_names(columns: Iterable[str], metrics: Iterable[str] = ()) -> None:
     Example:
         >>> check_names(["learning_rate", "seed"])
     """
-    ours = {*RESULT_DTYPES, INDEX, BEST_BY, *(column(name) for name in metrics for column in (final, at_best))}
+    ours = {*RESULT_DTYPES, INDEX, BEST_BY, *more, *(column(name) for name in metrics for column in (final, at_best))}
     for name in columns:
         if name in ours:
             raise ValueError(f"column {name!r} of the trials is named like one of the result's own: rename or drop it")

@@ -126,14 +126,17 @@ def at_start(
     found = pd.DataFrame({"sharpness_start": np.nan, "theory": np.nan}, index=trials.index)
     given = given_by(objective)
     for group in cut(trials, {None: binding}, list(static)):
-        rows = np.asarray(group.rows)
         program = make_program(objective, optimizer, group.binding, group.static)
-        theories = _theories(optimizer, group)
-        sharp, seen = _measure(program, group, given, theories)
-        threshold = np.array([np.nan if theory is None else theory.threshold for theory in theories])
-        found.iloc[rows, 0] = sharp
-        found.iloc[rows, 1] = np.divide(threshold, seen, out=np.full(len(rows), np.nan), where=seen > 0)
+        found.iloc[np.asarray(group.rows)] = np.column_stack(starts_of(program, group, given))
     return found
+
+
+def starts_of(program: Program, group: Group, given: Given) -> tuple[np.ndarray, np.ndarray]:
+    """The same of a group's trials: ``[row] float64``, the sharpness, and the learning rate that theory allows."""
+    theories = _theories(program.optimizer, group)
+    sharp, seen = _measure(program, group, given, theories)
+    threshold = np.array([np.nan if theory is None else theory.threshold for theory in theories])
+    return sharp, np.divide(threshold, seen, out=np.full(len(sharp), np.nan), where=seen > 0)
 
 
 def _theories(optimizer: Factory, group: Group) -> list[Theory | None]:

@@ -16,12 +16,18 @@ from lrsweep.watch import Limits, Measured, Watch, first_watch, late_of, note_be
 
 
 class Moving(NamedTuple):
-    """What an update changes; `promised` adds up the changes of the loss that the gradient promised, at the end."""
+    """What an update changes; `promised` adds up the changes of the loss that the gradient promised, at the end.
+
+    Where trials are diagnosed, `last` is the update before, and `overshot` counts those after which the gradient
+    pointed back along them.
+    """
 
     params: Any
     optimizer: Any
     batches: Any
     promised: Any
+    last: Any = None
+    overshot: Any = None
 
 
 class State(NamedTuple):
@@ -48,6 +54,8 @@ def start_trial(program: Program, row: Mapping[str, Any], seed: Any, given: Give
     loss = jax.eval_shape(program.loss_on(row, given.data), params)
     metrics = jax.eval_shape(lambda: program.measure_all(row, params, given))
     moving = Moving(params, optimizer, program.open_stream(seed, given), jnp.zeros((), loss.dtype))
+    if program.diagnoses:
+        moving = moving._replace(last=jax.tree.map(jnp.zeros_like, params), overshot=jnp.int32(0))
     curve = jnp.full(records, jnp.nan, loss.dtype) if records else None
     return State(jnp.int32(0), moving, first_watch(loss, metrics), curve)
 
@@ -87,7 +95,15 @@ def run_trial(
         k, moving, watch, curve = state
         after, loss, finite = updates[True](k, moving)
         measured = measure(program, row, k, moving.params, loss, finite, watch.going, given, limits)
+        was_going = watch.going
         watch, curve = _look(program, k, watch, curve, measured, limits)
+        if program.diagnoses:
+            # It stays where it ended, to be measured there.
+            after = after._replace(
+                params=where(watch.going, after.params, moving.params),
+                last=where(watch.going, after.last, moving.last),
+                overshot=where(was_going, after.overshot, moving.overshot),
+            )
         return State(k + 1, after, watch, curve)
 
     def take_several(state: State) -> State:
@@ -157,7 +173,10 @@ def update(
     if promising:
         counts = (k >= late_of(limits.steps)) & (k < limits.steps)
         promised += jnp.where(counts, abs(optax.tree.vdot(grads, updates)), 0).astype(promised.dtype)
-    return Moving(params, optimizer_state, batches, promised), loss, _all_finite(moving.params)
+    after = Moving(params, optimizer_state, batches, promised)
+    if program.diagnoses:
+        after = after._replace(last=updates, overshot=moving.overshot + (optax.tree.vdot(grads, moving.last) > 0))
+    return after, loss, _all_finite(moving.params)
 
 
 def is_small(program: Program, row: Mapping[str, Any], given: Given, limits: Limits) -> bool:

@@ -36,7 +36,8 @@ class Outcome(NamedTuple):
     """What became of a trial: scalars here, ``[trial]`` once many have run.
 
     `status` is a `Status`; `steps`, `converged_at`, `diverged_at` and `best_at` are int32 in updates, with `NEVER`
-    where there is none; the losses are in the loss's dtype, the metrics in their own.
+    where there is none; the losses are in the loss's dtype, the metrics in their own. `diagnosis` is a `Diagnosis`, or
+    None where none was asked for.
     """
 
     status: Any
@@ -49,6 +50,7 @@ class Outcome(NamedTuple):
     best_at: Any
     final_metrics: tuple[Any, ...]
     best_metrics: tuple[Any, ...]
+    diagnosis: Any = None
 
 
 class Measured(NamedTuple):
