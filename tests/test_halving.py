@@ -7,6 +7,7 @@ import optax
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
+from sklearn.datasets import load_diabetes
 
 import lrsweep
 from tests.test_lanes import RESULTS, network, regression
@@ -93,6 +94,20 @@ def test_one_setting_is_never_dropped_and_what_has_ended_is_not() -> None:
         lrsweep.problems.line(), optax.sgd, trials, block_width=4, layout=lrsweep.Layout(), halving=lrsweep.Halving([5])
     )
     assert_frame_equal(halved.table, plain.table, check_exact=True)
+
+
+def test_the_best_of_a_grid_is_found_with_a_sixth_of_its_updates() -> None:
+    data: Any = load_diabetes(scaled=False)
+    features = (data.data - data.data.mean(axis=0)) / data.data.std(axis=0)
+    objective = lrsweep.problems.linear_regression(features, data.target)
+    trials = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-4, 1, 64), seed=range(8))
+    whole, halved = (
+        lrsweep.sweep(objective, optax.sgd, trials, steps=800, stopping=TO_THE_END, halving=halving).table
+        for halving in (None, lrsweep.Halving([25, 50, 100, 200, 400]))
+    )
+    best, found = lrsweep.best_setting(whole), lrsweep.best_setting(halved)
+    assert found["learning_rate"] == best["learning_rate"]
+    assert halved["steps"].sum() < whole["steps"].sum() / 6
 
 
 @pytest.mark.parametrize(
