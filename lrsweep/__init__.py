@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from lrsweep.axes import log_grid as log_grid
     from lrsweep.csv_file import regression_from_csv as regression_from_csv
     from lrsweep.objective import Objective as Objective
+    from lrsweep.refinement import Refinement as Refinement
+    from lrsweep.refinement import refine as refine
     from lrsweep.replay import Replay as Replay
     from lrsweep.run import Sweep as Sweep
     from lrsweep.run import sweep as sweep
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Layout": "turns",
     "Objective": "objective",
+    "Refinement": "refinement",
     "Replay": "replay",
     "Stopping": "status",
     "Sweep": "run",
@@ -35,6 +38,7 @@ _HOMES = {
     "optimizers": None,
     "problems": None,
     "read_table": "table",
+    "refine": "refinement",
     "regression_from_csv": "csv_file",
     "summarize": "summary",
     "sweep": "run",

@@ -46,6 +46,7 @@ ORDER = [
     "provenance",
     "run",
     "summary",
+    "refinement",
     "advice",
     "screen",
     "csv_file",
