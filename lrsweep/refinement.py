@@ -72,10 +72,12 @@ def refine(
       be equally fast; the final loss then decides, which for one seed is measured at the same update for all of these.
       The answer is as fine as `width` asks, but for other seeds it may be another one among the equally fast.
     - Around the edge, they lie between the least learning rate at which a trial of any seed diverged, and the next
-      smaller one, so that up to it no trial diverged. What lies beyond the least that diverges is not looked at.
+      smaller one, the answer: up to it no trial diverged. What lies beyond the least that diverges is not looked at.
+      Just above the critical learning rate trials diverge slowly, so that with few `steps` the edge lies above it.
     - Where the answer is at an end of the grid, the round goes on outward by the ratio of the last two there.
 
-    A zoom takes one valley for the whole: where the coarse grid has its best in another, it refines that one.
+    A zoom looks around the best of the coarse grid, and does not see a better one in a gap of it elsewhere: where the
+    speed rises and falls several times (with momentum, say) start from a finer grid.
 
     Args:
         objective: See `sweep`.
@@ -108,15 +110,14 @@ def refine(
         >>> import optax
         >>> trials = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-4, 1, 25))
         >>> refined = lrsweep.refine(lrsweep.problems.line(), optax.sgd, trials)
-        >>> refined.found.round(3)
-           learning_rate    low   high
-        0          0.227  0.227  0.228
-        >>> len(refined.table), refined.table["round"].max()
-        (49, 3)
-        >>> edge = lrsweep.refine(lrsweep.problems.line(), optax.sgd, trials, around="edge")
-        >>> edge.found.round(3)
-           learning_rate    low   high
-        0          0.253  0.253  0.255
+        >>> refined.found
+           learning_rate    low    high
+        0         0.2267  0.226  0.2275
+        >>> refined.table.groupby("round").size().tolist()
+        [25, 8, 8, 8]
+        >>> lrsweep.refine(lrsweep.problems.line(), optax.sgd, trials, around="edge").found
+           learning_rate     low   high
+        0         0.2548  0.2548  0.256
     """
     if around not in (BEST, EDGE):
         raise ValueError("around: " + unknown("place", str(around), [BEST, EDGE]))

@@ -135,7 +135,7 @@ def test_every_public_function_has_an_example_that_is_run() -> None:
         getattr(lrsweep.problems, name) for name in ("line", "linear_regression", "quadratic", "rosenbrock", "valleys")
     ]
     public += [lrsweep.optimizers.gauss_seidel, lrsweep.optimizers.by_name, lrsweep.optimizers.names]
-    without = {"Replay", "Sweep", "problems", "optimizers", "read_table"}  # shown where they are used
+    without = {"Refinement", "Replay", "Sweep", "problems", "optimizers", "read_table"}  # shown where they are used
     for thing in public:
         name = thing.__name__.rpartition(".")[2]
         assert name in without or ">>>" in thing.__doc__, name
