@@ -12,9 +12,9 @@ the tangent kernel, and the sharpness of the loss at its minimum. Starts are nor
 a scale of u and v is one of the learning rate, and nothing else in the model changes with it.
 
 The stopping rule's defaults suffice: the highest peak is 230,000 times the first loss, and divergence begins at a
-million. The lower a trial starts the more times that is, for at 3.9 the peak itself is 270 to 470 from all of them: from
-a first loss below 0.0005 it could count as divergence, and `Stopping(divergence=float("inf"))` would be the rule to
-take.
+million. The lower a trial starts the more times that is, for at 3.9 the peak itself is 270 to 470 from all of them:
+from a first loss below 0.0005 it could count as divergence, and `Stopping(divergence=float("inf"))` would be the rule
+to take.
 
 Run `python experiments/catapult.py`: some ten seconds. It exits with 1 where the claim does not hold in its own
 numbers.

@@ -66,6 +66,8 @@ def lay_out(summary: pd.DataFrame, *, room: int | None, best_by: str = LOSS) -> 
     """
     shown = rank(summary, best_by).head(SHOWN_OF_MANY) if len(summary) > MOST_SHOWN else summary
     cells = {name: [_show(name, value) for value in shown[name]] for name in shown.columns}
+    if LEARNING_RATE in cells:
+        cells[LEARNING_RATE] = _apart(shown[LEARNING_RATE])
     headers = {name: name.replace("median_", "median ") for name in cells}
     widths = _widths(cells, headers, room)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, width=_total(widths))
@@ -89,6 +91,16 @@ def _widths(cells: dict[str, list[str]], headers: dict[str, str], room: int | No
 
 def _total(widths: dict[str, int]) -> int:
     return sum(widths.values()) + _BETWEEN * (len(widths) - 1)
+
+
+def _apart(rates: pd.Series) -> list[str]:
+    """Learning rates with as many digits as it takes to tell them apart, four or more."""
+    shown: list[str] = []
+    for digits in range(4, 13):
+        shown = ["-" if pd.isna(rate) else f"{rate:.{digits}g}" for rate in rates]
+        if len(set(shown)) == rates.nunique(dropna=False):
+            break
+    return shown
 
 
 def _show(name: Any, value: Any) -> str:

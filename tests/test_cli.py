@@ -244,6 +244,15 @@ def test_a_zoom_into_the_edge_leaves_all_rounds_and_what_made_them(run: Run, fol
     assert said.out.endswith("Wrote 66 trials to zoom.csv, and what made them to zoom.json.\n")
 
 
+def test_learning_rates_that_differ_are_shown_apart(run: Run) -> None:
+    said = run("refine", "--learning-rate", "0.2,0.25", "--width", "1.0001", "--rounds", "9")
+    *table, _, answer = said.out.splitlines()
+    rates = [line.split()[0] for line in table[2:]]
+    assert len(set(rates)) == len(rates) == 9
+    low, high = map(float, re.findall(r"between (\S+) and (\S+)\.$", answer)[0])
+    assert 1 < high / low < 1.0001 + 1e-5
+
+
 SENTENCES = {
     "too few rounds": ("--rounds 0", "25 trials found it between .* Give more rounds to narrow it down.$"),
     "a grid that ends below": ("--learning-rate 0.01,0.02 --rounds 0", "but 0.02 is the largest tried, and a larger "),
