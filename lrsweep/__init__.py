@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from lrsweep.curvature import sharpness as sharpness
     from lrsweep.halving import Halving as Halving
     from lrsweep.objective import Objective as Objective
+    from lrsweep.refinement import Refinement as Refinement
+    from lrsweep.refinement import refine as refine
     from lrsweep.replay import Replay as Replay
     from lrsweep.run import Sweep as Sweep
     from lrsweep.run import sweep as sweep
@@ -29,6 +31,7 @@ _HOMES = {
     "Halving": "halving",
     "Layout": "turns",
     "Objective": "objective",
+    "Refinement": "refinement",
     "Replay": "replay",
     "Stopping": "status",
     "Sweep": "run",
@@ -40,6 +43,7 @@ _HOMES = {
     "optimizers": None,
     "problems": None,
     "read_table": "table",
+    "refine": "refinement",
     "regression_from_csv": "csv_file",
     "sharpness": "curvature",
     "summarize": "summary",

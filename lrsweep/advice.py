@@ -1,12 +1,14 @@
 """The answer in a sentence: which learning rate to use and why, and which ones to stay clear of."""
 
+import math
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lrsweep.summary import LEARNING_RATE, rank
-from lrsweep.table import RESULT_DTYPES, best_by_of, final
+from lrsweep.refinement import EDGE, ROUND, Refinement
+from lrsweep.summary import LEARNING_RATE, rank, summarize
+from lrsweep.table import best_by_of, final
 
 
 def advise(summary: pd.DataFrame, table: pd.DataFrame) -> str:
@@ -24,12 +26,82 @@ def advise(summary: pd.DataFrame, table: pd.DataFrame) -> str:
     best_by = best_by_of(table)
     best = rank(summary, best_by).iloc[0]
     names = list(summary.columns[: summary.columns.get_loc("trials")])
-    # What the best one's optimizer does not take is missing in its row.
-    there = [name for name in names if pd.notna(best[name])]
-    setting = ", ".join(f"{name} {_value(best[name])}" for name in there) or "these settings"
+    setting = _called(best, names) or "these settings"
     if best["converged"] == 0:
         return f"{_none_converged(best, best_by, setting, table)} {_edges(summary, best, names)}".strip()
     return f"Use {setting}: {_how_it_converged(best)}. {_edges(summary, best, names)}".strip()
+
+
+def conclude(refined: Refinement) -> str:
+    """What to take from a zoom.
+
+    Args:
+        refined: What `refine` gives.
+
+    Example:
+        >>> import optax
+        >>> trials = lrsweep.grid(learning_rate=[1.0, 0.1, 0.01])
+        >>> conclude(lrsweep.refine(lrsweep.problems.line(), optax.sgd, trials))
+        'Use learning_rate 0.225: it converged after 22 updates; 27 trials in 3 rounds found it between 0.221 and 0.229.
+        Give more rounds to narrow it down.'
+    """
+    table, asked = refined.table, refined.provenance["refine"]
+    # Digits enough to tell the two that enclose the answer apart.
+    digits = max(4, 2 - math.floor(math.log10(asked["width"] - 1)))
+    last = int(table[ROUND].max())
+    rounds = "" if last == 0 else f" in {last} round{'s' if last > 1 else ''}"
+    trials = f"{len(table):,} trials{rounds}"
+    if asked["around"] == EDGE:
+        answer = refined.found.iloc[refined.found[LEARNING_RATE].fillna(0).argmax()]
+        told = _edge(answer, refined.found, trials, digits)
+    else:
+        summary, best_by = summarize(table), best_by_of(table)
+        best = rank(summary, best_by).iloc[0]
+        names = list(summary.columns[: summary.columns.get_loc("trials")])
+        if best["diverged"] == 1 or pd.isna(best[LEARNING_RATE]):
+            return advise(summary, table)
+        answer = refined.found[_alike(refined.found, best, names)].iloc[0]
+        setting = _called(best, names, digits)
+        if best["converged"] == 0:
+            lead, what = _none_converged(best, best_by, setting, table), "that learning_rate"
+        else:
+            lead, what = f"Use {setting}: {_how_it_converged(best)};", "it"
+        told = f"{lead} {trials} found {_place(answer, what, digits)}"
+    wide = answer["high"] / answer["low"] > asked["width"]
+    return f"{told} Give more rounds to narrow it down." if wide else told
+
+
+def _place(answer: pd.Series, what: str, digits: int) -> str:
+    rate, low, high = (_number(answer[name], digits) for name in (LEARNING_RATE, "low", "high"))
+    if pd.isna(answer["low"]):
+        return f"none that is better, but {rate} is the smallest tried, and a smaller one may be."
+    if pd.isna(answer["high"]):
+        return f"none that is better, but {rate} is the largest tried, and a larger one may be."
+    return f"{what} between {low} and {high}."
+
+
+def _edge(answer: pd.Series, found: pd.DataFrame, trials: str, digits: int) -> str:
+    setting = _called(answer, list(found.columns[: found.columns.get_loc(LEARNING_RATE)]))
+    lead = f"The largest learning rates are those of {setting}: " if len(found) > 1 else ""
+    low, high = (_number(answer[name], digits) for name in ("low", "high"))
+    if pd.isna(answer["low"]):
+        told = f"trials diverged at every learning_rate tried, down to {high}; try smaller ones."
+    elif pd.isna(answer["high"]):
+        told = f"no trial diverged up to learning_rate {low}, the largest tried."
+    else:
+        told = f"no trial diverged up to learning_rate {low}, and some did at {high}; {trials} found it."
+    return lead + (told if lead else told[0].upper() + told[1:])
+
+
+def tell_causes(table: pd.DataFrame) -> str:
+    """Why the trials of a diagnosed table ended as they did, the most frequent cause first.
+
+    Example:
+        >>> tell_causes(pd.DataFrame({"cause": ["too small", "converged", "too small"]}))
+        'Why: 2 too small, 1 converged.'
+    """
+    counts = table["cause"].value_counts()
+    return f"Why: {', '.join(f'{count:,} {cause}' for cause, count in counts.items())}."
 
 
 def _how_it_converged(best: pd.Series) -> str:
@@ -55,18 +127,16 @@ def _none_converged(best: pd.Series, best_by: str, setting: str, table: pd.DataF
         "oscillating": "Most trials bounced without improving: try smaller learning rates.",
         "diverged": "Most trials diverged: try smaller learning rates.",
     }
-    counts = table["status"].value_counts().reindex(RESULT_DTYPES["status"].categories)
+    counts = table["status"].value_counts().reindex(ends)
     return f"{lead} {ends[str(counts.idxmax())]}"
 
 
 def _edges(summary: pd.DataFrame, best: pd.Series, names: list[str]) -> str:
-    if LEARNING_RATE not in names:
+    if LEARNING_RATE not in names or pd.isna(best[LEARNING_RATE]):
         return ""
     # What a learning rate does depends on the other settings: those of the best one count.
     others = [name for name in names if name != LEARNING_RATE]
-    same = [(summary[name] == best[name]) | (summary[name].isna() & pd.isna(best[name])) for name in others]
-    alike = np.all(same, axis=0) if others else slice(None)
-    rates = summary.loc[alike].groupby(LEARNING_RATE)["diverged"].max()
+    rates = summary[_alike(summary, best, others)].groupby(LEARNING_RATE)["diverged"].max()
     bad = rates[rates > 0].index
     if len(bad) == len(rates):
         return "Trials diverged at every learning rate tried." if best["diverged"] < 1 else ""
@@ -80,6 +150,17 @@ def _edges(summary: pd.DataFrame, best: pd.Series, names: list[str]) -> str:
     return f"{told}."
 
 
+def _alike(rows: pd.DataFrame, best: pd.Series, names: list[str]) -> np.ndarray:
+    """[row] bool, which rows have what the best one has in some columns, or lack it as it does."""
+    same = [(rows[name] == best[name]) | (rows[name].isna() & pd.isna(best[name])) for name in names]
+    return np.all(same, axis=0) if same else np.ones(len(rows), bool)
+
+
+def _called(best: pd.Series, names: list[str], digits: int = 4) -> str:
+    # What the best one's optimizer does not take is missing in its row.
+    return ", ".join(f"{name} {_value(best[name], digits)}" for name in names if pd.notna(best[name]))
+
+
 def _rates(bad: pd.Index, tried: pd.Index) -> str:
     if len(bad) > 1 and bad.equals(tried[tried >= bad.min()]):
         return f"{_number(bad.min())} and above"
@@ -87,9 +168,11 @@ def _rates(bad: pd.Index, tried: pd.Index) -> str:
     return ", ".join(shown) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
 
 
-def _value(value: Any) -> str:
-    return value if isinstance(value, str) else str(value) if isinstance(value, bool | np.bool_) else _number(value)
+def _value(value: Any, digits: int) -> str:
+    if isinstance(value, str | bool | np.bool_):
+        return str(value)
+    return _number(value, digits)
 
 
-def _number(value: float) -> str:
-    return f"{value:.4g}"
+def _number(value: float, digits: int = 4) -> str:
+    return f"{value:.{digits}g}"

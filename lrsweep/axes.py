@@ -68,12 +68,22 @@ def log_grid(low: float, high: float, count: int) -> np.ndarray:
         raise ValueError(f"the ends {low:g} and {high:g} of a logarithmic axis must be finite numbers above 0")
     if count < 1 or (count == 1 and low != high):
         raise ValueError(f"{count} values do not reach from {low:g} to {high:g}: take 2 or more")
-    spaced = _rounded(np.geomspace(low, high, count), digits=12)
+    spaced = round_to(np.geomspace(low, high, count), digits=12)
     spaced[0], spaced[-1] = low, high
     return spaced
 
 
-def _rounded(values: np.ndarray, digits: int) -> np.ndarray:
+def round_to(values: np.ndarray, digits: int) -> np.ndarray:
+    """Rounds numbers to a number of significant digits, each to the double that its decimal text stands for.
+
+    Args:
+        values: [value] float64, one or more, each above 0.
+        digits: How many digits.
+
+    Example:
+        >>> round_to(np.array([0.12345, 678.9]), digits=3).tolist()
+        [0.123, 679.0]
+    """
     places = digits - 1 - np.floor(np.log10(values)).astype(int)
     if places.min() < 0 or places.max() > 22:
         return np.array([float(f"{value:.{digits}g}") for value in values])

@@ -19,13 +19,16 @@ from lrsweep.options import (
     DEFAULT_SEEDS,
     WIDE_AXIS,
     X64,
+    Around,
     BatchSize,
+    CoarseGrid,
     Diagnose,
     LearningRate,
     Objective,
     Optimizer,
     Out,
     Raw,
+    Rounds,
     Seeds,
     Set,
     Static,
@@ -33,6 +36,7 @@ from lrsweep.options import (
     Target,
     Tolerance,
     Trials,
+    Width,
 )
 from lrsweep.start_up import cache_folder, set_up_jax, shrink
 
@@ -76,20 +80,20 @@ def run(
 ) -> None:
     """Sweep learning rates over an objective, and say which one to take."""
     _begin(x64=x64)
-    from lrsweep.binding import OPTIMIZER
+    from lrsweep.advice import advise, tell_causes
     from lrsweep.run import sweep
     from lrsweep.search import read_optimizers
     from lrsweep.status import Stopping
+    from lrsweep.summary import summarize
 
     path = None if out is None else _check_out(out, inputs=[objective.rpartition(":")[0] or objective, trials])
     stopping = Stopping(tolerance=tolerance)
     factories = read_optimizers(optimizer)
     loaded = _load(objective, target=target, raw=raw, batch_size=batch_size)
     rows = _read_rows(factories, objective, trials=trials, learning_rate=learning_rate, settings=set_, seeds=seeds)
-    several = len(factories) > 1 or OPTIMIZER in rows
     result = sweep(
         loaded,
-        factories if several else next(iter(factories.values())),
+        _optimizer(factories, rows),
         rows,
         steps=steps,
         stopping=stopping,
@@ -98,11 +102,67 @@ def run(
     )
     if path is not None:
         _write(result.table, result.provenance, path)
-    _show(result.table)
-    if diagnose:
-        print(_tell_causes(result.table))
+    summary = summarize(result.table)
+    answer = advise(summary, result.table)
+    _show(summary, result.table, f"{tell_causes(result.table)}\n{answer}" if diagnose else answer, path)
+
+
+@app.command(name="refine")
+def refine_(
+    objective: Objective = "line",
+    target: Target = None,
+    raw: Raw = False,
+    optimizer: Optimizer = "sgd",
+    learning_rate: CoarseGrid = None,
+    around: Around = "best",
+    rounds: Rounds = 3,
+    width: Width = 1.01,
+    set_: Set = None,
+    static: Static = None,
+    seeds: Seeds = None,
+    steps: Steps = 1000,
+    batch_size: BatchSize = None,
+    tolerance: Tolerance = 1e-4,
+    trials: Trials = None,
+    out: Out = None,
+    x64: X64 = False,
+) -> None:
+    """Zoom into the best learning rate, or into the one at which trials diverge."""
+    _begin(x64=x64)
+    from lrsweep.advice import conclude
+    from lrsweep.refinement import refine
+    from lrsweep.screen import near
+    from lrsweep.search import read_optimizers
+    from lrsweep.status import Stopping
+    from lrsweep.summary import summarize
+
+    path = None if out is None else _check_out(out, inputs=[objective.rpartition(":")[0] or objective, trials])
+    stopping = Stopping(tolerance=tolerance)
+    factories = read_optimizers(optimizer)
+    loaded = _load(objective, target=target, raw=raw, batch_size=batch_size)
+    rows = _read_rows(
+        factories,
+        objective,
+        trials=trials,
+        learning_rate=learning_rate,
+        settings=set_,
+        seeds=seeds,
+        default_rates=WIDE_AXIS,
+    )
+    result = refine(
+        loaded,
+        _optimizer(factories, rows),
+        rows,
+        around=around,  # pyright: ignore[reportArgumentType]
+        rounds=rounds,
+        width=width,
+        steps=steps,
+        stopping=stopping,
+        static=static or (),
+    )
     if path is not None:
-        print(f"Wrote {len(result.table):,} trials to {path}, and what made them to {path.with_suffix('.json')}.")
+        _write(result.table, result.provenance, path)
+    _show(near(summarize(result.table), result.found), result.table, conclude(result), path)
 
 
 @app.command(name="list")
@@ -167,6 +227,7 @@ def _read_rows(
     learning_rate: str | None,
     settings: list[str] | None,
     seeds: int | None,
+    default_rates: str | None = None,
 ) -> "pd.DataFrame":
     """The trials that a command's options ask for."""
     from lrsweep.loading import ready_made
@@ -181,10 +242,17 @@ def _read_rows(
     return make_trials(
         factories,
         learning_rate=learning_rate,
-        default_rates=ARTICLE_AXIS if objective == "line" else WIDE_AXIS,
+        default_rates=default_rates or (ARTICLE_AXIS if objective == "line" else WIDE_AXIS),
         settings=settings or [],
         seeds=seeds if seeds is not None or objective in ready_made() else DEFAULT_SEEDS,
     )
+
+
+def _optimizer(factories: "Mapping[str, Factory]", rows: "pd.DataFrame") -> "Factory | Mapping[str, Factory]":
+    """The only one there is, or all of them by name where the trials' column says which."""
+    from lrsweep.binding import OPTIMIZER
+
+    return factories if len(factories) > 1 or OPTIMIZER in rows else next(iter(factories.values()))
 
 
 def _refuse(message: str) -> int:
@@ -247,23 +315,18 @@ def _write(table: "pd.DataFrame", provenance: "Mapping[str, Any]", path: Path) -
     replace_file(path.with_suffix(".json"), (json.dumps(made, indent=2, ensure_ascii=False) + "\n").encode())
 
 
-def _tell_causes(table: "pd.DataFrame") -> str:
-    counts = table["cause"].value_counts()
-    return f"Why: {', '.join(f'{count:,} {cause}' for cause, count in counts.items())}."
-
-
-def _show(table: "pd.DataFrame") -> None:
+def _show(summary: "pd.DataFrame", table: "pd.DataFrame", answer: str, path: Path | None) -> None:
+    """Prints what is to be seen of a result table, what it comes to, and where it was written."""
     from rich.console import Console
 
-    from lrsweep.advice import advise
     from lrsweep.screen import lay_out
-    from lrsweep.summary import summarize
     from lrsweep.table import best_by_of
 
-    summary = summarize(table)
     # What is piped is as wide as it needs to be: only a screen has an edge.
     layout = lay_out(summary, room=Console().width if sys.stdout.isatty() else None, best_by=best_by_of(table))
     Console(width=layout.width).print(layout)
     if layout.row_count < len(summary):
         print(f"\nThese are the best {layout.row_count} of {len(summary):,} settings; --out FILE has every trial.")
-    print(f"\n{advise(summary, table)}")
+    print(f"\n{answer}")
+    if path is not None:
+        print(f"Wrote {len(table):,} trials to {path}, and what made them to {path.with_suffix('.json')}.")

@@ -24,6 +24,25 @@ LearningRate = Annotated[
         f"Left out: {ARTICLE_AXIS} for line, {WIDE_AXIS} otherwise.",
     ),
 ]
+CoarseGrid = Annotated[
+    str | None,
+    typer.Option(
+        "--learning-rate",
+        metavar="AXIS",
+        help="The grid to begin with: 0.1,0.01,0.001, or 1e-4:1:25 for 25 values evenly spaced in the logarithm. "
+        f"Left out: {WIDE_AXIS}.",
+    ),
+]
+Around = Annotated[
+    str,
+    typer.Option(
+        metavar="PLACE", help="best: the learning rate to take; edge: the largest below which no trial diverges."
+    ),
+]
+Rounds = Annotated[int, typer.Option(metavar="N", help="The most grids after the first, each finer than the last.")]
+Width = Annotated[
+    float, typer.Option(metavar="X", help="How narrow: the ratio of the two learning rates that enclose the answer.")
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=AXIS", help="One more hyperparameter, such as momentum=0,0.9. Repeatable."),

@@ -9,13 +9,43 @@ from rich.table import Table
 from rich.text import Text
 
 from lrsweep.objective import LOSS
-from lrsweep.summary import rank
+from lrsweep.summary import LEARNING_RATE, rank
 
 # More settings than this are not a table to read: the best of them are shown.
 MOST_SHOWN = 40
 SHOWN_OF_MANY = 20
 
+# So many learning rates on either side of the answer are shown where a zoom has but one.
+SHOWN_BESIDE = 4
+
 _BETWEEN = 3
+
+
+def near(summary: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a zoom's summary to show: the answer and what lies around it, or each setting's answer.
+
+    Args:
+        summary: What `summarize` gives for the table of all rounds.
+        found: What `refine` found.
+
+    Returns:
+        Where there is one setting, its rows next to the answer, learning rates ascending; otherwise one row per
+        setting, at its answer.
+
+    Example:
+        >>> found = pd.DataFrame({"learning_rate": [0.01], "low": [0.001], "high": [0.1]})
+        >>> near(lrsweep.summarize(result.table), found)["learning_rate"].tolist()
+        [0.001, 0.01, 0.1]
+    """
+    # Where all trials diverged, there is only the other side of the edge to show.
+    answers = found[LEARNING_RATE].fillna(found["high"])
+    without = summary[summary[LEARNING_RATE].isna()]
+    if len(found) == 1 and without.empty:
+        ascending = summary.sort_values(LEARNING_RATE)
+        place = int(ascending[LEARNING_RATE].searchsorted(answers[0]))
+        return ascending.iloc[max(0, place - SHOWN_BESIDE) : place + SHOWN_BESIDE + 1]
+    wanted = found.assign(**{LEARNING_RATE: answers}).drop(columns=["low", "high"])
+    return pd.concat([wanted.merge(summary, on=list(wanted.columns)), without])[list(summary.columns)]
 
 
 def lay_out(summary: pd.DataFrame, *, room: int | None, best_by: str = LOSS) -> Table:
@@ -36,6 +66,8 @@ def lay_out(summary: pd.DataFrame, *, room: int | None, best_by: str = LOSS) -> 
     """
     shown = rank(summary, best_by).head(SHOWN_OF_MANY) if len(summary) > MOST_SHOWN else summary
     cells = {name: [_show(name, value) for value in shown[name]] for name in shown.columns}
+    if LEARNING_RATE in cells:
+        cells[LEARNING_RATE] = _apart(shown[LEARNING_RATE])
     headers = {name: name.replace("median_", "median ") for name in cells}
     widths = _widths(cells, headers, room)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, width=_total(widths))
@@ -59,6 +91,16 @@ def _widths(cells: dict[str, list[str]], headers: dict[str, str], room: int | No
 
 def _total(widths: dict[str, int]) -> int:
     return sum(widths.values()) + _BETWEEN * (len(widths) - 1)
+
+
+def _apart(rates: pd.Series) -> list[str]:
+    """Learning rates with as many digits as it takes to tell them apart, four or more."""
+    shown: list[str] = []
+    for digits in range(4, 13):
+        shown = ["-" if pd.isna(rate) else f"{rate:.{digits}g}" for rate in rates]
+        if len(set(shown)) == rates.nunique(dropna=False):
+            break
+    return shown
 
 
 def _show(name: Any, value: Any) -> str:

@@ -196,6 +196,82 @@ def test_ten_thousand_rows_go_to_the_file_and_not_to_the_screen(run: Run, folder
     assert len(lrsweep.read_table(folder / "sweep.csv")) == 10_000
 
 
+def test_a_zoom_shows_the_learning_rates_around_the_best_and_says_which_to_use(run: Run) -> None:
+    said = run("refine")
+    assert (said.code, said.err) == (0, "")
+    *table, blank, answer = said.out.splitlines()
+    trials = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-4, 1, 25))
+    refined = lrsweep.refine(lrsweep.problems.line(), optax.sgd, trials)
+    rates = np.sort(refined.table["learning_rate"])
+    found, best = (
+        refined.found.loc[0],
+        int(np.searchsorted(rates, lrsweep.best_setting(refined.table)["learning_rate"])),
+    )
+    assert [float(line.split()[0]) for line in table[2:]] == [float(f"{x:.4g}") for x in rates[best - 4 : best + 5]]
+    assert blank == ""
+    low, high = rates[best - 1], rates[best + 1]
+    assert (found["low"], found["high"]) == (low, high)
+    assert answer == (
+        f"Use learning_rate {rates[best]:.4g}: it converged after 22 updates; "
+        f"49 trials in 3 rounds found it between {low:.4g} and {high:.4g}."
+    )
+
+
+def test_a_zoom_into_the_edge_leaves_all_rounds_and_what_made_them(run: Run, folder: Path) -> None:
+    words = [
+        "refine",
+        "quadratic",
+        "--around",
+        "edge",
+        "--set",
+        "momentum=0,0.5",
+        "--width",
+        "1.1",
+        "--out",
+        "zoom.csv",
+    ]
+    said = run(*words)
+    assert (said.code, said.err) == (0, "")
+    table, made = lrsweep.read_table(folder / "zoom.csv"), json.loads((folder / "zoom.json").read_text())
+    assert table["round"].tolist() == [0] * 50 + [1] * 16
+    assert (made["trials"], [each["trials"] for each in made["rounds"]]) == (66, [50, 16])
+    assert made["refine"] == {"around": "edge", "rounds": 3, "width": 1.1, "points": 8}
+    assert made["command"] == "lrsweep " + " ".join(words)
+    # One row per setting. Momentum m raises the critical learning rate by a factor of 1 + m.
+    edges = [float(line.split()[0]) for line in said.out.splitlines()[2:4]]
+    assert edges[1] / edges[0] == pytest.approx(1.5, rel=0.1)
+    assert f"of momentum 0.5: no trial diverged up to learning_rate {edges[1]:.4g}, and some did at " in said.out
+    assert said.out.endswith("Wrote 66 trials to zoom.csv, and what made them to zoom.json.\n")
+
+
+def test_learning_rates_that_differ_are_shown_apart(run: Run) -> None:
+    said = run("refine", "--learning-rate", "0.2,0.25", "--width", "1.0001", "--rounds", "9")
+    *table, _, answer = said.out.splitlines()
+    rates = [line.split()[0] for line in table[2:]]
+    assert len(set(rates)) == len(rates) == 9
+    low, high = map(float, re.findall(r"between (\S+) and (\S+)\.$", answer)[0])
+    assert 1 < high / low < 1.0001 + 1e-5
+
+
+SENTENCES = {
+    "too few rounds": ("--rounds 0", "25 trials found it between .* Give more rounds to narrow it down.$"),
+    "a grid that ends below": ("--learning-rate 0.01,0.02 --rounds 0", "but 0.02 is the largest tried, and a larger "),
+    "a grid that ends above": ("--learning-rate 0.26,0.2 --rounds 0", "but 0.2 is the smallest tried, and a smaller "),
+    "too few steps": ("--steps 5 --rounds 1", "within 5 updates; .* 33 trials in 1 round found that learning_rate bet"),
+    "all diverged": ("--learning-rate 8,9 --rounds 0", "none is worth taking: they diverged. Try smaller learning rat"),
+    "all below the edge": ("--around edge --learning-rate 0.1,0.2 --rounds 0", "up to learning_rate 0.2, the largest"),
+    "all above the edge": ("--around edge --learning-rate 8,9 --rounds 0", "Trials diverged at every .* down to 8; "),
+    "a best one without": ("--optimizer sgd,polyak_sgd --rounds 0", "Use optimizer polyak"),
+}
+
+
+@pytest.mark.parametrize(("words", "said"), SENTENCES.values(), ids=SENTENCES)
+def test_a_zoom_says_what_it_could_not_find(words: str, said: str, run: Run) -> None:
+    answer = run("refine", *words.split())
+    assert (answer.code, answer.err) == (0, "")
+    assert re.search(said, answer.out.splitlines()[-1]), answer.out
+
+
 @pytest.mark.usefixtures("folder")
 def test_a_loss_below_its_minimum_is_one_line_of_warning(run: Run) -> None:
     said = run("run", "own.py:sunken", "--learning-rate", "0.1", "--steps", "20")
@@ -213,6 +289,15 @@ def test_list_names_what_run_takes(run: Run) -> None:
 
 REFUSED = {
     "unknown objective": ("run lines", "no objective 'lines': did you mean 'line'"),
+    "unknown place to zoom into": ("refine --around egde", "there is no place 'egde': did you mean 'edge'"),
+    "zoom from one learning rate": ("refine --learning-rate 0.1", "the trials have one learning rate, 0.1: a zoom"),
+    "zoom into no learning rate": (
+        "refine --optimizer polyak_sgd --seeds 2",
+        "the trials have no column 'learning_rate'",
+    ),
+    "zoom without width": ("refine --width 1", "width=1.0 must be a ratio of two learning rates, above 1"),
+    "fewer than no rounds": ("refine --rounds -1", "rounds=-1 must be 0 or more"),
+    "zoom that replaces its trials": ("refine --trials trials.csv --out trials.csv", "would replace 'trials.csv'"),
     "unknown optimizer": ("run --optimizer adamm", "no optimizer 'adamm': did you mean 'adam'"),
     "optimizer given twice": ("run --optimizer sgd,sgd", "optimizer 'sgd' is given twice"),
     "one optimizer of several that is unknown": ("run --optimizer sgd,adamm", "no optimizer 'adamm'"),

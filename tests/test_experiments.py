@@ -105,6 +105,45 @@ def test_mup_is_the_standard_parametrisation_at_the_smallest_width_and_shrinks_a
 
 
 @pytest.fixture
+def catapult() -> Any:
+    return load("catapult")
+
+
+@pytest.mark.usefixtures("x64")
+def test_the_catapult_follows_the_recursion_of_output_and_curvature(catapult: Any) -> None:
+    # Lewkowycz et al. (2020), arXiv:2003.02218, section 2: two variables stand for all of the parameters.
+    swept = catapult.run_trials([1.0, 2.5, 3.9, 4.1], width=64, steps=40)
+    assert {"converged", "diverged"} <= set(swept.table["status"])
+    for trial, row in swept.table.iterrows():
+        start = catapult.init(jax.random.key(row["seed"]), width=64)
+        output, curvature, losses = float(start["u"] @ start["v"]) / 8, 1.0, []
+        for _ in range(row["steps"]):
+            losses.append(output**2 / 2)
+            push = row["learning_rate"] * output**2 / 64
+            factor = 1 - row["learning_rate"] * curvature + row["learning_rate"] * push
+            output, curvature = output * factor, curvature + push * (row["learning_rate"] * curvature - 4)
+        losses.append(output**2 / 2)
+        np.testing.assert_allclose(swept.curves.loc[trial].dropna(), losses, rtol=1e-6, atol=1e-12)
+        assert row["final_curvature"] == pytest.approx(curvature, rel=1e-6)
+
+
+def test_a_catapult_that_breaks_its_claim_says_where(catapult: Any) -> None:
+    rows = [
+        # As it is claimed: learning rate, converged, diverged, rises, the peaks' least, median, most, the curvatures.
+        *((rate, 1, 0, 0, 1, 1, 1, 0.999, 1.0) for rate in catapult.FALLING),
+        *((rate, 1, 0, 1, 200, 2e3, 2e4, 0.1, 0.5) for rate in catapult.CATAPULT),
+        *((rate, 0, 1, 1, 1e6, 1e7, 1e8, 4.0, 9.0) for rate in catapult.TOO_LARGE),
+    ]
+    names = ("learning_rate", "converged", "diverged", "rises", "peak_least", "peak_median", "peak_most")
+    found = pd.DataFrame(rows, columns=pd.Index([*names, "curvature_least", "curvature_most"]))
+    assert catapult.failures(found, {"low": 3.99, "high": 4.01}) == []
+    assert catapult.failures(found, {"low": 4.2, "high": 4.21}) == ["the edge is within 1% of 4"]
+    found.loc[found["learning_rate"] == 3.5, "curvature_most"] = 0.6
+    wrong = catapult.failures(found, {"low": 3.99, "high": 4.01})
+    assert wrong == ["between 2 and 4 the curvature ends below 2 / learning rate"]
+
+
+@pytest.fixture
 def speed() -> Any:
     return load("speed")
 

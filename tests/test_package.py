@@ -53,6 +53,7 @@ ORDER = [
     "run",
     "critical",
     "summary",
+    "refinement",
     "advice",
     "screen",
     "verdict",
@@ -121,7 +122,7 @@ def test_help_answers_without_importing_jax_or_pandas() -> None:
     said = run_python(
         "import sys\n"
         "import lrsweep.cli\n"
-        "for words in ([], ['run']): lrsweep.cli.app([*words, '--help'], standalone_mode=False)\n"
+        "for words in ([], ['run'], ['refine']): lrsweep.cli.app([*words, '--help'], standalone_mode=False)\n"
         "print({'jax', 'pandas', 'optax'} & set(sys.modules))\n"
     )
     assert "Sweep learning rates" in said
@@ -142,7 +143,7 @@ def test_every_public_function_has_an_example_that_is_run() -> None:
         getattr(lrsweep.problems, name) for name in ("line", "linear_regression", "quadratic", "rosenbrock", "valleys")
     ]
     public += [lrsweep.optimizers.gauss_seidel, lrsweep.optimizers.by_name, lrsweep.optimizers.names]
-    without = {"Replay", "Sweep", "problems", "optimizers", "read_table"}  # shown where they are used
+    without = {"Refinement", "Replay", "Sweep", "problems", "optimizers", "read_table"}  # shown where they are used
     for thing in public:
         name = thing.__name__.rpartition(".")[2]
         assert name in without or ">>>" in thing.__doc__, name

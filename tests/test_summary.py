@@ -161,3 +161,13 @@ def test_the_answer_names_an_optimizer_and_leaves_out_what_it_does_not_take() ->
     assert advise(lrsweep.summarize(results), results) == (
         "Use learning_rate 0.1, optimizer adam: it converged after 20 updates. None of these learning rates diverged."
     )
+
+
+def test_where_the_best_takes_no_learning_rate_the_answer_speaks_of_none() -> None:
+    rows = [
+        (0.1, "sgd", "converged", 50, 0.0),
+        (1.0, "sgd", "diverged", None, 9.0),
+        (np.nan, "polyak_sgd", "converged", 20, 0.0),
+    ]
+    results = table(rows, ("learning_rate", "optimizer"))
+    assert advise(lrsweep.summarize(results), results) == "Use optimizer polyak_sgd: it converged after 20 updates."
