@@ -20,8 +20,11 @@ from lrsweep.options import (
     WIDE_AXIS,
     X64,
     BatchSize,
+    High,
     LearningRate,
+    Low,
     Objective,
+    OneOptimizer,
     Optimizer,
     Out,
     Raw,
@@ -32,6 +35,7 @@ from lrsweep.options import (
     Target,
     Tolerance,
     Trials,
+    Width,
 )
 from lrsweep.start_up import cache_folder, set_up_jax, shrink
 
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
+    from rich.table import Table
 
     import lrsweep.objective as objective_
     from lrsweep.optimizers import Factory
@@ -98,6 +103,56 @@ def run(
     _show(result.table)
     if path is not None:
         print(f"Wrote {len(result.table):,} trials to {path}, and what made them to {path.with_suffix('.json')}.")
+
+
+@app.command()
+def critical(
+    objective: Objective = "line",
+    target: Target = None,
+    raw: Raw = False,
+    optimizer: OneOptimizer = "sgd",
+    set_: Set = None,
+    static: Static = None,
+    seeds: Seeds = None,
+    steps: Steps = 1000,
+    low: Low = 1e-6,
+    high: High = 1e3,
+    width: Width = 1e-3,
+    batch_size: BatchSize = None,
+    out: Out = None,
+    x64: X64 = False,
+) -> None:
+    """Find the least learning rate that diverges, from every start, and say which one to stay below."""
+    _begin(x64=x64)
+    from lrsweep import optimizers
+    from lrsweep.axes import grid
+    from lrsweep.critical import search_critical
+    from lrsweep.search import read_settings
+
+    path = None if out is None else _check_out(out, inputs=[objective.rpartition(":")[0] or objective])
+    if "," in optimizer:
+        raise ValueError(f"--optimizer {optimizer} names several: search the edge of one at a time")
+    factory = optimizers.by_name(optimizer)
+    loaded = _load(objective, target=target, raw=raw, batch_size=batch_size)
+    axes, count = read_settings(set_ or []), _count_seeds(seeds, objective)
+    table, provenance = search_critical(
+        loaded,
+        factory,
+        seeds=None if count is None else range(count),
+        trials=grid(**axes) if axes else None,
+        low=low,
+        high=high,
+        width=width,
+        steps=steps,
+        stopping=None,
+        static=static or (),
+        block_width=None,
+    )
+    if path is not None:
+        _write(table, provenance, path)
+    _show_edges(table, low, high)
+    if path is not None:
+        print(f"Wrote {len(table):,} starts to {path}, and what made them to {path.with_suffix('.json')}.")
 
 
 @app.command(name="list")
@@ -164,22 +219,28 @@ def _read_rows(
     seeds: int | None,
 ) -> "pd.DataFrame":
     """The trials that a command's options ask for."""
-    from lrsweep.loading import ready_made
     from lrsweep.search import make_trials, read_trials
 
     if trials is not None:
         if learning_rate is not None or settings or seeds is not None:
             raise ValueError("--trials brings its own columns: leave out --learning-rate, --set and --seeds")
         return read_trials(trials)
-    if seeds is not None and seeds < 1:
-        raise ValueError(f"--seeds {seeds} leaves no trials: it must be 1 or more")
     return make_trials(
         factories,
         learning_rate=learning_rate,
         default_rates=ARTICLE_AXIS if objective == "line" else WIDE_AXIS,
         settings=settings or [],
-        seeds=seeds if seeds is not None or objective in ready_made() else DEFAULT_SEEDS,
+        seeds=_count_seeds(seeds, objective),
     )
+
+
+def _count_seeds(seeds: int | None, objective: str) -> int | None:
+    """How many seeds a command's options ask for, or None for an objective's own start."""
+    from lrsweep.loading import ready_made
+
+    if seeds is not None and seeds < 1:
+        raise ValueError(f"--seeds {seeds} leaves no trials: it must be 1 or more")
+    return seeds if seeds is not None or objective in ready_made() else DEFAULT_SEEDS
 
 
 def _refuse(message: str) -> int:
@@ -243,17 +304,39 @@ def _write(table: "pd.DataFrame", provenance: "Mapping[str, Any]", path: Path) -
 
 
 def _show(table: "pd.DataFrame") -> None:
-    from rich.console import Console
-
     from lrsweep.advice import advise
     from lrsweep.screen import lay_out
     from lrsweep.summary import summarize
     from lrsweep.table import best_by_of
 
     summary = summarize(table)
-    # What is piped is as wide as it needs to be: only a screen has an edge.
-    layout = lay_out(summary, room=Console().width if sys.stdout.isatty() else None, best_by=best_by_of(table))
-    Console(width=layout.width).print(layout)
+    layout = lay_out(summary, room=_room(), best_by=best_by_of(table))
+    _print_table(layout)
     if layout.row_count < len(summary):
         print(f"\nThese are the best {layout.row_count} of {len(summary):,} settings; --out FILE has every trial.")
     print(f"\n{advise(summary, table)}")
+
+
+def _show_edges(table: "pd.DataFrame", low: float, high: float) -> None:
+    from lrsweep.screen import MOST_SHOWN, SHOWN_OF_MANY, lay_out_rows
+    from lrsweep.verdict import give_verdict, summarize_edges
+
+    summary = summarize_edges(table)
+    shown = summary.head(SHOWN_OF_MANY) if len(summary) > MOST_SHOWN else summary
+    _print_table(lay_out_rows(shown, room=_room()))
+    if len(shown) < len(summary):
+        print(f"\nThese are the first {len(shown)} of {len(summary):,} settings; --out FILE has every start.")
+    print(f"\n{give_verdict(table, low=low, high=high)}")
+
+
+def _room() -> int | None:
+    """The width of the screen; what is piped is as wide as it needs to be: only a screen has an edge."""
+    from rich.console import Console
+
+    return Console().width if sys.stdout.isatty() else None
+
+
+def _print_table(layout: "Table") -> None:
+    from rich.console import Console
+
+    Console(width=layout.width).print(layout)

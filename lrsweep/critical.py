@@ -69,8 +69,8 @@ def critical_learning_rate(
 ) -> pd.DataFrame:
     """The least learning rate at which each start diverges, and what theory says of it.
 
-    First a scan, five learning rates per decade from `low` to `high`: the least of them that diverges and the one
-    below it are a start's bracket. Then bisection in the logarithm, every start's in one sweep per round, until its ends are
+    First a scan, five learning rates per decade from `low` to `high`: the least of them that diverges and the one below
+    it are a start's bracket. Then bisection in the logarithm, every start's in one sweep per round, until its ends are
     within `width` of each other. Where learning rates that diverge lie below some that do not, so that there is a
     window, it is the least edge that is found; a window narrower than the scan's spacing can be missed.
 
