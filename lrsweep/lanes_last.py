@@ -137,8 +137,10 @@ def _apply(equation: Any, operands: list[_Value], lanes: int) -> list[_Value]:
     if not any(own for _, own in operands):
         return [(result, False) for result in _bind(equation, arrays)]
     if name in COLLECTIVES:
-        reduce = {"pmax": jnp.max, "psum": jnp.sum}[name]
-        return [(reduce(_by_lane(*value, lanes), axis=-1), False) for value in operands]
+        taken = [_by_lane(*value, lanes) for value in operands]
+        if name == "pmax":
+            return [(array.max(axis=-1), False) for array in taken]
+        return [(array.sum(axis=-1, dtype=array.dtype), False) for array in taken]
     if name in _LOOPS and not _differs_by_lane(equation, operands):
         return _LOOPS[name](equation, operands, lanes)
     shape = (*equation.outvars[0].aval.shape, lanes)

@@ -60,6 +60,7 @@ FUNCTIONS: dict[str, Callable[[Any, Any], Any]] = {
     "shared choice": lambda w, v: lax.cond(
         lax.psum(v[0], "lane") > 0, lambda v: (v, 1.0), lambda v: (-v, jnp.sum(v)), v
     ),
+    "counted together": lambda w, v: lax.psum((v > 0).astype(jnp.int32), "lane"),
     "calls": lambda w, v: (jax.jit(jax.nn.relu)(v), jax.checkpoint(jnp.sin)(w), jax.nn.softplus(v)),
     "keys": lambda w, v: jax.random.normal(jax.random.key(jnp.int32(10 * v[0])), (2,)),
 }
