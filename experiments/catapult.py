@@ -93,7 +93,7 @@ def describe(sweep: lrsweep.Sweep) -> pd.DataFrame:
 def find_edge() -> dict[str, float]:
     """Where trials begin to diverge: `low` and `high`, the two learning rates that enclose it."""
     trials = lrsweep.grid(learning_rate=[1.0, 2.0, 4.0, 8.0], width=WIDTH, seed=SEEDS)
-    refined = lrsweep.refine(OBJECTIVE, optax.sgd, trials, around="edge", width=1.005, steps=STEPS, static=["width"])
+    refined = lrsweep.refine(OBJECTIVE, optax.sgd, trials, around="edge", width=0.005, steps=STEPS, static=["width"])
     found = refined.found.iloc[0]
     return {"low": float(found["low"]), "high": float(found["high"])}
 

@@ -47,7 +47,7 @@ def conclude(refined: Refinement) -> str:
     """
     table, asked = refined.table, refined.provenance["refine"]
     # Digits enough to tell the two that enclose the answer apart.
-    digits = max(4, 2 - math.floor(math.log10(asked["width"] - 1)))
+    digits = max(4, 2 - math.floor(math.log10(asked["width"])))
     last = int(table[ROUND].max())
     rounds = "" if last == 0 else f" in {last} round{'s' if last > 1 else ''}"
     trials = f"{len(table):,} trials{rounds}"
@@ -67,7 +67,7 @@ def conclude(refined: Refinement) -> str:
         else:
             lead, what = f"Use {setting}: {_how_it_converged(best)};", "it"
         told = f"{lead} {trials} found {_place(answer, what, digits)}"
-    wide = answer["high"] / answer["low"] > asked["width"]
+    wide = answer["high"] / answer["low"] > 1 + asked["width"]
     return f"{told} Give more rounds to narrow it down." if wide else told
 
 
@@ -127,7 +127,7 @@ def _none_converged(best: pd.Series, best_by: str, setting: str, table: pd.DataF
         "oscillating": "Most trials bounced without improving: try smaller learning rates.",
         "diverged": "Most trials diverged: try smaller learning rates.",
     }
-    counts = table["status"].value_counts().reindex(ends)
+    counts = table["status"].value_counts().reindex(list(ends))
     return f"{lead} {ends[str(counts.idxmax())]}"
 
 

@@ -23,8 +23,11 @@ from lrsweep.options import (
     BatchSize,
     CoarseGrid,
     Diagnose,
+    High,
     LearningRate,
+    Low,
     Objective,
+    OneOptimizer,
     Optimizer,
     Out,
     Raw,
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
+    from rich.table import Table
 
     import lrsweep.objective as objective_
     from lrsweep.optimizers import Factory
@@ -116,7 +120,7 @@ def refine_(
     learning_rate: CoarseGrid = None,
     around: Around = "best",
     rounds: Rounds = 3,
-    width: Width = 1.01,
+    width: Width = 0.01,
     set_: Set = None,
     static: Static = None,
     seeds: Seeds = None,
@@ -163,6 +167,56 @@ def refine_(
     if path is not None:
         _write(result.table, result.provenance, path)
     _show(near(summarize(result.table), result.found), result.table, conclude(result), path)
+
+
+@app.command()
+def critical(
+    objective: Objective = "line",
+    target: Target = None,
+    raw: Raw = False,
+    optimizer: OneOptimizer = "sgd",
+    set_: Set = None,
+    static: Static = None,
+    seeds: Seeds = None,
+    steps: Steps = 1000,
+    low: Low = 1e-6,
+    high: High = 1e3,
+    width: Width = 1e-3,
+    batch_size: BatchSize = None,
+    out: Out = None,
+    x64: X64 = False,
+) -> None:
+    """Find the least learning rate that diverges, from every start, and say which one to stay below."""
+    _begin(x64=x64)
+    from lrsweep import optimizers
+    from lrsweep.axes import grid
+    from lrsweep.critical import search_critical
+    from lrsweep.search import read_settings
+
+    path = None if out is None else _check_out(out, inputs=[objective.rpartition(":")[0] or objective])
+    if "," in optimizer:
+        raise ValueError(f"--optimizer {optimizer} names several: search the edge of one at a time")
+    factory = optimizers.by_name(optimizer)
+    loaded = _load(objective, target=target, raw=raw, batch_size=batch_size)
+    axes, count = read_settings(set_ or []), _count_seeds(seeds, objective)
+    table, provenance = search_critical(
+        loaded,
+        factory,
+        seeds=None if count is None else range(count),
+        trials=grid(**axes) if axes else None,
+        low=low,
+        high=high,
+        width=width,
+        steps=steps,
+        stopping=None,
+        static=static or (),
+        block_width=None,
+    )
+    if path is not None:
+        _write(table, provenance, path)
+    _show_edges(table, low, high)
+    if path is not None:
+        print(f"Wrote {len(table):,} starts to {path}, and what made them to {path.with_suffix('.json')}.")
 
 
 @app.command(name="list")
@@ -230,21 +284,18 @@ def _read_rows(
     default_rates: str | None = None,
 ) -> "pd.DataFrame":
     """The trials that a command's options ask for."""
-    from lrsweep.loading import ready_made
     from lrsweep.search import make_trials, read_trials
 
     if trials is not None:
         if learning_rate is not None or settings or seeds is not None:
             raise ValueError("--trials brings its own columns: leave out --learning-rate, --set and --seeds")
         return read_trials(trials)
-    if seeds is not None and seeds < 1:
-        raise ValueError(f"--seeds {seeds} leaves no trials: it must be 1 or more")
     return make_trials(
         factories,
         learning_rate=learning_rate,
         default_rates=default_rates or (ARTICLE_AXIS if objective == "line" else WIDE_AXIS),
         settings=settings or [],
-        seeds=seeds if seeds is not None or objective in ready_made() else DEFAULT_SEEDS,
+        seeds=_count_seeds(seeds, objective),
     )
 
 
@@ -253,6 +304,15 @@ def _optimizer(factories: "Mapping[str, Factory]", rows: "pd.DataFrame") -> "Fac
     from lrsweep.binding import OPTIMIZER
 
     return factories if len(factories) > 1 or OPTIMIZER in rows else next(iter(factories.values()))
+
+
+def _count_seeds(seeds: int | None, objective: str) -> int | None:
+    """How many seeds a command's options ask for, or None for an objective's own start."""
+    from lrsweep.loading import ready_made
+
+    if seeds is not None and seeds < 1:
+        raise ValueError(f"--seeds {seeds} leaves no trials: it must be 1 or more")
+    return seeds if seeds is not None or objective in ready_made() else DEFAULT_SEEDS
 
 
 def _refuse(message: str) -> int:
@@ -317,16 +377,38 @@ def _write(table: "pd.DataFrame", provenance: "Mapping[str, Any]", path: Path) -
 
 def _show(summary: "pd.DataFrame", table: "pd.DataFrame", answer: str, path: Path | None) -> None:
     """Prints what is to be seen of a result table, what it comes to, and where it was written."""
-    from rich.console import Console
-
     from lrsweep.screen import lay_out
     from lrsweep.table import best_by_of
 
-    # What is piped is as wide as it needs to be: only a screen has an edge.
-    layout = lay_out(summary, room=Console().width if sys.stdout.isatty() else None, best_by=best_by_of(table))
-    Console(width=layout.width).print(layout)
+    layout = lay_out(summary, room=_room(), best_by=best_by_of(table))
+    _print_table(layout)
     if layout.row_count < len(summary):
         print(f"\nThese are the best {layout.row_count} of {len(summary):,} settings; --out FILE has every trial.")
     print(f"\n{answer}")
     if path is not None:
         print(f"Wrote {len(table):,} trials to {path}, and what made them to {path.with_suffix('.json')}.")
+
+
+def _show_edges(table: "pd.DataFrame", low: float, high: float) -> None:
+    from lrsweep.screen import MOST_SHOWN, SHOWN_OF_MANY, lay_out_rows
+    from lrsweep.verdict import give_verdict, summarize_edges
+
+    summary = summarize_edges(table)
+    shown = summary.head(SHOWN_OF_MANY) if len(summary) > MOST_SHOWN else summary
+    _print_table(lay_out_rows(shown, room=_room()))
+    if len(shown) < len(summary):
+        print(f"\nThese are the first {len(shown)} of {len(summary):,} settings; --out FILE has every start.")
+    print(f"\n{give_verdict(table, low=low, high=high)}")
+
+
+def _room() -> int | None:
+    """The width of the screen; what is piped is as wide as it needs to be: only a screen has an edge."""
+    from rich.console import Console
+
+    return Console().width if sys.stdout.isatty() else None
+
+
+def _print_table(layout: "Table") -> None:
+    from rich.console import Console
+
+    Console(width=layout.width).print(layout)

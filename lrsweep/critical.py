@@ -37,7 +37,7 @@ CRITICAL_DTYPES: dict[str, Any] = {
 }
 
 # Of the first scan, per decade of the learning rate.
-SCAN = 4
+SCAN = 5
 
 # Some directions hold a small share of the loss: a trial must not pass for converged while one of them still grows.
 STOPPING = Stopping(tolerance=1e-12)
@@ -69,8 +69,8 @@ def critical_learning_rate(
 ) -> pd.DataFrame:
     """The least learning rate at which each start diverges, and what theory says of it.
 
-    First a scan, four learning rates per decade from `low` to `high`: the least of them that diverges, and the one below
-    it, are a start's bracket. Then bisection in the logarithm, every start's in one sweep per round, until its ends are
+    First a scan, five learning rates per decade from `low` to `high`: the least of them that diverges and the one below
+    it are a start's bracket. Then bisection in the logarithm, every start's in one sweep per round, until its ends are
     within `width` of each other. Where learning rates that diverge lie below some that do not, so that there is a
     window, it is the least edge that is found; a window narrower than the scan's spacing can be missed.
 
@@ -222,24 +222,19 @@ def _narrow(starts: pd.DataFrame, bracket: np.ndarray, width: float, diverges: A
 
 def _starts(trials: pd.DataFrame | None, seeds: Iterable[int] | None) -> pd.DataFrame:
     """One row per start: each row of the caller's table with each seed."""
-    starts = pd.DataFrame(index=range(1)) if trials is None else trials
-    if not isinstance(starts, pd.DataFrame):
-        raise TypeError(f"trials must be a pandas DataFrame, not a {type(trials).__name__}")
+    if trials is not None:
+        check_trials(trials)
+    starts = pd.DataFrame(index=range(1)) if trials is None else trials.reset_index(drop=True)
     for name in starts.columns:
         if name == LEARNING_RATE:
             raise ValueError(f"the trials have a column {name!r}, which is what is searched for: leave it out")
         if name in CRITICAL_DTYPES or name == INDEX:
             raise ValueError(f"column {name!r} of the trials is named like one of the result's own: rename or drop it")
-    if seeds is not None:
-        if SEED in starts.columns:
-            raise ValueError(f"the trials have a column {SEED!r} of their own: leave out seeds")
-        numbers = grid(**{SEED: seeds})
-        starts = starts.merge(numbers, how="cross") if len(starts.columns) else numbers
-    if len(starts.columns):
-        check_trials(starts)
-    if len(starts) == 0:
-        raise ValueError("the trials have no rows: there is no start to search from")
-    return starts.reset_index(drop=True)
+    if seeds is None:
+        return starts
+    if SEED in starts.columns:
+        raise ValueError(f"the trials have a column {SEED!r} of their own: leave out seeds")
+    return starts.merge(grid(**{SEED: seeds}), how="cross")
 
 
 def _check_range(low: float, high: float, width: float) -> None:

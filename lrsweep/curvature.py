@@ -1,6 +1,7 @@
 """The loss's curvature at some parameters: the extreme eigenvalues of its Hessian, by Lanczos's method."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -100,15 +101,16 @@ def sharpness(
     if iterations < 1:
         raise ValueError(f"iterations={iterations} must be 1 or more")
     check_leaves(objective, params)
-    params = jax.tree.map(jnp.asarray, params)
-    given = keywords or {}
+    params, data = jax.tree.map(jnp.asarray, params), jax.device_put(objective.data)
+    return float(_sharpness(objective.loss, iterations, params, data, dict(keywords or {})))
 
-    def largest(params: Any, data: Any) -> Any:
-        examples = () if objective.data is None else (data,)
-        loss_of = lambda params: objective.loss(params, *examples, **given)  # noqa: E731
-        return extreme_eigenvalues(loss_of, params, iterations=iterations).largest
 
-    return float(jax.jit(largest)(params, jax.device_put(objective.data)))
+@partial(jax.jit, static_argnums=(0, 1))
+def _sharpness(loss: Callable[..., Any], iterations: int, params: Any, data: Any, keywords: dict[str, Any]) -> Any:
+    examples = () if data is None else (data,)
+    return extreme_eigenvalues(
+        lambda params: loss(params, *examples, **keywords), params, iterations=iterations
+    ).largest
 
 
 def _tridiagonal(product: Callable[[Any], Any], size: int, iterations: int, dtype: Any) -> tuple[Any, Any]:

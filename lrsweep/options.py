@@ -16,6 +16,7 @@ Objective = Annotated[
 Target = Annotated[str | None, typer.Option(metavar="NAME", help="For a CSV file: the column to predict.")]
 Raw = Annotated[bool, typer.Option("--raw", help="For a CSV file: do not standardise its columns.")]
 Optimizer = Annotated[str, typer.Option(metavar="NAMES", help="A name from `lrsweep list`, or several: sgd,adam.")]
+OneOptimizer = Annotated[str, typer.Option("--optimizer", metavar="NAME", help="A name from `lrsweep list`.")]
 LearningRate = Annotated[
     str | None,
     typer.Option(
@@ -40,9 +41,6 @@ Around = Annotated[
     ),
 ]
 Rounds = Annotated[int, typer.Option(metavar="N", help="The most grids after the first, each finer than the last.")]
-Width = Annotated[
-    float, typer.Option(metavar="X", help="How narrow: the ratio of the two learning rates that enclose the answer.")
-]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=AXIS", help="One more hyperparameter, such as momentum=0,0.9. Repeatable."),
@@ -66,6 +64,9 @@ BatchSize = Annotated[
     int | None,
     typer.Option(metavar="N", help="Examples per update, drawn anew each epoch. Left out: as the objective says."),
 ]
+Low = Annotated[float, typer.Option("--from", metavar="LOW", help="The least learning rate to try.")]
+High = Annotated[float, typer.Option("--to", metavar="HIGH", help="The greatest learning rate to try.")]
+Width = Annotated[float, typer.Option(metavar="X", help="How narrow: by what share the ends of the answer may differ.")]
 Tolerance = Annotated[float, typer.Option(metavar="X", help="The share of the starting gap that counts as converged.")]
 Trials = Annotated[
     str | None,

@@ -52,7 +52,7 @@ def refine(
     *,
     around: Literal["best", "edge"] = BEST,
     rounds: int = 3,
-    width: float = 1.01,
+    width: float = 0.01,
     points: int = 8,
     steps: int = 1000,
     stopping: Stopping | None = None,
@@ -85,8 +85,8 @@ def refine(
         trials: The coarse grid, as `sweep` takes it: a column `learning_rate`, two or more of them per setting.
         around: `"best"`, or `"edge"`: the critical learning rate.
         rounds: The most rounds after the coarse grid, 0 or more.
-        width: A setting is done when the two learning rates that enclose its answer have this ratio or less, above 1.
-            With 1.01 the best learning rate is known to two digits.
+        width: A setting is done when the upper of the two learning rates that enclose its answer is above the lower
+            by no more than this share of it, above 0. With 0.01 the best learning rate is known to two digits.
         points: How many learning rates a round tries in each setting, 1 or more. Around the best, 8 of them narrow
             the interval fivefold, around the edge ninefold.
         steps: See `sweep`.
@@ -123,8 +123,8 @@ def refine(
         raise ValueError("around: " + unknown("place", str(around), [BEST, EDGE]))
     _check_count("rounds", rounds, least=0)
     _check_count("points", points, least=1)
-    if not 1 < width < math.inf:
-        raise ValueError(f"width={width} must be a ratio of two learning rates, above 1, such as 1.01")
+    if not 0 < width < math.inf:
+        raise ValueError(f"width={width} must be a finite number above 0, such as 0.01")
     trials = _check_grid(trials)
     # It is read anew in every round.
     static = [static] if isinstance(static, str) else list(static)
@@ -186,7 +186,7 @@ def _next_trials(table: pd.DataFrame, found: pd.DataFrame, width: float, points:
     wanted = []
     answers = found[["low", LEARNING_RATE, "high"]].to_numpy(float)
     for (low, answer, high), part in zip(answers, _by_setting(tried, others), strict=True):
-        if high / low > width or math.isnan(high / low):
+        if high / low > 1 + width or math.isnan(high / low):
             rates = _finer(np.sort(part[LEARNING_RATE].to_numpy(float)), low, answer, high, points)
             wanted.append(part.iloc[np.zeros(len(rates), int)].assign(**{LEARNING_RATE: rates}))
     rows = pd.concat([tried.head(0), *wanted])

@@ -64,7 +64,11 @@ def lay_out(summary: pd.DataFrame, *, room: int | None, best_by: str = LOSS) -> 
         >>> table.row_count, table.width
         (3, 40)
     """
-    shown = rank(summary, best_by).head(SHOWN_OF_MANY) if len(summary) > MOST_SHOWN else summary
+    return lay_out_rows(rank(summary, best_by).head(SHOWN_OF_MANY) if len(summary) > MOST_SHOWN else summary, room=room)
+
+
+def lay_out_rows(shown: pd.DataFrame, *, room: int | None) -> Table:
+    """Every row of a summary as a table of text, as `lay_out` has it."""
     cells = {name: [_show(name, value) for value in shown[name]] for name in shown.columns}
     if LEARNING_RATE in cells:
         cells[LEARNING_RATE] = _apart(shown[LEARNING_RATE])
@@ -110,4 +114,4 @@ def _show(name: Any, value: Any) -> str:
         return str(value)
     if name in ("converged", "diverged"):
         return f"{value:.0%}"
-    return f"{value:,.0f}" if name == "trials" else f"{value:.4g}"
+    return f"{value:,.0f}" if name in ("trials", "starts") else f"{value:.4g}"

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -30,6 +31,27 @@ def read_optimizers(text: str) -> dict[str, Factory]:
         if names.count(name) > 1:
             raise ValueError(f"optimizer {name!r} is given twice: name it once")
     return {name: optimizers.by_name(name) for name in names}
+
+
+def read_settings(settings: Sequence[str], before: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+    """The values of each column that is set, written `NAME=AXIS`, after those that there are before.
+
+    Raises:
+        ValueError: One is not written so, or is given twice.
+
+    Example:
+        >>> read_settings(["momentum=0,0.9", "nesterov=true"])
+        {'momentum': [0.0, 0.9], 'nesterov': [True]}
+    """
+    axes = dict(before)
+    for text in settings:
+        name, equals, axis = text.partition("=")
+        if not (name and equals):
+            raise ValueError(f"--set {text!r} must be NAME=AXIS, such as momentum=0,0.9")
+        if name in axes:
+            raise ValueError(f"column {name!r} is given twice: name it once")
+        axes[name] = parse_setting(axis)
+    return axes
 
 
 def make_trials(
@@ -62,14 +84,7 @@ def make_trials(
         1       sgd            0.1       0.9
         2      adam            0.1       NaN
     """
-    axes: dict[str, Any] = {} if learning_rate is None else {LEARNING_RATE: parse_axis(learning_rate)}
-    for text in settings:
-        name, equals, axis = text.partition("=")
-        if not (name and equals):
-            raise ValueError(f"--set {text!r} must be NAME=AXIS, such as momentum=0,0.9")
-        if name in axes:
-            raise ValueError(f"column {name!r} is given twice: name it once")
-        axes[name] = parse_setting(axis)
+    axes = read_settings(settings, {} if learning_rate is None else {LEARNING_RATE: parse_axis(learning_rate)})
     if seeds is not None:
         axes.setdefault(SEED, range(seeds))
     taken = {name: set(inspect.signature(factory).parameters) for name, factory in factories.items()}

@@ -110,7 +110,7 @@ def preconditioned_sharpness(loss_of: Callable[[Any], Any], params: Any, *, eps:
 def at_start(
     objective: Objective, optimizer: Factory, binding: Binding, trials: pd.DataFrame, static: Iterable[str] = ()
 ) -> pd.DataFrame:
-    """The sharpness at the start of every trial, over all the data, and the learning rate that theory allows from there.
+    """The sharpness at the start of every trial, over all the data, and the learning rate that theory allows there.
 
     Args:
         objective: What is minimised.
@@ -156,21 +156,22 @@ def _measure(
     """The sharpness at every start of a group, and that which the optimizer sees: ``[row] float64`` each."""
     adam = any(theory is not None and theory.eps is not None for theory in theories)
     pairs = [(0.0, 0.0) if theory is None else (theory.eps or 0.0, theory.eps_root) for theory in theories]
-    dtype = jnp.result_type(float)
-    eps, eps_root = np.array(pairs, dtype).T
+    eps, eps_root = np.array(pairs, jnp.result_type(float)).T
+    sharp, seen = _measure_all(program, adam, (group.values, group.seeds, eps, eps_root), given)
+    return np.asarray(sharp, float), np.asarray(seen, float)
 
-    def one(row: Mapping[str, Any], seed: Any, eps: Any, eps_root: Any, given: Given) -> tuple[Any, Any]:
-        params = jax.tree.map(jnp.asarray, program.start(row, seed, given))
-        loss_of = program.loss_on(row, given.data)
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _measure_all(program: Program, adam: bool, rows: Any, given: Given) -> tuple[Any, Any]:
+    def start(row: Mapping[str, Any], seed: Any) -> Any:
+        return jax.tree.map(jnp.asarray, program.start(row, seed, given))
+
+    def one(row: tuple[Mapping[str, Any], Any, Any, Any]) -> tuple[Any, Any]:
+        columns, seed, eps, eps_root = row
+        params, loss_of = start(columns, seed), program.loss_on(columns, given.data)
         sharp = extreme_eigenvalues(loss_of, params).largest
         return sharp, preconditioned_sharpness(loss_of, params, eps=eps, eps_root=eps_root) if adam else sharp
 
-    def every(rows: Any, given: Given) -> tuple[Any, Any]:
-        first = jax.tree.map(lambda column: column[0], rows)
-        start = jax.eval_shape(lambda: program.start(first[0], first[1], given))
-        kept = 8 * ITERATIONS * sum(leaf.size for leaf in jax.tree.leaves(start))
-        beside = max(1, min(_MOST_KEPT // kept, len(eps)))
-        return jax.lax.map(lambda row: one(*row, given), rows, batch_size=beside)
-
-    sharp, seen = jax.jit(every)((group.values, group.seeds, eps, eps_root), given)
-    return np.asarray(sharp, float), np.asarray(seen, float)
+    columns, seed, *_ = jax.tree.map(lambda column: column[0], rows)
+    kept = 8 * ITERATIONS * sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(start, columns, seed)))
+    return jax.lax.map(one, rows, batch_size=max(1, min(_MOST_KEPT // kept, len(rows[1]))))

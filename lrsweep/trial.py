@@ -175,7 +175,9 @@ def update(
         promised += jnp.where(counts, abs(optax.tree.vdot(grads, updates)), 0).astype(promised.dtype)
     after = Moving(params, optimizer_state, batches, promised)
     if program.diagnoses:
-        after = after._replace(last=updates, overshot=moving.overshot + (optax.tree.vdot(grads, moving.last) > 0))
+        after = after._replace(
+            last=updates, overshot=moving.overshot + (jnp.asarray(optax.tree.vdot(grads, moving.last)) > 0)
+        )
     return after, loss, _all_finite(moving.params)
 
 

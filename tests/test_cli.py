@@ -226,7 +226,7 @@ def test_a_zoom_into_the_edge_leaves_all_rounds_and_what_made_them(run: Run, fol
         "--set",
         "momentum=0,0.5",
         "--width",
-        "1.1",
+        "0.1",
         "--out",
         "zoom.csv",
     ]
@@ -235,7 +235,7 @@ def test_a_zoom_into_the_edge_leaves_all_rounds_and_what_made_them(run: Run, fol
     table, made = lrsweep.read_table(folder / "zoom.csv"), json.loads((folder / "zoom.json").read_text())
     assert table["round"].tolist() == [0] * 50 + [1] * 16
     assert (made["trials"], [each["trials"] for each in made["rounds"]]) == (66, [50, 16])
-    assert made["refine"] == {"around": "edge", "rounds": 3, "width": 1.1, "points": 8}
+    assert made["refine"] == {"around": "edge", "rounds": 3, "width": 0.1, "points": 8}
     assert made["command"] == "lrsweep " + " ".join(words)
     # One row per setting. Momentum m raises the critical learning rate by a factor of 1 + m.
     edges = [float(line.split()[0]) for line in said.out.splitlines()[2:4]]
@@ -245,7 +245,7 @@ def test_a_zoom_into_the_edge_leaves_all_rounds_and_what_made_them(run: Run, fol
 
 
 def test_learning_rates_that_differ_are_shown_apart(run: Run) -> None:
-    said = run("refine", "--learning-rate", "0.2,0.25", "--width", "1.0001", "--rounds", "9")
+    said = run("refine", "--learning-rate", "0.2,0.25", "--width", "1e-4", "--rounds", "9")
     *table, _, answer = said.out.splitlines()
     rates = [line.split()[0] for line in table[2:]]
     assert len(set(rates)) == len(rates) == 9
@@ -287,7 +287,39 @@ def test_list_names_what_run_takes(run: Run) -> None:
         assert f"\n  {word}" in out
 
 
+def test_critical_says_where_each_setting_diverges_and_what_theory_says(run: Run, folder: Path) -> None:
+    words = ["critical", "quadratic", "--seeds", "5", "--set", "momentum=0,0.9", "--from", "1e-2", "--to", "1e1"]
+    said = run(*words, "--width", "1e-2", "--steps", "2000", "--out", "edges.csv")
+    assert (said.code, said.err) == (0, "")
+    header, _, *rows, _, answer, wrote = said.out.splitlines()
+    assert header.split() == ["momentum", "starts", "median", "least", "most", "theory"]
+    assert [(row.split()[0], row.split()[1], row.split()[-1]) for row in rows] == [
+        ("0", "5", "0.2"),
+        ("0.9", "5", "0.38"),
+    ]
+    edges = re.fullmatch(
+        r"Stay below learning_rate (\S+) \(momentum 0\) and (\S+) \(momentum 0.9\): that is where the first of 5 "
+        r"starts diverges; theory says 0.2 and 0.38.",
+        answer,
+    )
+    assert edges is not None
+    assert [float(edge) for edge in edges.groups()] == pytest.approx([0.2, 0.38], rel=1e-2)
+    assert wrote == "Wrote 10 starts to edges.csv, and what made them to edges.json."
+    options = {"seeds": range(5), "trials": lrsweep.grid(momentum=[0.0, 0.9]), "low": 1e-2, "high": 10, "width": 1e-2}
+    quadratic = lrsweep.problems.quadratic()
+    expected = lrsweep.critical_learning_rate(quadratic, optax.sgd, steps=2000, **options)
+    written = pd.read_csv("edges.csv", index_col="start").astype({"found": expected["found"].dtype})
+    assert_frame_equal(written, expected, check_exact=True)
+    made = json.loads((folder / "edges.json").read_text())
+    assert (made["low"], made["high"], made["width"], made["steps"]) == (1e-2, 10.0, 1e-2, 2000)
+    assert made["trials"] > 10 * made["sweeps"]
+
+
 REFUSED = {
+    "edge of several optimizers": ("critical --optimizer sgd,adam", "--optimizer sgd,adam names several"),
+    "range of edges upside down": ("critical --from 1 --to 0.1", "low=1 and high=0.1 must be finite learning rates"),
+    "no width": ("critical --width 0", "width=0 must be a finite number above 0"),
+    "edge at a given learning rate": ("critical --set learning_rate=1", "'learning_rate', which is what is searched"),
     "unknown objective": ("run lines", "no objective 'lines': did you mean 'line'"),
     "unknown place to zoom into": ("refine --around egde", "there is no place 'egde': did you mean 'edge'"),
     "zoom from one learning rate": ("refine --learning-rate 0.1", "the trials have one learning rate, 0.1: a zoom"),
@@ -295,7 +327,7 @@ REFUSED = {
         "refine --optimizer polyak_sgd --seeds 2",
         "the trials have no column 'learning_rate'",
     ),
-    "zoom without width": ("refine --width 1", "width=1.0 must be a ratio of two learning rates, above 1"),
+    "zoom without width": ("refine --width 0", "width=0.0 must be a finite number above 0"),
     "fewer than no rounds": ("refine --rounds -1", "rounds=-1 must be 0 or more"),
     "zoom that replaces its trials": ("refine --trials trials.csv --out trials.csv", "would replace 'trials.csv'"),
     "unknown optimizer": ("run --optimizer adamm", "no optimizer 'adamm': did you mean 'adam'"),

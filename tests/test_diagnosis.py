@@ -136,11 +136,9 @@ CAUSES: dict[str, tuple[lrsweep.Objective, list[float], dict[str, Any]]] = {
 @pytest.mark.parametrize("cause", CAUSES)
 def test_the_cause_is_the_one_that_the_trial_was_made_to_end_by(cause: str) -> None:
     objective, rates, how = CAUSES[cause]
-    trials = lrsweep.grid(learning_rate=rates)
-    if cause == "dropped":
-        trials = lrsweep.grid(learning_rate=[*rates, 0.1])
-        how = {"halving": lrsweep.Halving([10])}
-    table = lrsweep.sweep(objective, optax.sgd, trials, steps=300, diagnose=True, **how).table
+    halving = lrsweep.Halving([10]) if cause == "dropped" else None
+    trials = lrsweep.grid(learning_rate=rates if halving is None else [*rates, 0.1])
+    table = lrsweep.sweep(objective, optax.sgd, trials, steps=300, diagnose=True, halving=halving, **how).table
     assert set(table["cause"].head(len(rates))) == {cause}
 
 

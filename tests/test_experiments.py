@@ -144,6 +144,55 @@ def test_a_catapult_that_breaks_its_claim_says_where(catapult: Any) -> None:
 
 
 @pytest.fixture
+def edge() -> Any:
+    return load("edge")
+
+
+def test_an_edge_outside_what_is_claimed_is_told(edge: Any) -> None:
+    held = {"quadratics": 1.0, "regression": 1.0, "deep linear": 1.5, "digits MLP": 2.25}
+    rows = [
+        {
+            "objective": kind,
+            "optimizer": name,
+            "critical_learning_rate": 0.1 * ratio,
+            "found": "found",
+            "window": False,
+            "ratio": 1000 if name == "Adam" else ratio,
+        }
+        for kind, ratio in held.items()
+        for name in edge.OPTIMIZERS
+    ]
+    compared = edge.compare(pd.DataFrame(rows))
+    assert compared["median"].tolist() == pytest.approx(np.repeat([0.1, 0.1, 0.15, 0.225], 3))
+    assert edge.misses(compared) == []
+    rows[0]["ratio"], rows[3]["found"] = 1.001, "never diverges"
+    told = edge.misses(edge.compare(pd.DataFrame(rows)))
+    assert [line.split(":")[0] for line in told] == ["quadratics, GD", "regression, GD"]
+
+
+@pytest.mark.usefixtures("x64")
+def test_the_random_bowls_have_the_eigenvalues_drawn_and_their_edges_are_theorys(edge: Any) -> None:
+    bowls = edge.random_bowls(40)
+    matrices = np.array([[[a, b], [b, c]] for a, b, c in bowls[["a", "b", "c"]].to_numpy()])
+    eigenvalues = np.linalg.eigvalsh(matrices)
+    assert 0.1 < eigenvalues.min() < eigenvalues.max() < 10
+    assert (abs(matrices[:, 0, 1]) > 1e-3).mean() > 0.9
+    objective = lrsweep.Objective(edge.bowl, edge.draw_point)
+    found = lrsweep.critical_learning_rate(objective, optax.sgd, trials=bowls, low=0.05, high=100, steps=20_000)
+    np.testing.assert_allclose(found["theory"], 2 / eigenvalues[:, -1], rtol=1e-9)
+    np.testing.assert_allclose(found["ratio"], 1, rtol=1e-3)
+
+
+@pytest.mark.usefixtures("x64")
+def test_layers_without_a_bend_are_one_matrix(edge: Any) -> None:
+    objective = edge.deep_linear()
+    params = objective.init(jax.random.key(0))
+    weights = np.linalg.multi_dot([np.asarray(layer) for layer in params])
+    X, y = edge.standardized_diabetes()
+    assert objective.loss(params, objective.data) == pytest.approx(np.mean((X @ weights - y) ** 2), rel=1e-9)
+
+
+@pytest.fixture
 def speed() -> Any:
     return load("speed")
 

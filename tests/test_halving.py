@@ -46,7 +46,7 @@ def test_the_worse_settings_are_dropped_and_the_others_keep_their_bits(build: An
     assert_frame_equal(halved.loc[~dropped, RESULTS], full.table.loc[~dropped, RESULTS], check_exact=True)
     assert halved.loc[dropped, "steps"].tolist() == dropped_at[dropped].tolist()
     for row in np.flatnonzero(dropped):
-        seen = full.curves.iloc[row, : int(dropped_at[row]) + 1]
+        seen = full.curves.iloc[int(row)].head(int(dropped_at[row]) + 1)
         assert (halved["final_loss"][row], halved["best_loss"][row]) == (seen.iloc[-1], seen.min())
 
 

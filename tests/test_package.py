@@ -122,7 +122,8 @@ def test_help_answers_without_importing_jax_or_pandas() -> None:
     said = run_python(
         "import sys\n"
         "import lrsweep.cli\n"
-        "for words in ([], ['run'], ['refine']): lrsweep.cli.app([*words, '--help'], standalone_mode=False)\n"
+        "for words in ([], ['run'], ['refine'], ['critical']):\n"
+        "    lrsweep.cli.app([*words, '--help'], standalone_mode=False)\n"
         "print({'jax', 'pandas', 'optax'} & set(sys.modules))\n"
     )
     assert "Sweep learning rates" in said

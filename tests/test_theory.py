@@ -113,7 +113,7 @@ def test_every_start_has_its_own_sharpness_and_its_own_theory() -> None:
         return jnp.sum(params**4) / 12 + tilt * jnp.sum(params**2) / 2
 
     def init(key: Any, *, scale: float) -> Any:
-        return scale * jax.random.normal(key, 3)
+        return scale * jax.random.normal(key, (3,))
 
     objective = lrsweep.Objective(quartic, init)
     trials = lrsweep.grid(learning_rate=1.0, momentum=[0.0, 0.5], tilt=[0.1, -9.0], scale=[1.0, 2.0], seed=range(3))
