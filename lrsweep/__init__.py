@@ -8,14 +8,15 @@ if TYPE_CHECKING:
     from lrsweep import problems as problems
     from lrsweep.axes import grid as grid
     from lrsweep.axes import log_grid as log_grid
+    from lrsweep.best import Best as Best
+    from lrsweep.best import best_learning_rate as best_learning_rate
+    from lrsweep.best import best_setting as best_setting
     from lrsweep.csv_file import regression_from_csv as regression_from_csv
     from lrsweep.objective import Objective as Objective
     from lrsweep.replay import Replay as Replay
     from lrsweep.run import Sweep as Sweep
     from lrsweep.run import sweep as sweep
     from lrsweep.status import Stopping as Stopping
-    from lrsweep.summary import best_learning_rate as best_learning_rate
-    from lrsweep.summary import best_setting as best_setting
     from lrsweep.summary import summarize as summarize
     from lrsweep.table import read_table as read_table
     from lrsweep.table import write_table as write_table
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
 
 # Loaded when first asked for, so that the command line can answer --help without importing JAX.
 _HOMES = {
+    "Best": "best",
     "Layout": "turns",
     "Objective": "objective",
     "Replay": "replay",
     "Stopping": "status",
     "Sweep": "run",
-    "best_learning_rate": "summary",
-    "best_setting": "summary",
+    "best_learning_rate": "best",
+    "best_setting": "best",
     "grid": "axes",
     "log_grid": "axes",
     "optimizers": None,

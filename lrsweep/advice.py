@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lrsweep.summary import LEARNING_RATE, rank
+from lrsweep.best import rank
+from lrsweep.summary import LEARNING_RATE
 from lrsweep.table import RESULT_DTYPES, best_by_of, final
 
 

@@ -174,7 +174,7 @@ def test_a_csv_file_is_fitted_and_its_question_answered(run: Run, folder: Path, 
         0.2: 0,
         0.5: 1,
     }
-    best = lrsweep.best_learning_rate(table)
+    best = lrsweep.best_learning_rate(table).learning_rate
     assert f"Use learning_rate {best:g}: " in said.out
     assert "Stay clear of learning_rate 0.5: trials diverged there." in said.out
 

@@ -8,7 +8,7 @@ import pytest
 
 import lrsweep
 from lrsweep.advice import advise
-from lrsweep.summary import rank
+from lrsweep.best import rank
 from lrsweep.table import RESULT_DTYPES
 
 
@@ -37,15 +37,20 @@ THREE = table(
 
 def test_a_setting_is_summarised_over_its_seeds() -> None:
     summary = lrsweep.summarize(THREE)
-    assert {name: list(summary[name]) for name in summary} == {
+    said = {name: list(summary[name]) for name in summary if not name.endswith(("_low", "_high", "best_loss"))}
+    assert said == {
         "learning_rate": [0.1, 0.01],
         "trials": [4, 4],
         "converged": [0.75, 0.5],
         "diverged": [0.25, 0.0],
-        # 10, 20, 30, never: between 20 and 30. 100, 300, never, never: between 300 and never.
-        "median_converged_at": [25.0, pd.NA],
-        # 1e-5, 2e-5, 3e-5, infinite; 1e-4, 2e-4, 5e-3, 7e-3.
+        # 10, 20, 30, never: by 20 half have converged. 100, 300, later, later: by 300.
+        "lower_quartile_converged_at": [10.0, 100.0],
+        "median_converged_at": [20.0, 300.0],
+        "upper_quartile_converged_at": [30.0, pd.NA],
+        # 1e-5, 2e-5, 3e-5, infinite; 1e-4, 2e-4, 5e-3, 7e-3. A quarter is a quarter of the way from first to last.
+        "lower_quartile_final_loss": [pytest.approx(1.75e-5), pytest.approx(1.75e-4)],
         "median_final_loss": [2.5e-5, 2.6e-3],
+        "upper_quartile_final_loss": [np.inf, pytest.approx(5.5e-3)],
     }
 
 
@@ -85,7 +90,7 @@ def test_a_summary_of_no_rows_has_its_columns() -> None:
 )
 def test_the_best_learning_rate_follows_its_rule(rows: list[tuple[Any, ...]], best: float) -> None:
     for order in (rows, rows[::-1]):
-        assert lrsweep.best_learning_rate(table(order)) == best
+        assert lrsweep.best_learning_rate(table(order)).learning_rate == best
         assert rank(lrsweep.summarize(table(order)), "loss")["learning_rate"].iloc[0] == best
 
 
@@ -113,7 +118,8 @@ def test_what_cannot_be_summarised_is_refused() -> None:
         ),
         (
             [(0.1, 0, "converged", 30, 0.0), (0.1, 1, "slow", None, 1.0), (0.3, 0, "slow", None, 1.0)],
-            "Use learning_rate 0.1: 1 of its 2 trials converged. None of these learning rates diverged.",
+            "Use learning_rate 0.1: 1 of its 2 trials converged after a median of 30 updates. "
+            "None of these learning rates diverged.",
         ),
         (
             [(0.1, 0, "slow", None, 0.25), (0.3, 0, "diverged", None, 1.0), (0.2, 0, "slow", None, 0.5)],
