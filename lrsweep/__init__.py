@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lrsweep.csv_file import regression_from_csv as regression_from_csv
     from lrsweep.objective import Objective as Objective
     from lrsweep.replay import Replay as Replay
+    from lrsweep.robustness import sensitivity as sensitivity
     from lrsweep.run import Sweep as Sweep
     from lrsweep.run import sweep as sweep
     from lrsweep.status import Stopping as Stopping
@@ -38,6 +39,7 @@ _HOMES = {
     "problems": None,
     "read_table": "table",
     "regression_from_csv": "csv_file",
+    "sensitivity": "robustness",
     "summarize": "summary",
     "sweep": "run",
     "write_table": "table",

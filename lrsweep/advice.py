@@ -24,18 +24,33 @@ def advise(summary: pd.DataFrame, table: pd.DataFrame) -> str:
     """
     best_by = best_by_of(table)
     best = rank(summary, best_by).iloc[0]
-    names = list(summary.columns[: summary.columns.get_loc("trials")])
-    # What the best one's optimizer does not take is missing in its row.
-    there = [name for name in names if pd.notna(best[name])]
-    setting = ", ".join(f"{name} {_value(best[name])}" for name in there) or "these settings"
+    names, setting = list(summary.columns[: summary.columns.get_loc("trials")]), describe(best)
     if best["converged"] == 0:
         return f"{_none_converged(best, best_by, setting, table)} {_edges(summary, best, names)}".strip()
-    return f"Use {setting}: {_how_it_converged(best)}. {_edges(summary, best, names)}".strip()
+    return f"Use {setting}: {how_it_converged(best)}. {_edges(summary, best, names)}".strip()
 
 
-def _how_it_converged(best: pd.Series) -> str:
+def describe(best: pd.Series) -> str:
+    """A summary's row by the names and values of its setting.
+
+    Example:
+        >>> describe(lrsweep.best_setting(result.table))
+        'learning_rate 0.1'
+    """
+    # What the best one's optimizer does not take is missing in its row.
+    there = [name for name in best.index[: best.index.get_loc("trials")] if pd.notna(best[name])]
+    return ", ".join(f"{name} {_value(best[name])}" for name in there) or "these settings"
+
+
+def how_it_converged(best: pd.Series) -> str:
+    """How many trials of a summary's row converged, and after how many updates.
+
+    Example:
+        >>> how_it_converged(lrsweep.best_setting(result.table))
+        'it converged after 51 updates'
+    """
     after = best["median_converged_at"]
-    median = "" if pd.isna(after) else f" after {'a median of ' if best['trials'] > 1 else ''}{_number(after)} updates"
+    median = "" if pd.isna(after) else f" after {'a median of ' if best['trials'] > 1 else ''}{number(after)} updates"
     if best["trials"] == 1:
         return f"it converged{median}"
     count = round(best["converged"] * best["trials"])
@@ -47,7 +62,7 @@ def _none_converged(best: pd.Series, best_by: str, setting: str, table: pd.DataF
     if best["diverged"] == 1:
         return "No trial converged, and none is worth taking: they diverged. Try smaller learning rates."
     steps = int(table["steps"].max())
-    least = _number(best[f"median_{final(best_by)}"])
+    least = number(best[f"median_{final(best_by)}"])
     called = f"final {best_by.replace('_', ' ')}"
     lead = f"No trial converged within {steps} updates; the least median {called}, {least}, is that of {setting}."
     ends = {
@@ -65,9 +80,7 @@ def _edges(summary: pd.DataFrame, best: pd.Series, names: list[str]) -> str:
         return ""
     # What a learning rate does depends on the other settings: those of the best one count.
     others = [name for name in names if name != LEARNING_RATE]
-    same = [(summary[name] == best[name]) | (summary[name].isna() & pd.isna(best[name])) for name in others]
-    alike = np.all(same, axis=0) if others else slice(None)
-    rates = summary.loc[alike].groupby(LEARNING_RATE)["diverged"].max()
+    rates = summary[alike(summary, best, others)].groupby(LEARNING_RATE)["diverged"].max()
     bad = rates[rates > 0].index
     if len(bad) == len(rates):
         return "Trials diverged at every learning rate tried." if best["diverged"] < 1 else ""
@@ -77,20 +90,37 @@ def _edges(summary: pd.DataFrame, best: pd.Series, names: list[str]) -> str:
         return ""
     told = "None of these learning rates diverged"
     if best[LEARNING_RATE] == rates.index.max():
-        return f"{told}; {_number(best[LEARNING_RATE])} is the largest tried, and a larger one may be faster."
+        return f"{told}; {number(best[LEARNING_RATE])} is the largest tried, and a larger one may be faster."
     return f"{told}."
+
+
+def alike(rows: pd.DataFrame, best: pd.Series, names: list[str]) -> np.ndarray:
+    """Which rows of a table or a summary have the values of another row in some columns: ``[row]`` bool.
+
+    Example:
+        >>> alike(result.table, result.table.iloc[1], ["learning_rate"])
+        array([False,  True, False])
+    """
+    same = [(rows[name] == best[name]) | (rows[name].isna() & pd.isna(best[name])) for name in names]
+    return np.all(same, axis=0) if same else np.full(len(rows), True)
 
 
 def _rates(bad: pd.Index, tried: pd.Index) -> str:
     if len(bad) > 1 and bad.equals(tried[tried >= bad.min()]):
-        return f"{_number(bad.min())} and above"
-    shown = [_number(rate) for rate in bad[:5]]
+        return f"{number(bad.min())} and above"
+    shown = [number(rate) for rate in bad[:5]]
     return ", ".join(shown) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
 
 
 def _value(value: Any) -> str:
-    return value if isinstance(value, str) else str(value) if isinstance(value, bool | np.bool_) else _number(value)
+    return value if isinstance(value, str) else str(value) if isinstance(value, bool | np.bool_) else number(value)
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """A number to four digits, as a sentence has it.
+
+    Example:
+        >>> number(1 / 3)
+        '0.3333'
+    """
     return f"{value:.4g}"

@@ -8,7 +8,7 @@ import pandas as pd
 
 from lrsweep.binding import SEED
 from lrsweep.messages import unknown
-from lrsweep.summary import LEARNING_RATE, LEVEL, convergence_times, penalised, summarize
+from lrsweep.summary import LEARNING_RATE, LEVEL, convergence_times, group, penalised, summarize
 from lrsweep.survival import time_quantiles
 from lrsweep.table import best_by_of, final, settings_of
 
@@ -133,8 +133,8 @@ def best_learning_rate(
         drawn = apply(draws)
         low = np.quantile(drawn, (1 - level) / 2, method="lower")
         high = np.quantile(drawn, (1 + level) / 2, method="higher")
-    values = [float(rates[at]) if at >= 0 else float("nan") for at in (best, low, high)]
-    return Best(*values, rule)
+    rate, least, most = (float(rates[at]) if at >= 0 else float("nan") for at in (best, low, high))
+    return Best(rate, least, most, rule)
 
 
 # What a rule says of some draws: from how often each seed is drawn, ``[draw, seed]`` int, to the place of the best
@@ -152,8 +152,7 @@ def _safe(table: pd.DataFrame, place: np.ndarray, seeds: np.ndarray) -> Rule:
 
 def _least(table: pd.DataFrame, place: np.ndarray, seeds: np.ndarray, rule: str) -> Rule:
     """The rule of the setting in which a first number is least, among equals a second one, and so on."""
-    names = [name for name in settings_of(table) if name != SEED]
-    setting = table.groupby(names, sort=False, dropna=False).ngroup().to_numpy()
+    _, setting = group(table, [name for name in settings_of(table) if name != SEED])
     row = _side_by_side(setting)
     there = row >= 0
     seed_of, rate_of = seeds[row], place[row[:, 0]]
@@ -176,7 +175,7 @@ def _least(table: pd.DataFrame, place: np.ndarray, seeds: np.ndarray, rule: str)
         for some in _parts(draws, there.size):
             # Left out is who has no trial in a draw, and then whoever is beaten: few are looked at to the end.
             counts = np.where(there, some[:, seed_of], 0)
-            left = counts.any(-1)
+            left = counts.sum(-1) > 0
             for key in keys:
                 among = np.flatnonzero(left.any(0))
                 values = np.where(left[:, among], key(counts[:, among], among), np.inf)

@@ -20,15 +20,19 @@ from lrsweep.options import (
     WIDE_AXIS,
     X64,
     BatchSize,
+    By,
     LearningRate,
     Objective,
     Optimizer,
     Out,
+    OutSummary,
     Raw,
+    Rule,
     Seeds,
     Set,
     Static,
     Steps,
+    Table,
     Target,
     Tolerance,
     Trials,
@@ -74,10 +78,13 @@ def run(
 ) -> None:
     """Sweep learning rates over an objective, and say which one to take."""
     _begin(x64=x64)
+    from lrsweep.advice import advise
     from lrsweep.binding import OPTIMIZER
     from lrsweep.run import sweep
     from lrsweep.search import read_optimizers
     from lrsweep.status import Stopping
+    from lrsweep.summary import summarize as by_setting
+    from lrsweep.table import best_by_of
 
     path = None if out is None else _check_out(out, inputs=[objective.rpartition(":")[0] or objective, trials])
     stopping = Stopping(tolerance=tolerance)
@@ -95,9 +102,33 @@ def run(
     )
     if path is not None:
         _write(result.table, result.provenance, path)
-    _show(result.table)
+    summary = by_setting(result.table)
+    _show(summary, best_by_of(result.table), rest="--out FILE has every trial")
+    print(f"\n{advise(summary, result.table)}")
     if path is not None:
         print(f"Wrote {len(result.table):,} trials to {path}, and what made them to {path.with_suffix('.json')}.")
+
+
+@app.command()
+def summarize(table: Table, by: By = None, rule: Rule = "steps", out: OutSummary = None) -> None:
+    """Sum up a result table by setting, and say which learning rate is best, how surely, and what missing it costs."""
+    from lrsweep.summary import summarize as by_setting
+    from lrsweep.table import best_by_of, check_path, read_table, write_table
+    from lrsweep.verdict import judge
+
+    _keep_what_is_loaded()
+    path = None if out is None else check_path(out)
+    if path is not None and path.resolve() == Path(table).resolve():
+        raise ValueError(f"--out {out} would replace the table that it sums up: name another file")
+    trials = read_table(table)
+    summary = by_setting(trials, None if by is None else [name.strip() for name in by.split(",") if name.strip()])
+    said = judge(trials, rule)
+    if path is not None:
+        write_table(summary, path)
+    _show(summary, best_by_of(trials), rest="--out FILE has them all")
+    print(f"\n{said}")
+    if path is not None:
+        print(f"Wrote {len(summary):,} settings to {path}.")
 
 
 @app.command(name="list")
@@ -140,11 +171,15 @@ def _begin(*, x64: bool) -> None:
     import jax
 
     importlib.import_module("lrsweep.run")
+    _keep_what_is_loaded()
+    if x64:
+        jax.config.update("jax_enable_x64", True)
+
+
+def _keep_what_is_loaded() -> None:
     if not gc.isenabled():  # see __main__.py: all has been loaded that is to stay
         gc.freeze()
         gc.enable()
-    if x64:
-        jax.config.update("jax_enable_x64", True)
 
 
 def _load(text: str, *, target: str | None, raw: bool, batch_size: int | None) -> "objective_.Objective":
@@ -242,18 +277,13 @@ def _write(table: "pd.DataFrame", provenance: "Mapping[str, Any]", path: Path) -
     replace_file(path.with_suffix(".json"), (json.dumps(made, indent=2, ensure_ascii=False) + "\n").encode())
 
 
-def _show(table: "pd.DataFrame") -> None:
+def _show(summary: "pd.DataFrame", best_by: str, *, rest: str) -> None:
     from rich.console import Console
 
-    from lrsweep.advice import advise
     from lrsweep.screen import lay_out
-    from lrsweep.summary import summarize
-    from lrsweep.table import best_by_of
 
-    summary = summarize(table)
     # What is piped is as wide as it needs to be: only a screen has an edge.
-    layout = lay_out(summary, room=Console().width if sys.stdout.isatty() else None, best_by=best_by_of(table))
+    layout = lay_out(summary, room=Console().width if sys.stdout.isatty() else None, best_by=best_by)
     Console(width=layout.width).print(layout)
     if layout.row_count < len(summary):
-        print(f"\nThese are the best {layout.row_count} of {len(summary):,} settings; --out FILE has every trial.")
-    print(f"\n{advise(summary, table)}")
+        print(f"\nThese are the best {layout.row_count} of {len(summary):,} settings; {rest}.")

@@ -80,4 +80,6 @@ def _show(name: Any, value: Any) -> str:
         return str(value)
     if name in ("converged", "diverged"):
         return f"{value:.0%}"
-    return f"{value:,.0f}" if name == "trials" else f"{value:.4g}"
+    if isinstance(value, int | np.integer):
+        return f"{value:,}" if name == "trials" else str(value)
+    return f"{value:.4g}"

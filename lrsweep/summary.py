@@ -61,17 +61,13 @@ def summarize(table: pd.DataFrame, by: str | Sequence[str] | None = None) -> pd.
         0       3       0.67           0.21            0.94
     """
     names = _check_by(table, by)
-    # Without a setting's column the whole table is one setting.
-    keys: Any = [table[name] for name in names] or np.zeros(len(table), int)
-    setting = table.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
+    settings, setting = group(table, names)
     trials = np.bincount(setting)
     columns = {"trials": trials, **_shares(table, setting), **_quartiles(table, setting), **_metrics(table, setting)}
     for name in names:
         if name in columns:
             raise ValueError(f"column {name!r} is named like one of the summary's own: rename it or leave it out")
-    # ngroup numbers the settings as they first appear.
-    firsts = np.unique(setting, return_index=True)[1]
-    return pd.concat([table[names].iloc[firsts].reset_index(drop=True), pd.DataFrame(columns)], axis=1)
+    return pd.concat([settings, pd.DataFrame(columns)], axis=1)
 
 
 def _check_by(table: pd.DataFrame, by: str | Sequence[str] | None) -> list[str]:
@@ -85,6 +81,23 @@ def _check_by(table: pd.DataFrame, by: str | Sequence[str] | None) -> list[str]:
         if names.count(name) > 1:
             raise ValueError(f"by names column {name!r} twice: name it once")
     return names
+
+
+def group(table: pd.DataFrame, names: list[str]) -> tuple[pd.DataFrame, np.ndarray]:
+    """The combinations of some columns, in the order they first appear, and which of them each trial has.
+
+    Returns:
+        These columns, one row per setting, and ``[trial]`` int, the settings' places among these rows.
+
+    Example:
+        >>> group(result.table, ["learning_rate"])[1]
+        array([0, 1, 2])
+    """
+    # Without a column the whole table is one setting.
+    keys: Any = [table[name] for name in names] or np.zeros(len(table), int)
+    setting = table.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
+    firsts = np.unique(setting, return_index=True)[1]
+    return table[names].iloc[firsts].reset_index(drop=True), setting
 
 
 def _shares(table: pd.DataFrame, setting: np.ndarray) -> dict[str, np.ndarray]:

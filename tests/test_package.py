@@ -48,7 +48,9 @@ ORDER = [
     "survival",
     "summary",
     "best",
+    "robustness",
     "advice",
+    "verdict",
     "screen",
     "csv_file",
     "loading",
@@ -115,7 +117,7 @@ def test_help_answers_without_importing_jax_or_pandas() -> None:
     said = run_python(
         "import sys\n"
         "import lrsweep.cli\n"
-        "for words in ([], ['run']): lrsweep.cli.app([*words, '--help'], standalone_mode=False)\n"
+        "for words in ([], ['run'], ['summarize']): lrsweep.cli.app([*words, '--help'], standalone_mode=False)\n"
         "print({'jax', 'pandas', 'optax'} & set(sys.modules))\n"
     )
     assert "Sweep learning rates" in said

@@ -1,0 +1,64 @@
+"""The verdict on a table: what the sentence says, in every case."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lrsweep.verdict import judge
+from tests.test_summary import table
+
+# Over a decade the loss grows by a factor of 4: by 2 over half of it.
+RANGE = "the final loss is within a factor of 2 of the least from {} to {}, and any of the {} learning rates tried"
+
+CASES = {
+    "steps": (
+        [(0.1, 0, "converged", 30, 1.0), (0.01, 0, "slow", None, 4.0), (1.0, 0, "diverged", None, 9.0)],
+        "steps",
+        "Use learning_rate 0.1: it converged after 30 updates; "
+        f"{RANGE.format('0.03162', 0.1, 3)} costs {(3 + 0 + 12) / 3:g} of loss on average.",
+    ),
+    "loss": (
+        [(0.1, 0, "converged", 30, 4.0), (1.0, 0, "slow", None, 1.0)],
+        "loss",
+        "Use learning_rate 1: its median final loss, 1, is the least; "
+        f"{RANGE.format('0.3162', '1 (the largest tried)', 2)} costs {(3 + 0) / 2:g} of loss on average.",
+    ),
+    "safe": (
+        [(0.1, 0, "slow", None, 1.0), (0.2, 0, "slow", None, 2.0), (0.4, 0, "diverged", None, 2.0)],
+        "safe",
+        "Use learning_rate 0.2: no trial diverged there or below; "
+        f"{RANGE.format('0.1 (the smallest tried)', 0.2, 3)} costs {(0 + 1 + 12) / 3:.4g} of loss on average.",
+    ),
+    "none safe": (
+        [(0.1, 0, "diverged", None, 1.0), (0.2, 0, "slow", None, 2.0)],
+        "safe",
+        "No learning rate is safe: trials diverged at the smallest, 0.1.",
+    ),
+    "none converged": (
+        [(0.1, 0, "slow", None, -2.0), (0.2, 0, "slow", None, 2.0)],
+        "steps",
+        "Use learning_rate 0.1: no trial converged, and its median final loss, -2, is the least; "
+        "any of the 2 learning rates tried costs 2 of loss on average.",
+    ),
+    "all diverged": (
+        [(0.1, seed, "diverged", None, np.nan) for seed in range(3)],
+        "steps",
+        "No trial converged, and none is worth taking: they diverged. Try smaller learning rates.",
+    ),
+    "one learning rate, several seeds": (
+        [(0.1, seed, "converged", 30 + seed, 1.0) for seed in range(3)],
+        "steps",
+        "Use learning_rate 0.1 (95% interval over seeds: 0.1 to 0.1): "
+        "all 3 trials converged after a median of 31 updates.",
+    ),
+    "no trials": ([], "steps", "The table holds no trials."),
+}
+
+
+@pytest.mark.parametrize(("rows", "rule", "sentence"), CASES.values(), ids=CASES)
+def test_the_sentence_names_the_best_and_what_missing_it_costs(
+    rows: list[tuple[Any, ...]], rule: str, sentence: str
+) -> None:
+    trials = table(rows).assign(initial_loss=13.0)
+    assert judge(trials, rule) == sentence
