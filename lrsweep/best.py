@@ -80,7 +80,8 @@ def best_learning_rate(
     The interval is the percentile bootstrap's (Efron, 1979, doi:10.1214/aos/1176344552), over seeds, in pairs: of the
     table's seeds as many are drawn again, with replacement, each with all of its trials, and the rule is applied to
     what was drawn; the ends are learning rates that were tried. A setting that lacks a seed has fewer trials where
-    that seed is drawn, and is passed over where none of its own are.
+    that seed is drawn, and is passed over where none of its own are. The interval is on the safe side: asked for 95%,
+    it held the truth in 96 to 100% of tables for which it is known (`tests/test_coverage.py`).
 
     Args:
         table: A result table with a column `learning_rate`; a row in which it is missing is left out.
