@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from lrsweep import problems as problems
     from lrsweep.axes import grid as grid
     from lrsweep.axes import log_grid as log_grid
+    from lrsweep.best import Best as Best
+    from lrsweep.best import best_learning_rate as best_learning_rate
+    from lrsweep.best import best_setting as best_setting
     from lrsweep.critical import critical_learning_rate as critical_learning_rate
     from lrsweep.csv_file import regression_from_csv as regression_from_csv
     from lrsweep.curvature import sharpness as sharpness
@@ -16,11 +19,10 @@ if TYPE_CHECKING:
     from lrsweep.refinement import Refinement as Refinement
     from lrsweep.refinement import refine as refine
     from lrsweep.replay import Replay as Replay
+    from lrsweep.robustness import sensitivity as sensitivity
     from lrsweep.run import Sweep as Sweep
     from lrsweep.run import sweep as sweep
     from lrsweep.status import Stopping as Stopping
-    from lrsweep.summary import best_learning_rate as best_learning_rate
-    from lrsweep.summary import best_setting as best_setting
     from lrsweep.summary import summarize as summarize
     from lrsweep.table import read_table as read_table
     from lrsweep.table import write_table as write_table
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 # Loaded when first asked for, so that the command line can answer --help without importing JAX.
 _HOMES = {
+    "Best": "best",
     "Halving": "halving",
     "Layout": "turns",
     "Objective": "objective",
@@ -35,8 +38,8 @@ _HOMES = {
     "Replay": "replay",
     "Stopping": "status",
     "Sweep": "run",
-    "best_learning_rate": "summary",
-    "best_setting": "summary",
+    "best_learning_rate": "best",
+    "best_setting": "best",
     "critical_learning_rate": "critical",
     "grid": "axes",
     "log_grid": "axes",
@@ -45,6 +48,7 @@ _HOMES = {
     "read_table": "table",
     "refine": "refinement",
     "regression_from_csv": "csv_file",
+    "sensitivity": "robustness",
     "sharpness": "curvature",
     "summarize": "summary",
     "sweep": "run",

@@ -1,13 +1,12 @@
 """The answer in a sentence: which learning rate to use and why, and which ones to stay clear of."""
 
-import math
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lrsweep.refinement import EDGE, ROUND, Refinement
-from lrsweep.summary import LEARNING_RATE, rank, summarize
+from lrsweep.best import rank
+from lrsweep.summary import LEARNING_RATE
 from lrsweep.table import best_by_of, final
 
 
@@ -25,72 +24,10 @@ def advise(summary: pd.DataFrame, table: pd.DataFrame) -> str:
     """
     best_by = best_by_of(table)
     best = rank(summary, best_by).iloc[0]
-    names = list(summary.columns[: summary.columns.get_loc("trials")])
-    setting = _called(best, names) or "these settings"
+    names, setting = list(summary.columns[: summary.columns.get_loc("trials")]), describe(best)
     if best["converged"] == 0:
-        return f"{_none_converged(best, best_by, setting, table)} {_edges(summary, best, names)}".strip()
-    return f"Use {setting}: {_how_it_converged(best)}. {_edges(summary, best, names)}".strip()
-
-
-def conclude(refined: Refinement) -> str:
-    """What to take from a zoom.
-
-    Args:
-        refined: What `refine` gives.
-
-    Example:
-        >>> import optax
-        >>> trials = lrsweep.grid(learning_rate=[1.0, 0.1, 0.01])
-        >>> conclude(lrsweep.refine(lrsweep.problems.line(), optax.sgd, trials))
-        'Use learning_rate 0.225: it converged after 22 updates; 27 trials in 3 rounds found it between 0.221 and 0.229.
-        Give more rounds to narrow it down.'
-    """
-    table, asked = refined.table, refined.provenance["refine"]
-    # Digits enough to tell the two that enclose the answer apart.
-    digits = max(4, 2 - math.floor(math.log10(asked["width"])))
-    last = int(table[ROUND].max())
-    rounds = "" if last == 0 else f" in {last} round{'s' if last > 1 else ''}"
-    trials = f"{len(table):,} trials{rounds}"
-    if asked["around"] == EDGE:
-        answer = refined.found.iloc[refined.found[LEARNING_RATE].fillna(0).argmax()]
-        told = _edge(answer, refined.found, trials, digits)
-    else:
-        summary, best_by = summarize(table), best_by_of(table)
-        best = rank(summary, best_by).iloc[0]
-        names = list(summary.columns[: summary.columns.get_loc("trials")])
-        if best["diverged"] == 1 or pd.isna(best[LEARNING_RATE]):
-            return advise(summary, table)
-        answer = refined.found[_alike(refined.found, best, names)].iloc[0]
-        setting = _called(best, names, digits)
-        if best["converged"] == 0:
-            lead, what = _none_converged(best, best_by, setting, table), "that learning_rate"
-        else:
-            lead, what = f"Use {setting}: {_how_it_converged(best)};", "it"
-        told = f"{lead} {trials} found {_place(answer, what, digits)}"
-    wide = answer["high"] / answer["low"] > 1 + asked["width"]
-    return f"{told} Give more rounds to narrow it down." if wide else told
-
-
-def _place(answer: pd.Series, what: str, digits: int) -> str:
-    rate, low, high = (_number(answer[name], digits) for name in (LEARNING_RATE, "low", "high"))
-    if pd.isna(answer["low"]):
-        return f"none that is better, but {rate} is the smallest tried, and a smaller one may be."
-    if pd.isna(answer["high"]):
-        return f"none that is better, but {rate} is the largest tried, and a larger one may be."
-    return f"{what} between {low} and {high}."
-
-
-def _edge(answer: pd.Series, found: pd.DataFrame, trials: str, digits: int) -> str:
-    setting = _called(answer, list(found.columns[: found.columns.get_loc(LEARNING_RATE)]))
-    lead = f"The largest learning rates are those of {setting}: " if len(found) > 1 else ""
-    low, high = (_number(answer[name], digits) for name in ("low", "high"))
-    if pd.isna(answer["low"]):
-        told = f"trials diverged at every learning_rate tried, down to {high}; try smaller ones."
-    elif pd.isna(answer["high"]):
-        told = f"no trial diverged up to learning_rate {low}, the largest tried."
-    else:
-        told = f"no trial diverged up to learning_rate {low}, and some did at {high}; {trials} found it."
-    return lead + (told if lead else told[0].upper() + told[1:])
+        return f"{none_converged(best, best_by, setting, table)} {_edges(summary, best, names)}".strip()
+    return f"Use {setting}: {how_it_converged(best)}. {_edges(summary, best, names)}".strip()
 
 
 def tell_causes(table: pd.DataFrame) -> str:
@@ -104,9 +41,27 @@ def tell_causes(table: pd.DataFrame) -> str:
     return f"Why: {', '.join(f'{count:,} {cause}' for cause, count in counts.items())}."
 
 
-def _how_it_converged(best: pd.Series) -> str:
+def describe(row: pd.Series, *, until: str = "trials", digits: int = 4) -> str:
+    """A row by the names and values of its setting, the columns before `until`.
+
+    Example:
+        >>> describe(lrsweep.best_setting(result.table))
+        'learning_rate 0.1'
+    """
+    # What the best one's optimizer does not take is missing in its row.
+    there = [name for name in row.index[: row.index.get_loc(until)] if pd.notna(row[name])]
+    return ", ".join(f"{name} {_value(row[name], digits)}" for name in there) or "these settings"
+
+
+def how_it_converged(best: pd.Series) -> str:
+    """How many trials of a summary's row converged, and after how many updates.
+
+    Example:
+        >>> how_it_converged(lrsweep.best_setting(result.table))
+        'it converged after 51 updates'
+    """
     after = best["median_converged_at"]
-    median = "" if pd.isna(after) else f" after {'a median of ' if best['trials'] > 1 else ''}{_number(after)} updates"
+    median = "" if pd.isna(after) else f" after {'a median of ' if best['trials'] > 1 else ''}{number(after)} updates"
     if best["trials"] == 1:
         return f"it converged{median}"
     count = round(best["converged"] * best["trials"])
@@ -114,11 +69,19 @@ def _how_it_converged(best: pd.Series) -> str:
     return f"{share} trials converged{median}"
 
 
-def _none_converged(best: pd.Series, best_by: str, setting: str, table: pd.DataFrame) -> str:
+def none_converged(best: pd.Series, best_by: str, setting: str, table: pd.DataFrame) -> str:
+    """What to say where no trial converged: the best there is, and what may help.
+
+    Args:
+        best: The best row of a summary.
+        best_by: What decides the best.
+        setting: What to call its setting.
+        table: The result table.
+    """
     if best["diverged"] == 1:
         return "No trial converged, and none is worth taking: they diverged. Try smaller learning rates."
     steps = int(table["steps"].max())
-    least = _number(best[f"median_{final(best_by)}"])
+    least = number(best[f"median_{final(best_by)}"])
     called = f"final {best_by.replace('_', ' ')}"
     lead = f"No trial converged within {steps} updates; the least median {called}, {least}, is that of {setting}."
     ends = {
@@ -136,7 +99,7 @@ def _edges(summary: pd.DataFrame, best: pd.Series, names: list[str]) -> str:
         return ""
     # What a learning rate does depends on the other settings: those of the best one count.
     others = [name for name in names if name != LEARNING_RATE]
-    rates = summary[_alike(summary, best, others)].groupby(LEARNING_RATE)["diverged"].max()
+    rates = summary[alike(summary, best, others)].groupby(LEARNING_RATE)["diverged"].max()
     bad = rates[rates > 0].index
     if len(bad) == len(rates):
         return "Trials diverged at every learning rate tried." if best["diverged"] < 1 else ""
@@ -146,33 +109,37 @@ def _edges(summary: pd.DataFrame, best: pd.Series, names: list[str]) -> str:
         return ""
     told = "None of these learning rates diverged"
     if best[LEARNING_RATE] == rates.index.max():
-        return f"{told}; {_number(best[LEARNING_RATE])} is the largest tried, and a larger one may be faster."
+        return f"{told}; {number(best[LEARNING_RATE])} is the largest tried, and a larger one may be faster."
     return f"{told}."
 
 
-def _alike(rows: pd.DataFrame, best: pd.Series, names: list[str]) -> np.ndarray:
-    """[row] bool, which rows have what the best one has in some columns, or lack it as it does."""
+def alike(rows: pd.DataFrame, best: pd.Series, names: list[str]) -> np.ndarray:
+    """Which rows of a table or a summary have the values of another row in some columns: ``[row]`` bool.
+
+    Example:
+        >>> alike(result.table, result.table.iloc[1], ["learning_rate"])
+        array([False,  True, False])
+    """
     same = [(rows[name] == best[name]) | (rows[name].isna() & pd.isna(best[name])) for name in names]
-    return np.all(same, axis=0) if same else np.ones(len(rows), bool)
-
-
-def _called(best: pd.Series, names: list[str], digits: int = 4) -> str:
-    # What the best one's optimizer does not take is missing in its row.
-    return ", ".join(f"{name} {_value(best[name], digits)}" for name in names if pd.notna(best[name]))
+    return np.all(same, axis=0) if same else np.full(len(rows), True)
 
 
 def _rates(bad: pd.Index, tried: pd.Index) -> str:
     if len(bad) > 1 and bad.equals(tried[tried >= bad.min()]):
-        return f"{_number(bad.min())} and above"
-    shown = [_number(rate) for rate in bad[:5]]
+        return f"{number(bad.min())} and above"
+    shown = [number(rate) for rate in bad[:5]]
     return ", ".join(shown) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
 
 
 def _value(value: Any, digits: int) -> str:
-    if isinstance(value, str | bool | np.bool_):
-        return str(value)
-    return _number(value, digits)
+    return str(value) if isinstance(value, str | bool | np.bool_) else number(value, digits)
 
 
-def _number(value: float, digits: int = 4) -> str:
+def number(value: float, digits: int = 4) -> str:
+    """A number to some digits, as a sentence has it.
+
+    Example:
+        >>> number(1 / 3)
+        '0.3333'
+    """
     return f"{value:.{digits}g}"

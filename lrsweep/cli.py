@@ -21,6 +21,7 @@ from lrsweep.options import (
     X64,
     Around,
     BatchSize,
+    By,
     CoarseGrid,
     Diagnose,
     High,
@@ -30,12 +31,15 @@ from lrsweep.options import (
     OneOptimizer,
     Optimizer,
     Out,
+    OutSummary,
     Raw,
     Rounds,
+    Rule,
     Seeds,
     Set,
     Static,
     Steps,
+    Table,
     Target,
     Tolerance,
     Trials,
@@ -47,7 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
-    from rich.table import Table
+    from rich import table as rich_table
 
     import lrsweep.objective as objective_
     from lrsweep.optimizers import Factory
@@ -88,7 +92,7 @@ def run(
     from lrsweep.run import sweep
     from lrsweep.search import read_optimizers
     from lrsweep.status import Stopping
-    from lrsweep.summary import summarize
+    from lrsweep.summary import summarize as by_setting
 
     path = None if out is None else _check_out(out, inputs=[objective.rpartition(":")[0] or objective, trials])
     stopping = Stopping(tolerance=tolerance)
@@ -106,7 +110,7 @@ def run(
     )
     if path is not None:
         _write(result.table, result.provenance, path)
-    summary = summarize(result.table)
+    summary = by_setting(result.table)
     answer = advise(summary, result.table)
     _show(summary, result.table, f"{tell_causes(result.table)}\n{answer}" if diagnose else answer, path)
 
@@ -133,12 +137,12 @@ def refine_(
 ) -> None:
     """Zoom into the best learning rate, or into the one at which trials diverge."""
     _begin(x64=x64)
-    from lrsweep.advice import conclude
+    from lrsweep.conclusion import conclude
     from lrsweep.refinement import refine
     from lrsweep.screen import near
     from lrsweep.search import read_optimizers
     from lrsweep.status import Stopping
-    from lrsweep.summary import summarize
+    from lrsweep.summary import summarize as by_setting
 
     path = None if out is None else _check_out(out, inputs=[objective.rpartition(":")[0] or objective, trials])
     stopping = Stopping(tolerance=tolerance)
@@ -166,7 +170,7 @@ def refine_(
     )
     if path is not None:
         _write(result.table, result.provenance, path)
-    _show(near(summarize(result.table), result.found), result.table, conclude(result), path)
+    _show(near(by_setting(result.table), result.found), result.table, conclude(result), path)
 
 
 @app.command()
@@ -219,6 +223,27 @@ def critical(
         print(f"Wrote {len(table):,} starts to {path}, and what made them to {path.with_suffix('.json')}.")
 
 
+@app.command()
+def summarize(table: Table, by: By = None, rule: Rule = "steps", out: OutSummary = None) -> None:
+    """Sum up a result table by setting, and say which learning rate is best, how surely, and what missing it costs."""
+    from lrsweep.summary import summarize as by_setting
+    from lrsweep.table import check_path, read_table, write_table
+    from lrsweep.verdict import judge
+
+    _keep_what_is_loaded()
+    path = None if out is None else check_path(out)
+    if path is not None and path.resolve() == Path(table).resolve():
+        raise ValueError(f"--out {out} would replace the table that it sums up: name another file")
+    trials = read_table(table)
+    summary = by_setting(trials, None if by is None else [name.strip() for name in by.split(",") if name.strip()])
+    said = judge(trials, rule)
+    if path is not None:
+        write_table(summary, path)
+    _show(summary, trials, said, None, rest="--out FILE has them all")
+    if path is not None:
+        print(f"Wrote {len(summary):,} settings to {path}.")
+
+
 @app.command(name="list")
 def list_() -> None:
     """List the ready-made objectives, and the optimizers with their keywords."""
@@ -259,11 +284,15 @@ def _begin(*, x64: bool) -> None:
     import jax
 
     importlib.import_module("lrsweep.run")
+    _keep_what_is_loaded()
+    if x64:
+        jax.config.update("jax_enable_x64", True)
+
+
+def _keep_what_is_loaded() -> None:
     if not gc.isenabled():  # see __main__.py: all has been loaded that is to stay
         gc.freeze()
         gc.enable()
-    if x64:
-        jax.config.update("jax_enable_x64", True)
 
 
 def _load(text: str, *, target: str | None, raw: bool, batch_size: int | None) -> "objective_.Objective":
@@ -375,7 +404,14 @@ def _write(table: "pd.DataFrame", provenance: "Mapping[str, Any]", path: Path) -
     replace_file(path.with_suffix(".json"), (json.dumps(made, indent=2, ensure_ascii=False) + "\n").encode())
 
 
-def _show(summary: "pd.DataFrame", table: "pd.DataFrame", answer: str, path: Path | None) -> None:
+def _show(
+    summary: "pd.DataFrame",
+    table: "pd.DataFrame",
+    answer: str,
+    path: Path | None,
+    *,
+    rest: str = "--out FILE has every trial",
+) -> None:
     """Prints what is to be seen of a result table, what it comes to, and where it was written."""
     from lrsweep.screen import lay_out
     from lrsweep.table import best_by_of
@@ -383,15 +419,15 @@ def _show(summary: "pd.DataFrame", table: "pd.DataFrame", answer: str, path: Pat
     layout = lay_out(summary, room=_room(), best_by=best_by_of(table))
     _print_table(layout)
     if layout.row_count < len(summary):
-        print(f"\nThese are the best {layout.row_count} of {len(summary):,} settings; --out FILE has every trial.")
+        print(f"\nThese are the best {layout.row_count} of {len(summary):,} settings; {rest}.")
     print(f"\n{answer}")
     if path is not None:
         print(f"Wrote {len(table):,} trials to {path}, and what made them to {path.with_suffix('.json')}.")
 
 
 def _show_edges(table: "pd.DataFrame", low: float, high: float) -> None:
+    from lrsweep.edges import give_verdict, summarize_edges
     from lrsweep.screen import MOST_SHOWN, SHOWN_OF_MANY, lay_out_rows
-    from lrsweep.verdict import give_verdict, summarize_edges
 
     summary = summarize_edges(table)
     shown = summary.head(SHOWN_OF_MANY) if len(summary) > MOST_SHOWN else summary
@@ -408,7 +444,7 @@ def _room() -> int | None:
     return Console().width if sys.stdout.isatty() else None
 
 
-def _print_table(layout: "Table") -> None:
+def _print_table(layout: "rich_table.Table") -> None:
     from rich.console import Console
 
     Console(width=layout.width).print(layout)

@@ -79,4 +79,20 @@ Out = Annotated[
     ),
 ]
 Diagnose = Annotated[bool, typer.Option("--diagnose", help="Say why each trial ended as it did.")]
+Table = Annotated[str, typer.Argument(help="A result table (.csv, .parquet), as `lrsweep run --out` writes it.")]
+By = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES", help="The columns that make a setting, such as learning_rate,momentum. Left out: all but seed."
+    ),
+]
+Rule = Annotated[
+    str,
+    typer.Option(
+        metavar="steps|loss|safe",
+        help="What best means: the most trials that converge, in the fewest updates; the least final loss; "
+        "the largest learning rate up to which none diverges.",
+    ),
+]
+OutSummary = Annotated[str | None, typer.Option("--out", metavar="FILE", help="Write the summary (.csv, .parquet).")]
 X64 = Annotated[bool, typer.Option("--x64", help="Compute in 64-bit floating point.")]

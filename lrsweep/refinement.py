@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.axes import round_to
+from lrsweep.best import rank
 from lrsweep.binding import SEED
 from lrsweep.columns import check_trials, read_numbers
 from lrsweep.messages import unknown
@@ -17,7 +18,7 @@ from lrsweep.objective import Objective
 from lrsweep.optimizers import Factory
 from lrsweep.run import Sweep, sweep
 from lrsweep.status import Stopping
-from lrsweep.summary import LEARNING_RATE, rank, summarize
+from lrsweep.summary import LEARNING_RATE, summarize
 from lrsweep.table import best_by_of, settings_of
 from lrsweep.turns import Layout
 

@@ -8,8 +8,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from lrsweep.best import rank
 from lrsweep.objective import LOSS
-from lrsweep.summary import LEARNING_RATE, rank
+from lrsweep.summary import LEARNING_RATE
 
 # More settings than this are not a table to read: the best of them are shown.
 MOST_SHOWN = 40
@@ -17,6 +18,9 @@ SHOWN_OF_MANY = 20
 
 # So many learning rates on either side of the answer are shown where a zoom has but one.
 SHOWN_BESIDE = 4
+
+# What is shown of the trials that every table has; of a metric it is the median at the end.
+SHOWN = ("trials", "converged", "diverged", "median_converged_at", "median_final_loss")
 
 _BETWEEN = 3
 
@@ -64,7 +68,8 @@ def lay_out(summary: pd.DataFrame, *, room: int | None, best_by: str = LOSS) -> 
         >>> table.row_count, table.width
         (3, 40)
     """
-    return lay_out_rows(rank(summary, best_by).head(SHOWN_OF_MANY) if len(summary) > MOST_SHOWN else summary, room=room)
+    shown = rank(summary, best_by).head(SHOWN_OF_MANY) if len(summary) > MOST_SHOWN else summary
+    return lay_out_rows(shown[_columns(summary)], room=room)
 
 
 def lay_out_rows(shown: pd.DataFrame, *, room: int | None) -> Table:
@@ -82,12 +87,20 @@ def lay_out_rows(shown: pd.DataFrame, *, room: int | None) -> Table:
     return table
 
 
+def _columns(summary: pd.DataFrame) -> list[str]:
+    """The settings, and of their statistics what fits on a line: no intervals, no outer quartiles."""
+    names = list(summary.columns)
+    of_settings = names[: names.index("trials")]
+    statistics = names[len(of_settings) :]
+    return of_settings + [name for name in statistics if name in SHOWN or name.startswith("median_final_")]
+
+
 def _widths(cells: dict[str, list[str]], headers: dict[str, str], room: int | None) -> dict[str, int]:
-    full = {name: max(len(headers[name]), *(len(cell) for cell in column)) for name, column in cells.items()}
+    full = {name: max(len(text) for text in [headers[name], *column]) for name, column in cells.items()}
     if room is None or _total(full) <= room:
         return full
     # What room the numbers leave goes, character by character, to the name most in need of it.
-    widths = {name: max(len(cell) for cell in column) for name, column in cells.items()}
+    widths = {name: max((len(cell) for cell in column), default=1) for name, column in cells.items()}
     for _ in range(room - _total(widths)):
         widths[max(widths, key=lambda name: full[name] - widths[name])] += 1
     return widths
@@ -114,4 +127,6 @@ def _show(name: Any, value: Any) -> str:
         return str(value)
     if name in ("converged", "diverged"):
         return f"{value:.0%}"
-    return f"{value:,.0f}" if name in ("trials", "starts") else f"{value:.4g}"
+    if isinstance(value, int | np.integer):
+        return f"{value:,}" if name in ("trials", "starts") else str(value)
+    return f"{value:.4g}"

@@ -1,32 +1,54 @@
-"""Statistics over seeds: one row per setting, and which setting is best."""
+"""Statistics over seeds: one row per setting."""
 
+from collections.abc import Iterator, Sequence
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lrsweep.binding import SEED
+from lrsweep.messages import unknown
+from lrsweep.survival import time_quantiles
 from lrsweep.table import best_by_of, final, metrics_of, settings_of
 
 LEARNING_RATE = "learning_rate"
 
+# What the columns of the quartiles begin with.
+QUARTILES = {"lower_quartile": 0.25, "median": 0.5, "upper_quartile": 0.75}
 
-def summarize(table: pd.DataFrame) -> pd.DataFrame:
-    """One row per setting (every combination of the caller's columns but `seed`), in the order they first appear.
+# How sure the intervals of the shares are.
+LEVEL = 0.95
+
+
+def summarize(table: pd.DataFrame, by: str | Sequence[str] | None = None) -> pd.DataFrame:
+    """One row per setting (every combination of some columns), in the order they first appear.
 
     Args:
         table: A result table, as `Sweep.table` or `read_table` gives it.
+        by: The columns that make a setting, by name; None for every one of the caller's but `seed`.
 
     Returns:
-        The settings' columns, then `trials` (int, how many), `converged` and `diverged` (float, the shares of them,
-        from 0 to 1), `median_converged_at` (Float64, in updates; a trial that never converged counts as later than
-        any that did, and the median is missing where it would be such a one) and `median_final_loss` (float, in the
-        loss's unit; a diverged trial counts as infinite). Where the table has metrics, `median_final_<metric>`
-        (float, over the trials in which it is a number; of the metric that decides the best, a diverged trial's
-        counts as infinite).
+        The settings' columns, and then
+
+        - `trials` (int): how many there are.
+        - `converged`, `diverged` (float, from 0 to 1): the shares of them, each followed by its 95% interval, such as
+          `converged_low` and `converged_high` (Wilson, 1927, doi:10.1080/01621459.1927.10502953).
+        - `lower_quartile_converged_at`, `median_converged_at`, `upper_quartile_converged_at` (Float64, in updates): by
+          when a quarter, a half and three quarters of the trials have converged, as `survival.time_quantiles` defines
+          it; missing where fewer do. A trial whose steps ran out is censored at its `steps`: it may have converged
+          later. One that diverged is gone, and would not have at any later time: it is censored at infinity, and so
+          holds the share of those that converge down, however long the others run.
+        - `lower_quartile_final_loss`, `median_final_loss`, `upper_quartile_final_loss`, and the same of `best_loss`
+          (float, in the loss's unit): linear between the two nearest trials (method 7 of Hyndman and Fan, 1996,
+          doi:10.1080/00031305.1996.10473566, NumPy's own). A diverged trial counts as infinite, and what lies between
+          a number and infinity is infinite.
+        - where the table has metrics, `median_final_<metric>` (float), over the trials in which it is a number; of the
+          metric that decides the best, a diverged trial's counts as infinite.
 
     Raises:
-        ValueError: It is not a result table.
+        ValueError: It is not a result table, it has no column of a name in `by`, or one of these columns is called
+            like one of the summary's own.
 
     Example:
         >>> lrsweep.summarize(result.table)[["learning_rate", "trials", "converged", "median_converged_at"]]
@@ -34,88 +56,155 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
         0          0.100       1        1.0                 51.0
         1          0.010       1        1.0                526.0
         2          0.001       1        0.0                 <NA>
+        >>> lrsweep.summarize(result.table, by=[])[["trials", "converged", "converged_low", "converged_high"]].round(2)
+           trials  converged  converged_low  converged_high
+        0       3       0.67           0.21            0.94
     """
-    names = [name for name in settings_of(table) if name != SEED]
-    converged, diverged = table["status"] == "converged", table["status"] == "diverged"
-    measured = pd.DataFrame(
-        {
-            "converged": converged,
-            "diverged": diverged,
-            "median_converged_at": table["converged_at"].astype("Float64").fillna(np.inf).astype(float),
-            "median_final_loss": table["final_loss"].where(~diverged, np.inf),
-            **{f"median_{final(metric)}": table[final(metric)] for metric in metrics_of(table)},
-        }
-    )
-    decides = f"median_{final(best_by_of(table))}"
-    measured[decides] = measured[decides].where(~diverged, np.inf)
-    # Without a setting's column the whole table is one setting.
+    names = _check_by(table, by)
+    settings, setting = group(table, names)
+    trials = np.bincount(setting)
+    columns = {"trials": trials, **_shares(table, setting), **_quartiles(table, setting), **_metrics(table, setting)}
+    for name in names:
+        if name in columns:
+            raise ValueError(f"column {name!r} is named like one of the summary's own: rename it or leave it out")
+    return pd.concat([settings, pd.DataFrame(columns)], axis=1)
+
+
+def _check_by(table: pd.DataFrame, by: str | Sequence[str] | None) -> list[str]:
+    own = settings_of(table)
+    if by is None:
+        return [name for name in own if name != SEED]
+    names = [by] if isinstance(by, str) else list(by)
+    for name in names:
+        if name not in table.columns:
+            raise ValueError(unknown("column", name, table.columns))
+        if names.count(name) > 1:
+            raise ValueError(f"by names column {name!r} twice: name it once")
+    return names
+
+
+def group(table: pd.DataFrame, names: list[str]) -> tuple[pd.DataFrame, np.ndarray]:
+    """The combinations of some columns, in the order they first appear, and which of them each trial has.
+
+    Returns:
+        These columns, one row per setting, and ``[trial]`` int, the settings' places among these rows.
+
+    Example:
+        >>> group(result.table, ["learning_rate"])[1]
+        array([0, 1, 2])
+    """
+    # Without a column the whole table is one setting.
     keys: Any = [table[name] for name in names] or np.zeros(len(table), int)
-    groups = measured.groupby(keys, sort=False, dropna=False)
-    statistics = pd.DataFrame(
-        {
-            "trials": groups.size(),
-            "converged": groups["converged"].mean(),
-            "diverged": groups["diverged"].mean(),
-            "median_converged_at": groups["median_converged_at"].median().replace(np.inf, np.nan).astype("Float64"),
-            "median_final_loss": groups["median_final_loss"].median(),
-            **{f"median_{final(metric)}": groups[f"median_{final(metric)}"].median() for metric in metrics_of(table)},
-        }
-    )
-    return statistics.reset_index(drop=not names)
+    setting = table.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
+    firsts = np.unique(setting, return_index=True)[1]
+    return table[names].iloc[firsts].reset_index(drop=True), setting
 
 
-def rank(summary: pd.DataFrame, best_by: str) -> pd.DataFrame:
-    """A summary's rows from the best setting to the worst, by the rule of `best_learning_rate`.
-
-    Args:
-        summary: What `summarize` returns.
-        best_by: What decides among settings that converged alike: the loss, or a metric.
-    """
-    keys = pd.DataFrame(
-        {
-            "converged": -summary["converged"],
-            "converged_at": summary["median_converged_at"].astype(float).fillna(np.inf),
-            "final": summary[f"median_{final(best_by)}"].fillna(np.inf),
-            LEARNING_RATE: summary.get(LEARNING_RATE, 0.0),
-        }
-    )
-    return summary.loc[keys.sort_values(keys.columns.tolist(), kind="stable").index]
+def _shares(table: pd.DataFrame, setting: np.ndarray) -> dict[str, np.ndarray]:
+    trials, shares = np.bincount(setting), {}
+    for status in ("converged", "diverged"):
+        share = np.bincount(setting, weights=table["status"] == status) / trials
+        low, high = wilson(share, trials)
+        shares |= {status: share, f"{status}_low": low, f"{status}_high": high}
+    return shares
 
 
-def best_setting(table: pd.DataFrame) -> pd.Series:
-    """The best setting's row of `summarize(table)`, by the rule of `best_learning_rate`.
+def wilson(share: np.ndarray, trials: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+    """Wilson's interval of a share: the true shares from which the one that was seen is not too far off.
 
-    Raises:
-        ValueError: It is not a result table, or it has no rows.
-
-    Example:
-        >>> float(lrsweep.best_setting(result.table)["median_converged_at"])
-        51.0
-    """
-    if len(table) == 0:
-        raise ValueError("the table is empty: there is no best setting among no trials")
-    return rank(summarize(table), best_by_of(table)).iloc[0]
-
-
-def best_learning_rate(table: pd.DataFrame) -> float:
-    """The learning rate of the best setting.
-
-    Best is the setting with the largest share of trials that converged; among equals the one whose median
-    `converged_at` is least; among those (as where none converged) the one whose median final loss is least, or the
-    median at the end of the metric that decides the best, where one does, a diverged trial counting as infinite; and
-    then the smaller learning rate.
+    Its ends are the two solutions `p` of `(share - p)^2 = z^2 p (1 - p) / trials`, with `z` the normal quantile of
+    `level` (Wilson, 1927, doi:10.1080/01621459.1927.10502953).
 
     Args:
-        table: A result table with a column `learning_rate`.
+        share: ``[setting]`` float, of the trials that were seen to do it.
+        trials: ``[setting]`` int, how many there were.
+        level: How sure it is to hold the true share, from 0 to 1.
 
-    Raises:
-        ValueError: It is not a result table, it has no rows, no column `learning_rate`, or what decides the best
-            differs from row to row.
+    Returns:
+        Its lower and its upper ends, ``[setting]`` float, from 0 to 1.
 
     Example:
-        >>> lrsweep.best_learning_rate(result.table)
-        0.1
+        >>> wilson(np.array([0.5]), np.array([10]))
+        (array([0.23659309]), array([0.76340691]))
     """
-    if LEARNING_RATE not in table.columns:
-        raise ValueError(f"the table has no column {LEARNING_RATE!r}: see best_setting")
-    return float(best_setting(table)[LEARNING_RATE])
+    spread = NormalDist().inv_cdf((1 + level) / 2) ** 2 / trials
+    middle = share + spread / 2
+    reach = np.sqrt(spread * (share * (1 - share) + spread / 4))
+    # At 0 and at 1 one of the ends is that itself, but for rounding.
+    low = np.where(share == 0, 0.0, (middle - reach) / (1 + spread))
+    return low, np.where(share == 1, 1.0, (middle + reach) / (1 + spread))
+
+
+def _quartiles(table: pd.DataFrame, setting: np.ndarray) -> dict[str, Any]:
+    settings = np.bincount(setting).size
+    found: dict[str, Any] = {
+        f"{quartile}_{name}": np.empty(settings)
+        for name in ("converged_at", "final_loss", "best_loss")
+        for quartile in QUARTILES
+    }
+    times, arrived = convergence_times(table)
+    losses = {name: penalised(table, name) for name in ("final_loss", "best_loss")}
+    for which, rows in _of_one_size(setting):
+        quantiles = {"converged_at": time_quantiles(times[rows], arrived[rows], list(QUARTILES.values()))}
+        for name, loss in losses.items():
+            ordered = np.sort(loss[rows], -1)
+            quantiles[name] = [_quantile(ordered, share) for share in QUARTILES.values()]
+        for name, values in quantiles.items():
+            for quartile, value in zip(QUARTILES, values, strict=True):
+                found[f"{quartile}_{name}"][which] = value
+    for quartile in QUARTILES:
+        found[f"{quartile}_converged_at"] = pd.array(found[f"{quartile}_converged_at"], dtype="Float64")
+    return found
+
+
+def convergence_times(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """When each trial of a result table converged, or until when it may not have, and which of these it is.
+
+    Returns:
+        ``[trial]`` float, in updates: `converged_at`, or `steps` where they ran out, or infinity where it diverged;
+        and ``[trial]`` bool, whether it converged.
+
+    Example:
+        >>> convergence_times(result.table)
+        (array([  51.,  526., 1000.]), array([ True,  True, False]))
+    """
+    converged = (table["status"] == "converged").to_numpy()
+    watched = table["steps"].where(table["status"] != "diverged", np.inf)
+    return np.where(converged, table["converged_at"].to_numpy(float, na_value=np.nan), watched), converged
+
+
+def penalised(table: pd.DataFrame, name: str) -> np.ndarray:
+    """A column of losses, infinite where the trial diverged: ``[trial]`` float.
+
+    Example:
+        >>> [float(loss) for loss in penalised(result.table, "final_loss").round(4)]
+        [0.0, 0.0001, 0.1425]
+    """
+    return table[name].where(table["status"] != "diverged", np.inf).to_numpy(float)
+
+
+def _of_one_size(setting: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The settings that have equally many trials, ``[setting]`` int, and their rows, ``[setting, trial]`` int."""
+    trials, order = np.bincount(setting), np.argsort(setting, kind="stable")
+    starts = np.cumsum(trials) - trials
+    for size in np.unique(trials):
+        which = np.flatnonzero(trials == size)
+        yield which, order[starts[which, None] + np.arange(size)]
+
+
+def _quantile(ordered: np.ndarray, share: float) -> np.ndarray:
+    """`np.quantile` along the last axis of what is in order already, that takes infinity for a number."""
+    place = share * (ordered.shape[-1] - 1)
+    part = place % 1
+    below, above = ordered[..., int(np.floor(place))], ordered[..., int(np.ceil(place))]
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isinf(above), above, (1 - part) * below + part * above)
+
+
+def _metrics(table: pd.DataFrame, setting: np.ndarray) -> dict[str, Any]:
+    decides, medians = best_by_of(table), {}
+    for metric in metrics_of(table):
+        name = final(metric)
+        column = pd.Series(penalised(table, name)) if metric == decides else table[name]
+        medians[f"median_{name}"] = column.groupby(setting).median().to_numpy()
+    return medians

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lrsweep.messages import first_line
 from lrsweep.objective import LOSS
 from lrsweep.status import Status, gap
 from lrsweep.watch import NEVER
@@ -179,13 +180,13 @@ def check_path(path: str | os.PathLike[str]) -> Path:
 
 
 def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
-    """Writes a result table as `.csv` or `.parquet`, by the ending of `path`.
+    """Writes a result table, or a summary of one, as `.csv` or `.parquet`, by the ending of `path`.
 
     A file that exists is replaced only once the new one is complete. In CSV a missing value is an empty field, and
     a number that is not one is `nan`; floats are written so that they read back to the same bits.
 
     Args:
-        table: A result table.
+        table: A result table, or a summary: the index is written where it has a name.
         path: Where to.
 
     Raises:
@@ -201,9 +202,12 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
         replace_file(path, table.to_parquet())
         return
     nullable = {
-        str(name): table[name].astype("string").fillna("") for name, dtype in table.dtypes.items() if dtype == "Int64"
+        str(name): table[name].astype("string").fillna("")
+        for name, dtype in table.dtypes.items()
+        if dtype in ("Int64", "Float64")
     }
-    replace_file(path, table.assign(**nullable).to_csv(na_rep="nan").encode())
+    text = table.assign(**nullable).to_csv(na_rep="nan", index=table.index.name is not None)
+    replace_file(path, text.encode())
 
 
 def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -220,19 +224,25 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
         raise ValueError(f"cannot tell the format of {str(path)!r} by its ending: use {' or '.join(ENDINGS)}")
     if not path.exists():
         raise FileNotFoundError(f"there is no file {str(path)!r}")
-    if path.suffix.lower() == ".parquet":
-        table = pd.read_parquet(path)
-    else:
-        table = pd.read_csv(path)
+    refused = f"{str(path)!r} is not a result table of lrsweep"
+    parquet = path.suffix.lower() == ".parquet"
+    try:
+        table = pd.read_parquet(path) if parquet else pd.read_csv(path)
+    except ValueError as error:  # pandas' own errors and Arrow's are such
+        raise ValueError(f"{refused}: {first_line(error)}") from error
+    if not parquet:
         if INDEX not in table.columns:
-            raise ValueError(f"{str(path)!r} is not a result table of lrsweep: it has no column {INDEX!r}")
+            raise ValueError(f"{refused}: it has no column {INDEX!r}")
         table = table.set_index(INDEX)
     settings_of(table)
     statuses = RESULT_DTYPES["status"].categories
     for status in table["status"].unique():
         if status not in statuses:
             raise ValueError(f"{str(path)!r} holds the status {status!r}: there is {', '.join(statuses)}")
-    return table.astype(RESULT_DTYPES)
+    try:
+        return table.astype(RESULT_DTYPES)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{refused}: {first_line(error)}") from error
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -1,112 +1,78 @@
-"""What a search for critical learning rates comes to: one row per setting, and the answer in a sentence."""
-
-from typing import Any
+"""The verdict on a table in a sentence: the best learning rate by a rule, how sure that is, what missing it costs."""
 
 import numpy as np
 import pandas as pd
 
+from lrsweep.advice import advise, alike, describe, how_it_converged, number
+from lrsweep.best import Best, best_learning_rate, rank
 from lrsweep.binding import SEED
-from lrsweep.critical import ALWAYS_DIVERGES, FOUND, NEVER_DIVERGES
+from lrsweep.robustness import sensitivity
+from lrsweep.summary import LEARNING_RATE, LEVEL, summarize
+from lrsweep.table import best_by_of, final, settings_of
 
-# More settings than this are not told one by one.
-_MOST_TOLD = 3
-
-
-def summarize_edges(table: pd.DataFrame) -> pd.DataFrame:
-    """One row per setting (every combination of the caller's columns but `seed`), in the order they first appear.
-
-    Args:
-        table: What `critical_learning_rate` returns.
-
-    Returns:
-        The settings' columns, then `starts` (int, how many), `median`, `least` and `most` (float, of their critical
-        learning rates; a start that never diverges counts as above any, one that always does as below, and what would
-        be such a one is NaN), `theory` (float, the median over the starts that have one).
-
-    Example:
-        >>> import optax
-        >>> edges = lrsweep.critical_learning_rate(lrsweep.problems.line(), optax.sgd, seeds=range(5))
-        >>> summarize_edges(edges).round(2)
-           starts  median  least  most  theory
-        0       5    0.25   0.25  0.25    0.25
-    """
-    names = _settings(table)
-    groups = _edges(table).groupby(_keys(table, names), sort=False, dropna=False)
-    statistics = {"median": groups.median(), "least": groups.min(), "most": groups.max()}
-    summary = pd.DataFrame({"starts": groups.size(), **statistics})
-    summary = summary.replace({name: {0.0: np.nan, np.inf: np.nan} for name in statistics})
-    summary["theory"] = table["theory"].groupby(_keys(table, names), sort=False, dropna=False).median()
-    return summary.reset_index(drop=not names)
+FACTOR = 2.0
 
 
-def give_verdict(table: pd.DataFrame, *, low: float, high: float) -> str:
-    """Which learning rate to stay below.
+def judge(table: pd.DataFrame, rule: str = "steps") -> str:
+    """The best learning rate of a table by a rule, its interval over seeds, and what it costs to miss it.
 
     Args:
-        table: What `critical_learning_rate` returns.
-        low: The least learning rate of its scan.
-        high: The greatest.
+        table: A result table.
+        rule: One of those of `best_learning_rate`.
+
+    Raises:
+        ValueError: There is no such rule.
 
     Example:
-        >>> import optax
-        >>> edges = lrsweep.critical_learning_rate(lrsweep.problems.line(), optax.sgd, seeds=range(5))
-        >>> give_verdict(edges, low=1e-6, high=1e3)
-        'Stay below learning_rate 0.254...: that is where the first of 5 starts diverges; theory says 0.2532.'
+        >>> judge(result.table)
+        'Use learning_rate 0.1: it converged after 51 updates; the final loss is within a factor of 2 of the least from
+        0.03169 to 0.1 (the largest tried), and any of the 3 learning rates tried costs 0.04753 of loss on average.'
     """
-    names, edges = _settings(table), _edges(table)
-    always, never = ((table["found"] == ended).sum() for ended in (ALWAYS_DIVERGES, NEVER_DIVERGES))
-    if always:
-        return f"{_count(always, table)} diverged already at learning_rate {low:g}, the least tried: search lower."
-    if never == len(table):
-        return f"{_count(0, table)} diverged at any learning_rate from {low:g} to {high:g}."
-    # Of each setting the start that diverges first.
-    firsts = table.loc[edges.groupby(_keys(table, names), sort=False, dropna=False).idxmin()]
-    firsts = firsts[firsts["found"] == FOUND].sort_values("critical_learning_rate")
-    told = firsts if len(firsts) <= _MOST_TOLD else firsts.head(1)
-    rates = _and([f"{row.critical_learning_rate:.4g}{_setting(row, names)}" for _, row in told.iterrows()])
-    starts = len(table) // len(edges.groupby(_keys(table, names), dropna=False))
-    parts = [f"that is where the first of {starts} starts diverges" if starts > 1 else "that is where it diverges"]
-    if len(told) < len(firsts):
-        parts[0] = f"that is the least of {len(firsts)} settings"
-    if told["theory"].notna().all():
-        parts.append(f"theory says {_and([f'{value:.4g}' for value in told['theory']])}")
+    if len(table) == 0:
+        return "The table holds no trials."
+    summary = summarize(table)
+    if LEARNING_RATE not in summary:
+        return advise(summary, table)
+    found = best_learning_rate(table, rule=rule)
+    if (table["status"] == "diverged").all():
+        return advise(summary, table)
+    if np.isnan(found.learning_rate):
+        return f"No learning rate is safe: trials diverged at the smallest, {number(table[LEARNING_RATE].min())}."
+    if rule == "safe":
+        named, why = f"learning_rate {number(found.learning_rate)}", "no trial diverged there or below"
     else:
-        parts.append("theory has no answer")
-    if never:
-        parts.append(f"{_count(never, table)} never diverged up to {high:g}".lower())
-    if table["window"].any():
-        parts.append("above it there are learning rates that do not diverge")
-    return f"Stay below learning_rate {rates}: {'; '.join(parts)}."
+        best_by = best_by_of(table)
+        best = rank(summary[summary[LEARNING_RATE].notna()], best_by, rule).iloc[0]
+        named, why = describe(best), _why(best, rule, best_by)
+        # What a learning rate does depends on the other settings: those of the best one count.
+        others = [name for name in settings_of(table) if name not in (LEARNING_RATE, SEED)]
+        table = table[alike(table, best, others)]
+    return "; ".join([f"Use {named}{_interval(found)}: {why}", *_costs(table)]) + "."
 
 
-def _settings(table: pd.DataFrame) -> list[str]:
-    names = table.columns[: table.columns.get_loc("critical_learning_rate")]
-    return [name for name in names if name != SEED]
+def _interval(found: Best) -> str:
+    if np.isnan(found.low):
+        return ""
+    return f" ({LEVEL:.0%} interval over seeds: {number(found.low)} to {number(found.high)})"
 
 
-def _keys(table: pd.DataFrame, names: list[str]) -> Any:
-    # Without a setting's column the whole table is one setting.
-    return [table[name] for name in names] or np.zeros(len(table), int)
+def _why(best: pd.Series, rule: str, best_by: str) -> str:
+    if rule == "steps" and best["converged"] > 0:
+        return how_it_converged(best)
+    decides = "loss" if rule == "loss" else best_by
+    least = f"its median final {decides.replace('_', ' ')}, {number(best[f'median_{final(decides)}'])}, is the least"
+    return least if rule == "loss" else f"no trial converged, and {least}"
 
 
-def _edges(table: pd.DataFrame) -> pd.Series:
-    """The critical learning rates, in order: 0 where a start always diverges, infinite where it never does."""
-    beyond = table["found"].map({FOUND: np.nan, ALWAYS_DIVERGES: 0.0, NEVER_DIVERGES: np.inf}).astype(float)
-    return table["critical_learning_rate"].fillna(beyond)
-
-
-def _count(starts: int, table: pd.DataFrame) -> str:
-    if len(table) == 1:
-        return "The start" if starts else "The start never"
-    return f"{'None' if starts == 0 else 'All' if starts == len(table) else starts} of {len(table)} starts"
-
-
-def _setting(row: pd.Series, names: list[str]) -> str:
-    told = [
-        f"{name} {row[name] if isinstance(row[name], str | bool | np.bool_) else f'{row[name]:.4g}'}" for name in names
-    ]
-    return f" ({', '.join(told)})" if told else ""
-
-
-def _and(words: list[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+def _costs(table: pd.DataFrame) -> list[str]:
+    """What it costs to miss the best, where there are several learning rates and one setting beside them."""
+    costs, rates = sensitivity(table, factor=FACTOR), table[LEARNING_RATE].nunique()
+    if rates == 1 or len(costs) != 1 or np.isnan(costs["sensitivity"].iloc[0]):
+        return []
+    cost = costs.iloc[0]
+    mean = f"any of the {rates} learning rates tried costs {number(cost['sensitivity'])} of loss on average"
+    if np.isnan(cost["decades"]):
+        return [mean]
+    low = number(cost["low"]) + (" (the smallest tried)" if cost["open_below"] else "")
+    high = number(cost["high"]) + (" (the largest tried)" if cost["open_above"] else "")
+    return [f"the final loss is within a factor of {number(FACTOR)} of the least from {low} to {high}, and {mean}"]

@@ -22,6 +22,7 @@ from pandas.testing import assert_frame_equal
 
 import lrsweep
 from lrsweep import start_up
+from lrsweep.verdict import judge
 from tests.conftest import Run
 
 OWN = """
@@ -174,7 +175,7 @@ def test_a_csv_file_is_fitted_and_its_question_answered(run: Run, folder: Path, 
         0.2: 0,
         0.5: 1,
     }
-    best = lrsweep.best_learning_rate(table)
+    best = lrsweep.best_learning_rate(table).learning_rate
     assert f"Use learning_rate {best:g}: " in said.out
     assert "Stay clear of learning_rate 0.5: trials diverged there." in said.out
 
@@ -279,6 +280,47 @@ def test_a_loss_below_its_minimum_is_one_line_of_warning(run: Run) -> None:
     assert len(said.err.splitlines()) == 1
     assert said.err.startswith("lrsweep: warning: the loss of objective 'sunken' fell to ")
     assert "below its stated minimum 0" in said.err
+
+
+@pytest.fixture
+def swept(run: Run, folder: Path) -> Path:
+    """The table of a run: three learning rates, two momenta and four seeds."""
+    assert run("run", "--seeds", "4", "--set", "momentum=0,0.9", "--out", "sweep.csv").code == 0
+    return folder / "sweep.csv"
+
+
+def test_a_table_is_summed_up_as_when_it_was_made_and_its_best_learning_rate_named(run: Run, swept: Path) -> None:
+    shown = run("run", "--seeds", "4", "--set", "momentum=0,0.9").out.partition("\n\n")[0]
+    said = run("summarize", "sweep.csv")
+    assert (said.code, said.err) == (0, "")
+    summary, _, answer = said.out.partition("\n\n")
+    assert summary == shown
+    table = lrsweep.read_table(swept)
+    assert answer == f"{judge(table)}\n"
+    best = lrsweep.best_learning_rate(table)
+    assert f"learning_rate {best.learning_rate:g}, momentum 0 (95% interval over seeds: {best.low:g} to" in answer
+
+
+def test_a_summary_is_by_what_one_names_and_goes_to_a_file_too(run: Run, swept: Path) -> None:
+    said = run("summarize", "sweep.csv", "--by", "momentum, status", "--rule", "safe", "--out", "summary.csv")
+    assert said.code == 0
+    assert said.out.split()[:3] == ["momentum", "status", "trials"]
+    assert said.out.endswith("settings to summary.csv.\n")
+    table = lrsweep.read_table(swept)
+    assert judge(table, "safe") in said.out
+    summary = lrsweep.summarize(table, by=["momentum", "status"])
+    again = pd.read_csv("summary.csv", dtype={str(name): dtype for name, dtype in summary.dtypes.items()})
+    assert_frame_equal(again, summary, check_exact=True)
+    assert run("summarize", "sweep.csv", "--by", "", "--out", "summary.parquet").code == 0
+    assert_frame_equal(pd.read_parquet("summary.parquet"), lrsweep.summarize(table, by=[]))
+
+
+@pytest.mark.usefixtures("swept")
+def test_a_table_of_no_trials_has_nothing_to_say(run: Run) -> None:
+    lrsweep.write_table(lrsweep.read_table("sweep.csv").head(0), "none.csv")
+    said = run("summarize", "none.csv")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.endswith("\n\nThe table holds no trials.\n")
 
 
 def test_list_names_what_run_takes(run: Run) -> None:
@@ -390,6 +432,35 @@ REFUSED = {
         "the loss of objective 'unfit' does not fit its parameters and data",
     ),
 }
+
+
+UNFIT = {
+    "table that is not there": ("none.csv", "there is no file 'none.csv'"),
+    "file that is no table": ("data.csv", "'data.csv' is not a result table of lrsweep: it has no column 'trial'"),
+    "file that is not text": ("binary.csv", "'binary.csv' is not a result table"),
+    "file that is not Parquet": ("bad.parquet", "'bad.parquet' is not a result table of lrsweep: ArrowInvalid"),
+    "file of another kind": ("own.py", "cannot tell the format of 'own.py' by its ending"),
+    "steps that are words": ("words.csv", "'words.csv' is not a result table of lrsweep: ValueError: .*'many'"),
+    "column that is not there": ("sweep.csv --by momentun", "no column 'momentun': did you mean 'momentum'"),
+    "column named twice": ("sweep.csv --by seed,seed", "by names column 'seed' twice"),
+    "rule that is not there": ("sweep.csv --rule step", "no rule 'step': did you mean 'steps'"),
+    "summary over its table": ("sweep.csv --out sweep.csv", "--out sweep.csv would replace the table"),
+    "summary of unknown ending": ("sweep.csv --out a.xlsx", "cannot tell the format of 'a.xlsx' by its ending"),
+}
+
+
+@pytest.mark.parametrize(("words", "said"), UNFIT.values(), ids=UNFIT)
+def test_what_cannot_be_summed_up_is_one_line_and_exit_code_2(words: str, said: str, run: Run, swept: Path) -> None:
+    lines = swept.read_text().splitlines()
+    (swept.parent / "words.csv").write_text(
+        "\n".join([lines[0], re.sub("converged,[0-9]+", "converged,many", lines[1])])
+    )
+    (swept.parent / "bad.parquet").write_text("PAR1")
+    before = {path: path.read_bytes() for path in swept.parent.iterdir()}
+    answer = run("summarize", *words.split())
+    assert (answer.code, answer.out) == (2, "")
+    assert re.fullmatch(f"lrsweep: .*{said}.*\n", answer.err), answer.err
+    assert {path: path.read_bytes() for path in swept.parent.iterdir()} == before
 
 
 @pytest.mark.parametrize(("words", "said"), REFUSED.values(), ids=REFUSED)

@@ -127,7 +127,7 @@ def test_the_metric_that_decides_the_best_update_decides_the_best_learning_rate_
         ).table
         for by in ("loss", "validation_loss")
     ]
-    assert [lrsweep.best_learning_rate(table) for table in tables] == [0.3, 0.1]
+    assert [lrsweep.best_learning_rate(table).learning_rate for table in tables] == [0.3, 0.1]
     assert lrsweep.summarize(tables[1])["median_final_validation_loss"].tolist()[3] == np.inf
     answer = advise(lrsweep.summarize(tables[1]), tables[1])
     assert "the least median final validation loss" in answer

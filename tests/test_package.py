@@ -52,9 +52,14 @@ ORDER = [
     "provenance",
     "run",
     "critical",
+    "edges",
+    "survival",
     "summary",
+    "best",
+    "robustness",
     "refinement",
     "advice",
+    "conclusion",
     "screen",
     "verdict",
     "csv_file",
@@ -122,7 +127,7 @@ def test_help_answers_without_importing_jax_or_pandas() -> None:
     said = run_python(
         "import sys\n"
         "import lrsweep.cli\n"
-        "for words in ([], ['run'], ['refine'], ['critical']):\n"
+        "for words in ([], ['run'], ['refine'], ['critical'], ['summarize']):\n"
         "    lrsweep.cli.app([*words, '--help'], standalone_mode=False)\n"
         "print({'jax', 'pandas', 'optax'} & set(sys.modules))\n"
     )

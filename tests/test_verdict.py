@@ -1,66 +1,64 @@
-"""What a search for edges comes to: statistics that count what has no number, and the sentence."""
+"""The verdict on a table: what the sentence says, in every case."""
 
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from lrsweep.verdict import give_verdict, summarize_edges
+from lrsweep.verdict import judge
+from tests.test_summary import table
 
-BEYOND = {0.0: "always diverges", np.inf: "never diverges"}
+# Over a decade the loss grows by a factor of 4: by 2 over half of it.
+RANGE = "the final loss is within a factor of 2 of the least from {} to {}, and any of the {} learning rates tried"
+
+CASES = {
+    "steps": (
+        [(0.1, 0, "converged", 30, 1.0), (0.01, 0, "slow", None, 4.0), (1.0, 0, "diverged", None, 9.0)],
+        "steps",
+        "Use learning_rate 0.1: it converged after 30 updates; "
+        f"{RANGE.format('0.03162', 0.1, 3)} costs {(3 + 0 + 12) / 3:g} of loss on average.",
+    ),
+    "loss": (
+        [(0.1, 0, "converged", 30, 4.0), (1.0, 0, "slow", None, 1.0)],
+        "loss",
+        "Use learning_rate 1: its median final loss, 1, is the least; "
+        f"{RANGE.format('0.3162', '1 (the largest tried)', 2)} costs {(3 + 0) / 2:g} of loss on average.",
+    ),
+    "safe": (
+        [(0.1, 0, "slow", None, 1.0), (0.2, 0, "slow", None, 2.0), (0.4, 0, "diverged", None, 2.0)],
+        "safe",
+        "Use learning_rate 0.2: no trial diverged there or below; "
+        f"{RANGE.format('0.1 (the smallest tried)', 0.2, 3)} costs {(0 + 1 + 12) / 3:.4g} of loss on average.",
+    ),
+    "none safe": (
+        [(0.1, 0, "diverged", None, 1.0), (0.2, 0, "slow", None, 2.0)],
+        "safe",
+        "No learning rate is safe: trials diverged at the smallest, 0.1.",
+    ),
+    "none converged": (
+        [(0.1, 0, "slow", None, -2.0), (0.2, 0, "slow", None, 2.0)],
+        "steps",
+        "Use learning_rate 0.1: no trial converged, and its median final loss, -2, is the least; "
+        "any of the 2 learning rates tried costs 2 of loss on average.",
+    ),
+    "all diverged": (
+        [(0.1, seed, "diverged", None, np.nan) for seed in range(3)],
+        "steps",
+        "No trial converged, and none is worth taking: they diverged. Try smaller learning rates.",
+    ),
+    "one learning rate, several seeds": (
+        [(0.1, seed, "converged", 30 + seed, 1.0) for seed in range(3)],
+        "steps",
+        "Use learning_rate 0.1 (95% interval over seeds: 0.1 to 0.1): "
+        "all 3 trials converged after a median of 31 updates.",
+    ),
+    "no trials": ([], "steps", "The table holds no trials."),
+}
 
 
-def table(edges: list[float], *, theory: float = 0.5, window: bool = False, **columns: Any) -> pd.DataFrame:
-    """A table of edges, 0 for a start that always diverges and infinity for one that never does."""
-    found = [BEYOND.get(edge, "found") for edge in edges]
-    rates = [edge if edge not in BEYOND else np.nan for edge in edges]
-    rest = {"critical_learning_rate": rates, "found": found, "window": window, "theory": theory}
-    return pd.DataFrame({**columns, "seed": range(len(edges)), **rest})
-
-
-def test_a_start_that_never_diverges_counts_as_above_any_and_one_that_always_does_as_below() -> None:
-    (row,) = summarize_edges(table([0.3, np.inf, 0.1])).to_dict("records")
-    assert (row["starts"], row["median"], row["least"], np.isnan(row["most"])) == (3, 0.3, 0.1, True)
-    (row,) = summarize_edges(table([0.0, 0.0, 0.4])).to_dict("records")
-    assert (np.isnan(row["median"]), np.isnan(row["least"]), row["most"]) == (True, True, 0.4)
-
-
-def test_every_setting_has_a_row_in_order() -> None:
-    summary = summarize_edges(table([0.3, 0.1, 0.2, 0.4], momentum=[0.9, 0.0, 0.9, 0.0]))
-    assert summary["momentum"].tolist() == [0.9, 0.0]
-    assert summary["median"].tolist() == pytest.approx([0.25, 0.25])
-    assert summary["least"].tolist() == [0.2, 0.1]
-
-
-@pytest.mark.parametrize(
-    ("edges", "said"),
-    [
-        (table([0.3]), "Stay below learning_rate 0.3: that is where it diverges; theory says 0.5."),
-        (
-            table([0.3, 0.2, 0.7]),
-            "Stay below learning_rate 0.2: that is where the first of 3 starts diverges; theory says 0.5.",
-        ),
-        (table([0.3], theory=np.nan), "Stay below learning_rate 0.3: that is where it diverges; theory has no answer."),
-        (
-            table([0.3, np.inf], window=True),
-            "Stay below learning_rate 0.3: that is where the first of 2 starts diverges; theory says 0.5; 1 of 2 "
-            "starts never diverged up to 100; above it there are learning rates that do not diverge.",
-        ),
-        (table([np.inf] * 2), "None of 2 starts diverged at any learning_rate from 0.01 to 100."),
-        (table([np.inf]), "The start never diverged at any learning_rate from 0.01 to 100."),
-        (table([0.0, 0.3]), "1 of 2 starts diverged already at learning_rate 0.01, the least tried: search lower."),
-        (table([0.0]), "The start diverged already at learning_rate 0.01, the least tried: search lower."),
-        (
-            table([0.4, 0.3, 0.2], momentum=[0.0, 0.5, 0.9], nesterov=True),
-            "Stay below learning_rate 0.2 (momentum 0.9, nesterov True), 0.3 (momentum 0.5, nesterov True) and "
-            "0.4 (momentum 0, nesterov True): that is where it diverges; theory says 0.5, 0.5 and 0.5.",
-        ),
-        (
-            table([0.4, 0.3, 0.2, 0.1], momentum=[0.0, 0.5, 0.9, 0.99]),
-            "Stay below learning_rate 0.1 (momentum 0.99): that is the least of 4 settings; theory says 0.5.",
-        ),
-    ],
-)
-def test_the_answer_is_a_sentence(edges: pd.DataFrame, said: str) -> None:
-    assert give_verdict(edges, low=0.01, high=100) == said
+@pytest.mark.parametrize(("rows", "rule", "sentence"), CASES.values(), ids=CASES)
+def test_the_sentence_names_the_best_and_what_missing_it_costs(
+    rows: list[tuple[Any, ...]], rule: str, sentence: str
+) -> None:
+    trials = table(rows).assign(initial_loss=13.0)
+    assert judge(trials, rule) == sentence

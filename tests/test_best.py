@@ -1,0 +1,116 @@
+"""The best learning rate and its interval: against regrouping the table for every draw of the seeds."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import lrsweep
+from lrsweep.best import rank
+from tests.test_summary import table
+
+statuses = st.sampled_from(["converged", "diverged", "slow"])
+cells = st.tuples(st.sampled_from([0.1, 0.2, 0.4]), st.sampled_from([0.0, 0.9]), st.integers(0, 3), statuses)
+outcomes = st.tuples(st.integers(1, 4), st.integers(1, 4))
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> pd.DataFrame:
+    """Small tables with ties of every kind: seeds that some settings lack, and some that they have twice."""
+    rows = [
+        (*cell, when if cell[-1] == "converged" else None, float(loss))
+        for cell, (when, loss) in draw(st.lists(st.tuples(cells, outcomes), min_size=1, max_size=14))
+    ]
+    return table(rows, ("learning_rate", "momentum", "seed"))
+
+
+def best_of(drawn: pd.DataFrame, rule: str) -> float:
+    if rule != "safe":
+        return float(rank(lrsweep.summarize(drawn), "loss", rule).iloc[0]["learning_rate"])
+    safe = np.nan
+    for rate, trials in drawn.groupby("learning_rate"):
+        if (trials["status"] == "diverged").any():
+            break
+        safe = float(str(rate))
+    return safe
+
+
+@settings(max_examples=25, deadline=None)
+@given(tables(), st.sampled_from(["steps", "loss"]))
+def test_the_interval_is_that_of_regrouping_what_each_draw_of_the_seeds_holds(trials: pd.DataFrame, rule: str) -> None:
+    seeds = trials["seed"].unique()
+    found = lrsweep.best_learning_rate(trials, rule=rule, level=0.8, resamples=20, seed=7)
+    assert found.learning_rate == best_of(trials, rule)
+    if len(seeds) == 1:
+        assert np.isnan([found.low, found.high]).all()
+        return
+    draws = np.random.default_rng(7).multinomial(len(seeds), [1 / len(seeds)] * len(seeds), size=20)
+    bests = []
+    for draw in draws:
+        parts = [trials[trials["seed"] == seed] for seed, times in zip(seeds, draw, strict=True) for _ in range(times)]
+        bests.append(best_of(pd.concat(parts, ignore_index=True), rule))
+    # The tenth and the ninetieth percentile of twenty, the one before and the one after.
+    assert (found.low, found.high) == (sorted(bests)[1], sorted(bests)[18])
+
+
+SAFE = [
+    (0.1, 0, "slow", None, 1.0),
+    (0.1, 1, "slow", None, 1.0),
+    (0.2, 0, "converged", 5, 0.0),
+    (0.2, 1, "slow", None, 1.0),
+    (0.4, 0, "diverged", None, 9.0),
+    (0.4, 1, "slow", None, 1.0),
+    (0.8, 0, "converged", 1, 0.0),
+    (0.8, 1, "converged", 1, 0.0),
+]
+
+
+def test_safe_is_the_largest_learning_rate_up_to_which_nothing_diverged() -> None:
+    assert best_of(table(SAFE), "safe") == 0.2
+    # Without the seed that diverges, as in a quarter of the draws, all are safe.
+    assert lrsweep.best_learning_rate(table(SAFE), rule="safe") == (0.2, 0.2, 0.8, "safe")
+    assert np.isnan(lrsweep.best_learning_rate(table(SAFE[4:6]), rule="safe").learning_rate)
+    assert lrsweep.best_learning_rate(table(SAFE[:4] + SAFE[6:]), rule="safe") == (0.8, 0.8, 0.8, "safe")
+
+
+def test_the_seeds_are_drawn_in_pairs() -> None:
+    # A seed moves the losses of all learning rates by far more than they differ: one is best in every draw.
+    rows = [(rate, seed, "slow", None, rate + 100.0 * seed) for rate in (0.1, 0.2) for seed in range(10)]
+    assert lrsweep.best_learning_rate(table(rows), rule="loss") == (0.1, 0.1, 0.1, "loss")
+
+
+@pytest.mark.parametrize("rule", ["steps", "loss", "safe"])
+def test_without_several_seeds_there_is_no_interval(rule: str) -> None:
+    one = table([(0.1, 0, "slow", None, 1.0), (0.2, 0, "converged", 5, 0.0)])
+    for trials in (one, one.drop(columns="seed")):
+        found = lrsweep.best_learning_rate(trials, rule=rule)
+        assert found.learning_rate == 0.2
+        assert np.isnan([found.low, found.high]).all()
+
+
+def test_where_all_diverged_the_smallest_is_the_least_bad_and_none_is_safe() -> None:
+    trials = table([(rate, seed, "diverged", None, np.nan) for rate in (0.2, 0.1) for seed in range(3)])
+    for rule in ("steps", "loss"):
+        assert lrsweep.best_learning_rate(trials, rule=rule) == (0.1, 0.1, 0.1, rule)
+    assert np.isnan(lrsweep.best_learning_rate(trials, rule="safe")[:3]).all()
+
+
+def test_rows_without_a_learning_rate_are_left_out() -> None:
+    trials = table([(np.nan, 0, "converged", 1, 0.0), (0.1, 0, "slow", None, 1.0)])
+    assert lrsweep.best_learning_rate(trials).learning_rate == 0.1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"rule": "step"}, "no rule 'step': did you mean 'steps'"),
+        ({"level": 95}, "level=95 must be between 0 and 1"),
+        ({"resamples": 0}, "resamples=0 must be 1 or more"),
+    ],
+)
+def test_what_cannot_be_asked_of_the_best_is_refused(arguments: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        lrsweep.best_learning_rate(table(SAFE), **arguments)
