@@ -51,7 +51,7 @@ def give_verdict(table: pd.DataFrame, *, low: float, high: float) -> str:
         >>> import optax
         >>> edges = lrsweep.critical_learning_rate(lrsweep.problems.line(), optax.sgd, seeds=range(5))
         >>> give_verdict(edges, low=1e-6, high=1e3)
-        'Stay below learning_rate 0.254...: that is where the first of 5 starts diverges; theory says 0.2532.'
+        'Stay below learning_rate 0.25...: that is where the first of 5 starts diverges; theory says 0.2539.'
     """
     names, edges = _settings(table), _edges(table)
     always, never = ((table["found"] == ended).sum() for ended in (ALWAYS_DIVERGES, NEVER_DIVERGES))

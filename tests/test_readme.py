@@ -1,7 +1,9 @@
-"""The README's examples and its first table are what is really printed."""
+"""The README's examples and the tables of its commands are what is really printed."""
 
 import doctest
 from pathlib import Path
+
+import pytest
 
 from tests.conftest import Run
 
@@ -16,6 +18,8 @@ def test_the_examples_give_what_they_show() -> None:
     assert doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(examples).failed == 0
 
 
-def test_the_first_table_is_what_lrsweep_run_prints(run: Run) -> None:
-    printed = "\n".join(line.rstrip() for line in run("run").out.splitlines())
+@pytest.mark.parametrize("command", ["run", "critical quadratic --seeds 5 --set momentum=0,0.9 --steps 10000"])
+def test_a_commands_table_is_what_it_prints(command: str, run: Run) -> None:
+    printed = "\n".join(line.rstrip() for line in run(*command.split()).out.splitlines())
+    assert f"lrsweep {command}\n" in README.read_text()
     assert printed in README.read_text()
