@@ -36,6 +36,7 @@ def diagnose(loss_of: Callable[[Any], Any], params: Any, overshot: Any) -> Diagn
         overshot: How many of its updates overshot.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> found = diagnose(lambda x: jnp.sum(jnp.array([1.0, -4.0]) * x**2) / 2, jnp.array([3.0, 1.0]), jnp.int32(0))
         >>> float(found.largest), float(found.least), float(found.gradient_norm)
         (1.0, -4.0, 5.0)
