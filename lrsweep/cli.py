@@ -2,10 +2,7 @@
 
 import gc
 import importlib
-import json
 import os
-import shlex
-import signal
 import sys
 import warnings
 from dataclasses import replace
@@ -15,8 +12,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from lrsweep.options import (
-    ARTICLE_AXIS,
-    DEFAULT_SEEDS,
     WIDE_AXIS,
     X64,
     Around,
@@ -48,13 +43,10 @@ from lrsweep.options import (
 from lrsweep.start_up import cache_folder, set_up_jax, shrink
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pandas as pd
     from rich import table as rich_table
 
     import lrsweep.objective as objective_
-    from lrsweep.optimizers import Factory
 
 # JAX and pandas are imported where they are needed, so that --help does not wait for them.
 
@@ -89,19 +81,20 @@ def run(
     """Sweep learning rates over an objective, and say which one to take."""
     _begin(x64=x64)
     from lrsweep.advice import advise, tell_causes
+    from lrsweep.output import check_out, write_result
     from lrsweep.run import sweep
-    from lrsweep.search import read_optimizers
+    from lrsweep.search import one_or_named, read_optimizers, read_rows
     from lrsweep.status import Stopping
     from lrsweep.summary import summarize as by_setting
 
-    path = None if out is None else _check_out(out, inputs=[objective.rpartition(":")[0] or objective, trials])
+    path = None if out is None else check_out(out, inputs=[objective.rpartition(":")[0] or objective, trials])
     stopping = Stopping(tolerance=tolerance)
     factories = read_optimizers(optimizer)
     loaded = _load(objective, target=target, raw=raw, batch_size=batch_size)
-    rows = _read_rows(factories, objective, trials=trials, learning_rate=learning_rate, settings=set_, seeds=seeds)
+    rows = read_rows(factories, objective, trials=trials, learning_rate=learning_rate, settings=set_, seeds=seeds)
     result = sweep(
         loaded,
-        _optimizer(factories, rows),
+        one_or_named(factories, rows),
         rows,
         steps=steps,
         stopping=stopping,
@@ -109,7 +102,7 @@ def run(
         diagnose=diagnose,
     )
     if path is not None:
-        _write(result.table, result.provenance, path)
+        write_result(result.table, result.provenance, path)
     summary = by_setting(result.table)
     answer = advise(summary, result.table)
     _show(summary, result.table, f"{tell_causes(result.table)}\n{answer}" if diagnose else answer, path)
@@ -138,17 +131,18 @@ def refine_(
     """Zoom into the best learning rate, or into the one at which trials diverge."""
     _begin(x64=x64)
     from lrsweep.conclusion import conclude
+    from lrsweep.output import check_out, write_result
     from lrsweep.refinement import refine
     from lrsweep.screen import near
-    from lrsweep.search import read_optimizers
+    from lrsweep.search import one_or_named, read_optimizers, read_rows
     from lrsweep.status import Stopping
     from lrsweep.summary import summarize as by_setting
 
-    path = None if out is None else _check_out(out, inputs=[objective.rpartition(":")[0] or objective, trials])
+    path = None if out is None else check_out(out, inputs=[objective.rpartition(":")[0] or objective, trials])
     stopping = Stopping(tolerance=tolerance)
     factories = read_optimizers(optimizer)
     loaded = _load(objective, target=target, raw=raw, batch_size=batch_size)
-    rows = _read_rows(
+    rows = read_rows(
         factories,
         objective,
         trials=trials,
@@ -159,7 +153,7 @@ def refine_(
     )
     result = refine(
         loaded,
-        _optimizer(factories, rows),
+        one_or_named(factories, rows),
         rows,
         around=around,  # pyright: ignore[reportArgumentType]
         rounds=rounds,
@@ -169,7 +163,7 @@ def refine_(
         static=static or (),
     )
     if path is not None:
-        _write(result.table, result.provenance, path)
+        write_result(result.table, result.provenance, path)
     _show(near(by_setting(result.table), result.found), result.table, conclude(result), path)
 
 
@@ -195,14 +189,15 @@ def critical(
     from lrsweep import optimizers
     from lrsweep.axes import grid
     from lrsweep.critical import search_critical
-    from lrsweep.search import read_settings
+    from lrsweep.output import check_out, write_result
+    from lrsweep.search import count_seeds, read_settings
 
-    path = None if out is None else _check_out(out, inputs=[objective.rpartition(":")[0] or objective])
+    path = None if out is None else check_out(out, inputs=[objective.rpartition(":")[0] or objective])
     if "," in optimizer:
         raise ValueError(f"--optimizer {optimizer} names several: search the edge of one at a time")
     factory = optimizers.by_name(optimizer)
     loaded = _load(objective, target=target, raw=raw, batch_size=batch_size)
-    axes, count = read_settings(set_ or []), _count_seeds(seeds, objective)
+    axes, count = read_settings(set_ or []), count_seeds(seeds, objective)
     table, provenance = search_critical(
         loaded,
         factory,
@@ -217,7 +212,7 @@ def critical(
         block_width=None,
     )
     if path is not None:
-        _write(table, provenance, path)
+        write_result(table, provenance, path)
     _show_edges(table, low, high)
     if path is not None:
         print(f"Wrote {len(table):,} starts to {path}, and what made them to {path.with_suffix('.json')}.")
@@ -302,48 +297,6 @@ def _load(text: str, *, target: str | None, raw: bool, batch_size: int | None) -
     return loaded if batch_size is None else replace(loaded, batch_size=batch_size)
 
 
-def _read_rows(
-    factories: "Mapping[str, Factory]",
-    objective: str,
-    *,
-    trials: str | None,
-    learning_rate: str | None,
-    settings: list[str] | None,
-    seeds: int | None,
-    default_rates: str | None = None,
-) -> "pd.DataFrame":
-    """The trials that a command's options ask for."""
-    from lrsweep.search import make_trials, read_trials
-
-    if trials is not None:
-        if learning_rate is not None or settings or seeds is not None:
-            raise ValueError("--trials brings its own columns: leave out --learning-rate, --set and --seeds")
-        return read_trials(trials)
-    return make_trials(
-        factories,
-        learning_rate=learning_rate,
-        default_rates=default_rates or (ARTICLE_AXIS if objective == "line" else WIDE_AXIS),
-        settings=settings or [],
-        seeds=_count_seeds(seeds, objective),
-    )
-
-
-def _optimizer(factories: "Mapping[str, Factory]", rows: "pd.DataFrame") -> "Factory | Mapping[str, Factory]":
-    """The only one there is, or all of them by name where the trials' column says which."""
-    from lrsweep.binding import OPTIMIZER
-
-    return factories if len(factories) > 1 or OPTIMIZER in rows else next(iter(factories.values()))
-
-
-def _count_seeds(seeds: int | None, objective: str) -> int | None:
-    """How many seeds a command's options ask for, or None for an objective's own start."""
-    from lrsweep.loading import ready_made
-
-    if seeds is not None and seeds < 1:
-        raise ValueError(f"--seeds {seeds} leaves no trials: it must be 1 or more")
-    return seeds if seeds is not None or objective in ready_made() else DEFAULT_SEEDS
-
-
 def _refuse(message: str) -> int:
     print("lrsweep: " + " ".join(message.split()), file=sys.stderr)
     return MISTAKE
@@ -372,36 +325,6 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
             shrink(folder, 0)
     elif not text.startswith("Error writing persistent compilation cache"):
         print(f"lrsweep: warning: {text}", file=sys.stderr)
-
-
-def _check_out(out: str, inputs: list[str | None]) -> Path:
-    from lrsweep.table import check_path
-
-    path = check_path(out)
-    beside = path.with_suffix(".json")
-    for text in inputs:
-        if text is not None and Path(text).exists() and Path(text).resolve() in (path.resolve(), beside.resolve()):
-            raise ValueError(f"--out {out} would replace {text!r}, which this run reads: name another file")
-    if beside.exists() and not _is_provenance(beside):
-        raise ValueError(f"--out {out} would replace {str(beside)!r}, which lrsweep did not write: name another file")
-    return path
-
-
-def _is_provenance(path: Path) -> bool:
-    try:
-        return "lrsweep" in json.loads(path.read_text(encoding="utf-8"))["versions"]
-    except (OSError, ValueError, TypeError, KeyError):
-        return False
-
-
-def _write(table: "pd.DataFrame", provenance: "Mapping[str, Any]", path: Path) -> None:
-    from lrsweep.table import replace_file, write_table
-
-    # From here on an exception, so that nothing is left half written.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    write_table(table, path)
-    made = {"command": shlex.join(["lrsweep", *sys.argv[1:]]), **provenance}
-    replace_file(path.with_suffix(".json"), (json.dumps(made, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def _show(

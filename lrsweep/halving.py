@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.binding import SEED
-from lrsweep.lanes import Plan, one_by_one
+from lrsweep.lanes import Plan
 from lrsweep.objective import LOSS, Objective
+from lrsweep.planning import one_by_one
 from lrsweep.schedule import Run
 from lrsweep.status import Status
 from lrsweep.watch import Outcome

@@ -9,7 +9,8 @@ import pandas as pd
 
 from lrsweep.binding import SEED
 from lrsweep.columns import read_numbers
-from lrsweep.lanes import NEVER_PAUSE, Plan, Task, empty_states, fit_plan, traits_of
+from lrsweep.lanes import NEVER_PAUSE, Plan, Task, empty_states, traits_of
+from lrsweep.planning import fit_plan
 from lrsweep.schedule import Done, first_ready
 from lrsweep.watch import Outcome
 

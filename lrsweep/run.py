@@ -18,9 +18,10 @@ from lrsweep.checks import check_leaves, check_program
 from lrsweep.columns import check_trials
 from lrsweep.groups import Group, check_static, cut, optimizers_of
 from lrsweep.halving import Halving, check_halving, halve, in_step
-from lrsweep.lanes import Task, choose_plan, fit_plan, one_by_one
+from lrsweep.lanes import Task
 from lrsweep.objective import Objective
 from lrsweep.optimizers import Factory
+from lrsweep.planning import choose_plan, fit_plan, one_by_one
 from lrsweep.program import given_by, make_program
 from lrsweep.progress import progress
 from lrsweep.provenance import provenance_of

@@ -11,21 +11,9 @@ import jax
 import numpy as np
 
 from lrsweep.groups import Group
-from lrsweep.lanes import (
-    NEVER_PAUSE,
-    OUT_OF_MEMORY,
-    Plan,
-    Task,
-    compile_blocks,
-    devices,
-    empty_states,
-    fit_plan,
-    lower_blocks,
-    narrower,
-    too_large,
-    traits_of,
-)
+from lrsweep.lanes import NEVER_PAUSE, Plan, Task, compile_blocks, devices, empty_states, lower_blocks, traits_of
 from lrsweep.memory import needed_bytes
+from lrsweep.planning import OUT_OF_MEMORY, fit_plan, narrower, too_large
 from lrsweep.status import Status
 from lrsweep.trial import State
 from lrsweep.turns import Layout, Pauses

@@ -12,7 +12,9 @@ from lrsweep import optimizers
 from lrsweep.axes import grid, parse_axis, parse_setting
 from lrsweep.binding import OPTIMIZER, SEED
 from lrsweep.csv_file import read_csv
+from lrsweep.loading import ready_made
 from lrsweep.optimizers import Factory
+from lrsweep.options import ARTICLE_AXIS, DEFAULT_SEEDS, WIDE_AXIS
 from lrsweep.summary import LEARNING_RATE
 
 
@@ -113,3 +115,61 @@ def read_trials(text: str) -> pd.DataFrame:
     if not Path(text).is_file():
         raise FileNotFoundError(f"there is no file {text!r}")
     return pd.read_parquet(text)
+
+
+def read_rows(
+    factories: Mapping[str, Factory],
+    objective: str,
+    *,
+    trials: str | None,
+    learning_rate: str | None,
+    settings: list[str] | None,
+    seeds: int | None,
+    default_rates: str | None = None,
+) -> pd.DataFrame:
+    """The trials that a command's options ask for.
+
+    Args:
+        factories: The optimizers.
+        objective: What the command calls its objective.
+        trials: `--trials`: a file of a table, instead of all that follows.
+        learning_rate: `--learning-rate`.
+        settings: `--set`.
+        seeds: `--seeds`.
+        default_rates: The learning rates where none are given; None for those that suit the objective.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: An option is wrong, or does not go with `--trials`.
+    """
+    if trials is not None:
+        if learning_rate is not None or settings or seeds is not None:
+            raise ValueError("--trials brings its own columns: leave out --learning-rate, --set and --seeds")
+        return read_trials(trials)
+    return make_trials(
+        factories,
+        learning_rate=learning_rate,
+        default_rates=default_rates or (ARTICLE_AXIS if objective == "line" else WIDE_AXIS),
+        settings=settings or [],
+        seeds=count_seeds(seeds, objective),
+    )
+
+
+def count_seeds(seeds: int | None, objective: str) -> int | None:
+    """How many seeds a command's options ask for, or None for an objective's own start.
+
+    Raises:
+        ValueError: Below 1.
+
+    Example:
+        >>> count_seeds(None, "line"), count_seeds(None, "houses.csv"), count_seeds(3, "line")
+        (None, 10, 3)
+    """
+    if seeds is not None and seeds < 1:
+        raise ValueError(f"--seeds {seeds} leaves no trials: it must be 1 or more")
+    return seeds if seeds is not None or objective in ready_made() else DEFAULT_SEEDS
+
+
+def one_or_named(factories: Mapping[str, Factory], rows: pd.DataFrame) -> Factory | Mapping[str, Factory]:
+    """The only one there is, or all of them by name where the trials' column says which."""
+    return factories if len(factories) > 1 or OPTIMIZER in rows else next(iter(factories.values()))

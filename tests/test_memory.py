@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import lrsweep
-from lrsweep import lanes, memory, schedule
+from lrsweep import memory, planning, schedule
 from lrsweep.memory import needed_bytes
 
 DATA = np.random.default_rng(0).normal(size=(1000, 8)).astype(np.float32)
@@ -39,13 +39,15 @@ def widths(sweep: lrsweep.Sweep) -> list[int]:
 
 def test_a_block_is_as_wide_as_the_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     there = 20 * LANE_BYTES
-    monkeypatch.setattr(lanes, "available_bytes", lambda: there)
+    monkeypatch.setattr(planning, "available_bytes", lambda: there)
     sweep = lrsweep.sweep(WIDE, optax.sgd, TRIALS, steps=3)
     (width,) = widths(sweep)
     needs = {}
     for one in (width, 2 * width):
         # A width that the caller names is not put in question.
-        monkeypatch.setattr(lanes, "needed_bytes", lambda compiled, w=one: needs.setdefault(w, needed_bytes(compiled)))
+        monkeypatch.setattr(
+            planning, "needed_bytes", lambda compiled, w=one: needs.setdefault(w, needed_bytes(compiled))
+        )
         assert widths(lrsweep.sweep(WIDE, optax.sgd, TRIALS, steps=3, block_width=one)) == [one]
     assert needs[width] <= there < needs[2 * width]
     assert needs[width] > width * LANE_BYTES
@@ -55,7 +57,7 @@ def test_a_block_is_as_wide_as_the_memory_allows(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_trial_that_does_not_fit_is_refused_with_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes, "available_bytes", lambda: LANE_BYTES // 2)
+    monkeypatch.setattr(planning, "available_bytes", lambda: LANE_BYTES // 2)
     with pytest.raises(ValueError, match=r"a single trial needs .* kB of memory, and there are 128 kB for it on cpu"):
         lrsweep.sweep(WIDE, optax.sgd, TRIALS, steps=3)
 
@@ -95,8 +97,8 @@ def test_a_real_shortage_halves_the_width_until_a_block_fits() -> None:
     code = """
 import resource
 import jax, jax.numpy as jnp, numpy as np, optax, psutil, lrsweep
-from lrsweep import lanes
-lanes.available_bytes = lambda: 10**15
+from lrsweep import planning
+planning.available_bytes = lambda: 10**15
 def loss(params, data):
     return jnp.mean(jnp.tanh(data @ params) ** 2)
 objective = lrsweep.Objective(loss, np.ones((8, 512), np.float32), data=np.ones((100_000, 8), np.float32))

@@ -12,7 +12,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import lrsweep
-from lrsweep import lanes, schedule
+from lrsweep import lanes, planning, schedule
 from lrsweep.lanes import NEVER_PAUSE
 from lrsweep.turns import Pauses
 from tests.test_lanes import RESULTS, network, regression
@@ -56,7 +56,7 @@ def test_trials_that_are_gathered_into_fewer_blocks_end_with_the_same_bits(
     assert_frame_equal(moved, still, check_exact=True)
     # In the layout of small trials too, where a call runs several blocks.
     if build is lrsweep.problems.line:
-        monkeypatch.setattr(lanes, "MAX_BLOCKS", 2)
+        monkeypatch.setattr(planning, "MAX_BLOCKS", 2)
         layout = lrsweep.Layout(8, unrolled=True)
         wide = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-3, 2.0, 64), seed=range(20))
         calls.clear()

@@ -1,0 +1,49 @@
+"""What a command writes: a table, and beside it what made it."""
+
+import json
+import shlex
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lrsweep.table import check_path, replace_file, write_table
+
+
+def check_out(out: str, inputs: list[str | None]) -> Path:
+    """The path that `--out` names.
+
+    Args:
+        out: What it says.
+        inputs: What the command reads, which must not be replaced.
+
+    Raises:
+        ValueError: A table cannot be written there, or it would replace something that is no result.
+    """
+    path = check_path(out)
+    beside = path.with_suffix(".json")
+    for text in inputs:
+        if text is not None and Path(text).exists() and Path(text).resolve() in (path.resolve(), beside.resolve()):
+            raise ValueError(f"--out {out} would replace {text!r}, which this run reads: name another file")
+    if beside.exists() and not _is_provenance(beside):
+        raise ValueError(f"--out {out} would replace {str(beside)!r}, which lrsweep did not write: name another file")
+    return path
+
+
+def _is_provenance(path: Path) -> bool:
+    try:
+        return "lrsweep" in json.loads(path.read_text(encoding="utf-8"))["versions"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+
+
+def write_result(table: pd.DataFrame, provenance: Mapping[str, Any], path: Path) -> None:
+    """Writes a table, and beside it as `.json` the command and what made it."""
+    # From here on an exception, so that nothing is left half written.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    write_table(table, path)
+    made = {"command": shlex.join(["lrsweep", *sys.argv[1:]]), **provenance}
+    replace_file(path.with_suffix(".json"), (json.dumps(made, indent=2, ensure_ascii=False) + "\n").encode())
