@@ -181,6 +181,7 @@ def test_the_random_bowls_have_the_eigenvalues_drawn_and_their_edges_are_theorys
     found = lrsweep.critical_learning_rate(objective, optax.sgd, trials=bowls, low=0.05, high=100, steps=20_000)
     np.testing.assert_allclose(found["theory"], 2 / eigenvalues[:, -1], rtol=1e-9)
     np.testing.assert_allclose(found["ratio"], 1, rtol=1e-3)
+    assert max(edge.measure_errors(1e-3, count=20).values()) <= 1e-3
 
 
 @pytest.mark.usefixtures("x64")

@@ -63,8 +63,10 @@ OBJECTIVES = {
 }
 
 
-@pytest.mark.parametrize("layout", [None, Layout(lanes_last=True)], ids=["chosen", "lanes last"])
-@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [*((name, None) for name in OBJECTIVES), *((name, Layout(lanes_last=True)) for name in ("regression", "network"))],
+)
 @pytest.mark.parametrize("optimizer", [optax.sgd, optax.adam], ids=["sgd", "adam"])
 def test_a_row_gives_the_same_bits_whatever_the_other_rows_hold(name: str, optimizer: Any, layout: Any) -> None:
     trials = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-3, 10.0, 7), seed=range(3))

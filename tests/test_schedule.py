@@ -100,7 +100,6 @@ def test_similar_rates_share_a_block_and_the_rows_stay_in_order() -> None:
 LAYOUTS = [
     lrsweep.Layout(8),
     lrsweep.Layout(lanes_last=True),
-    lrsweep.Layout(8, lanes_last=True),
     lrsweep.Layout(8, unrolled=True),
     lrsweep.Layout(5, unrolled=True),
 ]
