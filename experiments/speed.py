@@ -1,12 +1,13 @@
 """How fast lrsweep is beside what else one would write: the same sweeps, the same answers, the same cores.
 
 The claim, on two cores and from the grid of trials to the finished table: on a million trials of the line lrsweep is
-30 times as fast as `jit(vmap(scan))`; the digits train 2.5 times as fast as one jitted trial after another; and
-`lrsweep run` takes at most twice as long as importing JAX, optax and pandas. The other targets have not been reached
-yet: on the line it is 18 times as fast as NumPy (of 30), and a quarter as fast as C written for that problem alone
-(`speed.c`; of 0.4); with Adam 13 times as fast as `jit(vmap(scan))` (of 15), and on a linear regression 1.5 times (of
-2.5); 1.5 times as fast as a jitted step called from Python on a small tanh network (of 5). Ten times the trials take
-their table's memory and 21% more (of 20).
+30 times as fast as `jit(vmap(scan))`; on a linear regression 2.5 times, and 5 times as fast as a jitted step called
+from Python on a small tanh network; the digits train 2.5 times as fast as one jitted trial after another; ten times
+the trials take their table's memory and less than a fifth more; and `lrsweep run` takes at most twice as long as
+importing JAX, optax and pandas. The other targets have not been reached, or not in every run: on the line it is 18 to
+34 times as fast as NumPy, as the machine's memory goes (of 30), and a quarter as fast as C written for that problem
+alone (`speed.c`; of 0.4); with Adam 12 to 15 times as fast as `jit(vmap(scan))` (of 15), and on the digits 36 times
+as fast as PyTorch's loop (of 60).
 
 Run `pip install -e '.[experiments]'` once, then `python experiments/speed.py`: about ten minutes on two cores. Every
 entry has a process of its own, set up as suits it best; they take turns, and only one works at a time. Each runs once
