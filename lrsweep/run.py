@@ -169,11 +169,13 @@ def sweep(
         plans = [in_step(plan, halving) for plan in plans]
     fitted = [fit_plan(task, plan, records, exact=width is not None) for task, plan in zip(tasks, plans, strict=True)]
     with progress(len(trials)) as advance:
-        runs = [
+        # One after another, unless they are compared on the way: each holds memory on every device.
+        runs: Iterable[Run] = (
             Run(task, plan, compiled, records=records, advance=advance)
             for task, (plan, compiled) in zip(tasks, fitted, strict=True)
-        ]
+        )
         if halving is not None:
+            runs = list(runs)
             halve(runs, trials, objective, halving)
         done = [run.run().done() for run in runs]
     del runs
