@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lrsweep import optimizers as optimizers
+    from lrsweep import plots as plots
     from lrsweep import problems as problems
     from lrsweep.axes import grid as grid
     from lrsweep.axes import log_grid as log_grid
@@ -44,6 +45,7 @@ _HOMES = {
     "grid": "axes",
     "log_grid": "axes",
     "optimizers": None,
+    "plots": None,
     "problems": None,
     "read_table": "table",
     "refine": "refinement",

@@ -63,6 +63,8 @@ ORDER = [
     "conclusion",
     "screen",
     "verdict",
+    "plots.style",
+    "plots",
     "csv_file",
     "loading",
     "options",
@@ -83,13 +85,21 @@ def imported(path: Path) -> set[str]:
     return found
 
 
+def name_of(path: Path) -> str:
+    """A file's place in the package: `plots/style.py` is `plots.style`, and `plots/__init__.py` is `plots`."""
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+
+
+FILES = {name_of(path): path for path in PACKAGE.rglob("*.py")}
+
+
 def test_every_module_has_its_place_in_the_order() -> None:
-    assert {path.stem for path in PACKAGE.glob("*.py")} == {*ORDER, "__init__"}
+    assert set(FILES) == {*ORDER, "__init__"}
 
 
 @pytest.mark.parametrize("name", ORDER)
 def test_a_module_imports_only_from_those_above_it(name: str) -> None:
-    assert imported(PACKAGE / f"{name}.py") <= set(ORDER[: ORDER.index(name)])
+    assert imported(FILES[name]) <= set(ORDER[: ORDER.index(name)])
 
 
 def test_what_is_exported_is_sorted_and_is_there() -> None:
@@ -151,7 +161,8 @@ def test_every_public_function_has_an_example_that_is_run() -> None:
         getattr(lrsweep.problems, name) for name in ("line", "linear_regression", "quadratic", "rosenbrock", "valleys")
     ]
     public += [lrsweep.optimizers.gauss_seidel, lrsweep.optimizers.by_name, lrsweep.optimizers.names]
-    without = {"Refinement", "Replay", "Sweep", "problems", "optimizers", "read_table"}  # shown where they are used
+    modules = {"optimizers", "plots", "problems"}
+    without = {"Refinement", "Replay", "Sweep", "read_table"} | modules  # shown where they are used
     for thing in public:
         name = thing.__name__.rpartition(".")[2]
         assert name in without or ">>>" in thing.__doc__, name
@@ -163,7 +174,7 @@ def test_the_package_declares_what_it_imports() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = {re.split(r"[><=]", text)[0] for text in project["dependencies"]}
     used = set()
-    for path in PACKAGE.glob("*.py"):
+    for path in FILES.values():
         for node in ast.walk(ast.parse(path.read_text())):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
