@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import jax
@@ -25,7 +26,7 @@ from lrsweep.planning import choose_plan, fit_plan, one_by_one
 from lrsweep.program import given_by, make_program
 from lrsweep.progress import progress
 from lrsweep.provenance import provenance_of
-from lrsweep.replay import Replay, again, replay
+from lrsweep.replay import Replay, again, follow, replay
 from lrsweep.schedule import Run
 from lrsweep.status import Stopping, gap
 from lrsweep.table import check_names, result_table
@@ -52,7 +53,8 @@ class Sweep:
     table: pd.DataFrame
     curves: pd.DataFrame | None
     provenance: dict[str, Any]
-    _rerun: Callable[[int, int], Replay] = field(repr=False)
+    _replay: Callable[[int, int], Replay] = field(repr=False)
+    _follow: Callable[[int, int, int], pd.DataFrame] = field(repr=False)
 
     def replay(self, trial: Any) -> Replay:
         """Runs one trial again, alone, and returns its parameters and its whole curve.
@@ -68,10 +70,42 @@ class Sweep:
             >>> round(float(replay.params["w0"]), 2), round(float(replay.params["w1"]), 2), len(replay.curve)
             (-0.99, 2.0, 61)
         """
+        return self._replay(*self._row(trial))
+
+    def path(self, trial: Any, every: int = 1) -> pd.DataFrame:
+        """Runs one trial again, alone, and returns the parameters on its way.
+
+        Args:
+            trial: Its label in the table's index.
+            every: After how many updates each, beside the start and the end.
+
+        Returns:
+            ``[update, parameter]`` float64: the index `step` counts updates from 0 to the trial's last, and each
+            column is a scalar parameter, by the path of its leaf in the pytree, and in an array its place in brackets:
+            `w`, `layers.0.w[0, 1]`.
+
+        Raises:
+            TypeError: `every` is not a whole number.
+            ValueError: There is no such trial, or `every` is below 1.
+
+        Example:
+            >>> result.path(0, every=20).round(2)
+                    w0    w1
+            step
+            0     0.00  1.00
+            20   -0.77  1.89
+            40   -0.96  1.98
+            60   -0.99  2.00
+        """
+        row, steps = self._row(trial)
+        return self._follow(row, steps, _count("every", every))
+
+    def _row(self, trial: Any) -> tuple[int, int]:
+        """The place of a trial in the table, and how many updates it made."""
         if trial not in self.table.index:
             raise ValueError(f"there is no trial {trial!r}: the table's index has {len(self.table)} others")
         row = int(np.flatnonzero(self.table.index == trial)[0])
-        return self._rerun(row, int(self.table["steps"].iloc[row]))
+        return row, int(self.table["steps"].iloc[row])
 
 
 def sweep(
@@ -210,7 +244,7 @@ def sweep(
     if recorded is not None:
         updates = pd.RangeIndex(0, records * limits.record_every, limits.record_every, name="step")
         curves = pd.DataFrame(recorded.astype(float), index=table.index, columns=updates)
-    return Sweep(table, curves, made, lambda row, steps: replay(groups, kept, row, steps))
+    return Sweep(table, curves, made, partial(replay, groups, kept), partial(follow, groups, kept))
 
 
 def _in_order(tasks: list[Task], parts: list[Any]) -> Any:

@@ -45,6 +45,7 @@ ORDER = [
     "planning",
     "waiting",
     "schedule",
+    "coordinates",
     "replay",
     "halving",
     "progress",

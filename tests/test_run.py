@@ -44,23 +44,6 @@ def test_curves_are_kept_only_where_they_are_asked_for(search: lrsweep.Sweep) ->
     assert search.curves is None
 
 
-@pytest.mark.parametrize("trial", [2, 30, 41])
-def test_a_replay_gives_the_bits_of_the_sweep(trial: int) -> None:
-    trials = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-2, 1.0, 7), seed=range(6))
-    sweep = lrsweep.sweep(LINE, optax.adam, trials, steps=300)
-    replay, row = sweep.replay(trial), sweep.table.loc[trial]
-    assert len(replay.curve) == row["steps"] + 1
-    assert (replay.curve.iloc[0], replay.curve.iloc[-1]) == (row["initial_loss"], row["final_loss"])
-    assert (replay.curve.min(), replay.curve.idxmin()) == (row["best_loss"], row["best_at"])
-    # The parameters are those of the last loss: residuals of 1e-2 between numbers of 5, known to 6e-8 of them.
-    assert float(LINE.loss(replay.params, LINE.data)) == pytest.approx(row["final_loss"], rel=2 * 5 * 6e-8 / 1e-2)
-
-
-def test_a_replay_of_no_trial_is_refused(search: lrsweep.Sweep) -> None:
-    with pytest.raises(ValueError, match="there is no trial 3"):
-        search.replay(3)
-
-
 def test_the_provenance_says_what_made_the_table_and_fits_json(search: lrsweep.Sweep) -> None:
     made = json.loads(json.dumps(search.provenance))
     assert (made["objective"], made["optimizer"], made["trials"], made["steps"]) == ("line", "sgd", 3, 1000)

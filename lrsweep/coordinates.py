@@ -1,0 +1,37 @@
+"""The scalar parameters of a pytree: the name of each, in the order of its leaves."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+
+def names_of(params: Any) -> list[str]:
+    """The scalar parameters by name: the path of their leaf, and in an array the place in brackets.
+
+    Args:
+        params: A pytree of arrays, or of anything that has a shape.
+
+    Returns:
+        ``[parameter]`` str; a pytree that is but one array calls it `params`.
+
+    Example:
+        >>> names_of({"layers": [{"w": np.zeros((2, 2))}], "b": 0.0})
+        ['b', 'layers.0.w[0, 0]', 'layers.0.w[0, 1]', 'layers.0.w[1, 0]', 'layers.0.w[1, 1]']
+    """
+    names = []
+    for path, leaf in jax.tree_util.tree_flatten_with_path(params)[0]:
+        name = jax.tree_util.keystr(path, simple=True, separator=".") or "params"
+        names += [f"{name}{list(place) if place else ''}" for place in np.ndindex(np.shape(leaf))]
+    return names
+
+
+def values_of(params: Any) -> np.ndarray:
+    """The scalar parameters, ``[parameter]`` float64, in the order of their names.
+
+    Example:
+        >>> values_of({"w": np.ones(2), "b": 0.5})
+        array([0.5, 1. , 1. ])
+    """
+    leaves = [np.asarray(leaf).ravel().astype(float) for leaf in jax.tree.leaves(params)]
+    return np.concatenate(leaves) if leaves else np.empty(0)
