@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.binding import SEED
+from lrsweep.display import Summary
 from lrsweep.messages import unknown
 from lrsweep.survival import time_quantiles
 from lrsweep.table import best_by_of, final, metrics_of, settings_of
@@ -21,7 +22,7 @@ QUARTILES = {"lower_quartile": 0.25, "median": 0.5, "upper_quartile": 0.75}
 LEVEL = 0.95
 
 
-def summarize(table: pd.DataFrame, by: str | Sequence[str] | None = None) -> pd.DataFrame:
+def summarize(table: pd.DataFrame, by: str | Sequence[str] | None = None) -> Summary:
     """One row per setting (every combination of some columns), in the order they first appear.
 
     Args:
@@ -29,7 +30,7 @@ def summarize(table: pd.DataFrame, by: str | Sequence[str] | None = None) -> pd.
         by: The columns that make a setting, by name; None for every one of the caller's but `seed`.
 
     Returns:
-        The settings' columns, and then
+        A DataFrame that shows itself in a notebook: the settings' columns, and then
 
         - `trials` (int): how many there are.
         - `converged`, `diverged` (float, from 0 to 1): the shares of them, each followed by its 95% interval, such as
@@ -67,7 +68,7 @@ def summarize(table: pd.DataFrame, by: str | Sequence[str] | None = None) -> pd.
     for name in names:
         if name in columns:
             raise ValueError(f"column {name!r} is named like one of the summary's own: rename it or leave it out")
-    return pd.concat([settings, pd.DataFrame(columns)], axis=1)
+    return Summary(pd.concat([settings, pd.DataFrame(columns)], axis=1))
 
 
 def _check_by(table: pd.DataFrame, by: str | Sequence[str] | None) -> list[str]:
