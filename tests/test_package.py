@@ -71,6 +71,14 @@ ORDER = [
     "screen",
     "verdict",
     "plots.style",
+    "plots.scales",
+    "plots.legends",
+    "plots.by_update",
+    "plots.by_rate",
+    "plots.stacks",
+    "plots.cells_map",
+    "plots.together",
+    "plots.files",
     "plots",
     "csv_file",
     "loading",
@@ -146,9 +154,9 @@ def test_help_answers_without_importing_jax_or_pandas() -> None:
     said = run_python(
         "import sys\n"
         "import lrsweep.cli\n"
-        "for words in ([], ['run'], ['refine'], ['critical'], ['summarize']):\n"
+        "for words in ([], ['run'], ['refine'], ['critical'], ['summarize'], ['plot']):\n"
         "    lrsweep.cli.app([*words, '--help'], standalone_mode=False)\n"
-        "print({'jax', 'pandas', 'optax'} & set(sys.modules))\n"
+        "print({'jax', 'matplotlib', 'optax', 'pandas'} & set(sys.modules))\n"
     )
     assert "Sweep learning rates" in said
     assert said.splitlines()[-1] == "set()"
