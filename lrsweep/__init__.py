@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lrsweep.run import sweep as sweep
     from lrsweep.status import Stopping as Stopping
     from lrsweep.summary import summarize as summarize
+    from lrsweep.surface import landscape as landscape
     from lrsweep.table import read_table as read_table
     from lrsweep.table import write_table as write_table
     from lrsweep.turns import Layout as Layout
@@ -43,6 +44,7 @@ _HOMES = {
     "best_setting": "best",
     "critical_learning_rate": "critical",
     "grid": "axes",
+    "landscape": "surface",
     "log_grid": "axes",
     "optimizers": None,
     "plots": None,

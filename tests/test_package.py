@@ -46,6 +46,7 @@ ORDER = [
     "waiting",
     "schedule",
     "coordinates",
+    "surface",
     "replay",
     "halving",
     "progress",
@@ -65,6 +66,10 @@ ORDER = [
     "screen",
     "verdict",
     "plots.style",
+    "plots.trails",
+    "plots.slopes",
+    "plots.fitting",
+    "plots.moving",
     "plots",
     "csv_file",
     "loading",
@@ -162,6 +167,7 @@ def test_every_public_function_has_an_example_that_is_run() -> None:
         getattr(lrsweep.problems, name) for name in ("line", "linear_regression", "quadratic", "rosenbrock", "valleys")
     ]
     public += [lrsweep.optimizers.gauss_seidel, lrsweep.optimizers.by_name, lrsweep.optimizers.names]
+    public += [getattr(lrsweep.plots, name) for name in lrsweep.plots.__all__]
     modules = {"optimizers", "plots", "problems"}
     without = {"Refinement", "Replay", "Sweep", "read_table"} | modules  # shown where they are used
     for thing in public:
