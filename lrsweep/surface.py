@@ -1,7 +1,8 @@
 """The landscape: the loss over all the data along one or two of the parameters, the others held still."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 import jax
@@ -14,6 +15,9 @@ from lrsweep.checks import check_leaves
 from lrsweep.coordinates import names_of
 from lrsweep.messages import first_line, unknown
 from lrsweep.objective import Objective
+
+# A message lists no more parameters than this.
+_MOST_TOLD = 20
 
 
 class Scalar(NamedTuple):
@@ -29,7 +33,7 @@ def landscape(
     *,
     params: Any = None,
     keywords: Mapping[str, Any] | None = None,
-) -> pd.Series | pd.DataFrame:
+) -> Any:
     """The loss over all the data along one or two scalar parameters, the others held where they are.
 
     Args:
@@ -70,9 +74,9 @@ def landscape(
     names = _scalars(params)
     for name in along:
         if name not in names:
-            raise ValueError(unknown("parameter", str(name), names))
+            raise ValueError(unknown("parameter", str(name), _told(names)))
     if not 1 <= len(along) <= 2:
-        raise ValueError(f"along names {len(along)} parameters: it must name one or two of {', '.join(names)}")
+        raise ValueError(f"along names {len(along)} parameters: it must name one or two of {', '.join(_told(names))}")
     values = {name: _values(name, column) for name, column in along.items()}
     (x_name, x), *rest = values.items()
     places = tuple(names[name] for name in reversed(values))
@@ -89,6 +93,11 @@ def _scalars(params: Any) -> dict[str, Scalar]:
     sizes = [np.size(leaf) for leaf in jax.tree.leaves(params)]
     places = [Scalar(leaf, element) for leaf, size in enumerate(sizes) for element in range(size)]
     return dict(zip(names_of(params), places, strict=True))
+
+
+def _told(names: Collection[str]) -> list[str]:
+    more = len(names) - _MOST_TOLD
+    return [*islice(names, _MOST_TOLD), *([f"{more} more"] if more > 0 else [])]
 
 
 def _start(objective: Objective) -> Any:

@@ -128,14 +128,18 @@ def segment(given: Fit, step: int) -> tuple[np.ndarray, bool]:
     """
     slope, intercept = given.lines.loc[step].to_numpy()
     (left, bottom), (right, top) = given.low, given.high
-    with np.errstate(all="ignore"):
-        # Where it crosses the lower edge and the upper: huge slopes are then no matter.
-        crossings = (np.array([bottom, top]) - intercept) / slope if slope else np.array([left, right])
-        x = np.clip(np.sort(crossings), left, right)
-        y = slope * x + intercept
-    inside = np.isfinite([slope, intercept]).all() and x[0] < x[1]
-    if inside and (slope or bottom <= intercept <= top):
-        return np.column_stack([x, np.clip(y, bottom, top)]), False
+    if slope == 0:
+        x, y = np.array([left, right]), np.array([intercept, intercept])
+        inside = bottom <= intercept <= top
+    else:
+        # From where it crosses the lower edge to where the upper, however steep it is.
+        y = np.array([bottom, top])
+        crossings = (y - intercept) / slope
+        x = np.clip(crossings, left, right)
+        y = np.where(x == crossings, y, np.clip(slope * x + intercept, bottom, top))
+        inside = crossings.min() <= right and crossings.max() >= left
+    if inside:
+        return np.column_stack([x, y])[np.argsort(x, kind="stable")], False
     middle = slope * (left + right) / 2 + intercept
     return np.array([[(left + right) / 2, bottom if middle < (bottom + top) / 2 else top]]), True
 

@@ -249,6 +249,7 @@ def _ball(ax: "Axes", label: str, trail: Trail, status: str | None) -> Show:
         line.set_data(*joined(Trail(trail.steps[seen], points, outside)).T)
         gone.set_data(*points[outside].T)
         now, nowhere = points[-1:].T, ([], [])
+        end.set_data(*nowhere)
         ball.set_data(*(nowhere if outside[-1:].any() else now))
         if seen.all():
             ball.set_data(*nowhere)
