@@ -20,6 +20,7 @@ from lrsweep.columns import check_trials
 from lrsweep.groups import Group, check_static, cut, optimizers_of
 from lrsweep.halving import Halving, check_halving, halve, in_step
 from lrsweep.lanes import Task
+from lrsweep.notebook import present
 from lrsweep.objective import Objective
 from lrsweep.optimizers import Factory
 from lrsweep.planning import choose_plan, fit_plan, one_by_one
@@ -99,6 +100,9 @@ class Sweep:
         """
         row, steps = self._row(trial)
         return self._follow(row, steps, _count("every", every))
+
+    def _repr_html_(self) -> str:
+        return present(self.table, self.provenance)
 
     def _row(self, trial: Any) -> tuple[int, int]:
         """The place of a trial in the table, and how many updates it made."""

@@ -1,14 +1,12 @@
 """A summary laid out for a screen: its best rows where there are many, folded to the width there is."""
 
-from typing import Any
-
-import numpy as np
 import pandas as pd
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from lrsweep.best import rank
+from lrsweep.display import show, tell_apart
 from lrsweep.objective import LOSS
 from lrsweep.summary import LEARNING_RATE
 
@@ -74,9 +72,9 @@ def lay_out(summary: pd.DataFrame, *, room: int | None, best_by: str = LOSS) -> 
 
 def lay_out_rows(shown: pd.DataFrame, *, room: int | None) -> Table:
     """Every row of a summary as a table of text, as `lay_out` has it."""
-    cells = {name: [_show(name, value) for value in shown[name]] for name in shown.columns}
+    cells = {name: [show(name, value) for value in shown[name]] for name in shown.columns}
     if LEARNING_RATE in cells:
-        cells[LEARNING_RATE] = _apart(shown[LEARNING_RATE])
+        cells[LEARNING_RATE] = tell_apart(shown[LEARNING_RATE])
     headers = {name: name.replace("median_", "median ") for name in cells}
     widths = _widths(cells, headers, room)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, width=_total(widths))
@@ -108,25 +106,3 @@ def _widths(cells: dict[str, list[str]], headers: dict[str, str], room: int | No
 
 def _total(widths: dict[str, int]) -> int:
     return sum(widths.values()) + _BETWEEN * (len(widths) - 1)
-
-
-def _apart(rates: pd.Series) -> list[str]:
-    """Learning rates with as many digits as it takes to tell them apart, four or more."""
-    shown: list[str] = []
-    for digits in range(4, 13):
-        shown = ["-" if pd.isna(rate) else f"{rate:.{digits}g}" for rate in rates]
-        if len(set(shown)) == rates.nunique(dropna=False):
-            break
-    return shown
-
-
-def _show(name: Any, value: Any) -> str:
-    if pd.isna(value):
-        return "-"
-    if isinstance(value, str | bool | np.bool_):
-        return str(value)
-    if name in ("converged", "diverged"):
-        return f"{value:.0%}"
-    if isinstance(value, int | np.integer):
-        return f"{value:,}" if name in ("trials", "starts") else str(value)
-    return f"{value:.4g}"

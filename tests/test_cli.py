@@ -310,9 +310,9 @@ def test_a_summary_is_by_what_one_names_and_goes_to_a_file_too(run: Run, swept: 
     assert judge(table, "safe") in said.out
     summary = lrsweep.summarize(table, by=["momentum", "status"])
     again = pd.read_csv("summary.csv", dtype={str(name): dtype for name, dtype in summary.dtypes.items()})
-    assert_frame_equal(again, summary, check_exact=True)
+    assert_frame_equal(summary, again, check_exact=True)
     assert run("summarize", "sweep.csv", "--by", "", "--out", "summary.parquet").code == 0
-    assert_frame_equal(pd.read_parquet("summary.parquet"), lrsweep.summarize(table, by=[]))
+    assert_frame_equal(lrsweep.summarize(table, by=[]), pd.read_parquet("summary.parquet"))
 
 
 @pytest.mark.usefixtures("swept")

@@ -52,24 +52,38 @@ ORDER = [
     "progress",
     "table",
     "causes",
+    "display",
+    "survival",
+    "summary",
+    "best",
+    "advice",
+    "notebook",
     "provenance",
     "run",
     "critical",
     "edges",
-    "survival",
-    "summary",
-    "best",
+    "bins",
+    "shares",
+    "spread",
+    "cells",
     "robustness",
     "refinement",
-    "advice",
     "conclusion",
     "screen",
     "verdict",
     "plots.style",
+    "plots.scales",
+    "plots.legends",
+    "plots.by_update",
+    "plots.by_rate",
+    "plots.stacks",
+    "plots.cells_map",
+    "plots.together",
     "plots.trails",
     "plots.slopes",
     "plots.fitting",
     "plots.moving",
+    "plots.files",
     "plots",
     "csv_file",
     "loading",
@@ -145,9 +159,9 @@ def test_help_answers_without_importing_jax_or_pandas() -> None:
     said = run_python(
         "import sys\n"
         "import lrsweep.cli\n"
-        "for words in ([], ['run'], ['refine'], ['critical'], ['summarize']):\n"
+        "for words in ([], ['run'], ['refine'], ['critical'], ['summarize'], ['plot']):\n"
         "    lrsweep.cli.app([*words, '--help'], standalone_mode=False)\n"
-        "print({'jax', 'pandas', 'optax'} & set(sys.modules))\n"
+        "print({'jax', 'matplotlib', 'optax', 'pandas'} & set(sys.modules))\n"
     )
     assert "Sweep learning rates" in said
     assert said.splitlines()[-1] == "set()"
@@ -167,7 +181,7 @@ def test_every_public_function_has_an_example_that_is_run() -> None:
         getattr(lrsweep.problems, name) for name in ("line", "linear_regression", "quadratic", "rosenbrock", "valleys")
     ]
     public += [lrsweep.optimizers.gauss_seidel, lrsweep.optimizers.by_name, lrsweep.optimizers.names]
-    public += [getattr(lrsweep.plots, name) for name in lrsweep.plots.__all__]
+    public += [value for value in vars(lrsweep.plots).values() if callable(value)]
     modules = {"optimizers", "plots", "problems"}
     without = {"Refinement", "Replay", "Sweep", "read_table"} | modules  # shown where they are used
     for thing in public:

@@ -54,7 +54,18 @@ def marks(ax: Axes, status: str) -> list[tuple[float, float]]:
 
 
 def labelled(ax: Axes, label: str) -> Line2D:
-    (line,) = [line for line in ax.lines if line.get_label() == label]
+    """What the legend shows as so called, by its looks among what is drawn."""
+    found = ax.get_legend()
+    assert found is not None
+    (handle,) = [
+        line for line, text in zip(found.get_lines(), found.get_texts(), strict=True) if text.get_text() == label
+    ]
+    looks = handle.get_color(), handle.get_marker(), handle.get_markersize(), handle.get_linestyle()
+    (line,) = [
+        line
+        for line in ax.lines
+        if (line.get_color(), line.get_marker(), line.get_markersize(), line.get_linestyle()) == looks
+    ]
     return line
 
 

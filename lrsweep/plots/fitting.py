@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.messages import unknown
+from lrsweep.plots.legends import add_legend
 from lrsweep.plots.style import DATA, given_or_new, shades
 from lrsweep.plots.trails import check_updates, outside_mark, told
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 
 class Fit(NamedTuple):
@@ -66,19 +68,21 @@ def fit(
     Example:
         >>> path = pd.DataFrame({"w0": [0.0, -0.4, -0.9], "w1": [1.0, 1.6, 2.0]})
         >>> ax = lrsweep.plots.fit([0, 1, 3], [-1, 1, 5], path)
-        >>> ax.get_legend_handles_labels()[1]
+        >>> [text.get_text() for text in ax.get_legend().get_texts()]
         ['data', 'start', 'after 2 updates']
     """
     given = check_fit(x, y, path, slope, intercept)
     drawn = _some(path.index) if updates is None else check_updates(updates, path.index)
-    ax = given_or_new(ax)
-    draw_data(ax, given)
+    new, ax = ax is None, given_or_new(ax)
+    named = [(draw_data(ax, given), "data")]
     for place, (step, colour) in enumerate(zip(drawn, shades(len(drawn)), strict=True)):
-        label = told(step) if place in (0, len(drawn) - 1) else None
+        ends = place in (0, len(drawn) - 1)
         points, outside = segment(given, step)
-        line = {"linewidth": 1.8 if label else 0.8, "color": colour}
-        ax.plot(*points.T, label=label, zorder=3, **(outside_mark() if outside else line))
-    ax.legend(fontsize="x-small", framealpha=0.9)
+        line = {"linewidth": 1.8 if ends else 0.8, "color": colour}
+        (artist,) = ax.plot(*points.T, zorder=3, **(outside_mark() if outside else line))
+        if ends:
+            named.append((artist, told(step)))
+    add_legend(ax, named, grow=new)
     return ax
 
 
@@ -108,10 +112,10 @@ def check_fit(x: Any, y: Any, path: pd.DataFrame, slope: str, intercept: str) ->
     return Fit(x, y, lines, low - margin, high + margin)
 
 
-def draw_data(ax: "Axes", given: Fit) -> None:
-    """Draws the data, labels the axes and sets their limits."""
-    ax.plot(given.x, given.y, "o", color=DATA, markersize=4, label="data", zorder=4)
+def draw_data(ax: "Axes", given: Fit) -> "Line2D":
+    """Draws the data, labels the axes and sets their limits; returns the data's artist."""
     ax.set(xlabel="x", ylabel="y", xlim=(given.low[0], given.high[0]), ylim=(given.low[1], given.high[1]))
+    return ax.plot(given.x, given.y, "o", color=DATA, markersize=4, zorder=4)[0]
 
 
 def segment(given: Fit, step: int) -> tuple[np.ndarray, bool]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.plots.fitting import check_fit, draw_data, segment
+from lrsweep.plots.scales import plain
 from lrsweep.plots.slopes import check_contours, check_slope, contours, slope
 from lrsweep.plots.style import shades
 from lrsweep.plots.trails import (
@@ -77,7 +78,7 @@ def animate_slope(
     shows = []
     for ax, (label, path) in zip(panels, paths.items(), strict=True):
         slope(landscape, ax=ax)
-        shows.append(_ball(ax, str(label), on_slope(landscape, path), statuses.get(label)))
+        shows.append(_ball(ax, plain(label), on_slope(landscape, path), statuses.get(label)))
     return _animate(figure, shows, frames, interval)
 
 
@@ -119,7 +120,7 @@ def animate_contours(
     shows = []
     for ax, (label, path) in zip(panels, paths.items(), strict=True):
         contours(landscape, ax=ax)
-        shows.append(_ball(ax, str(label), on_map(landscape, path), statuses.get(label)))
+        shows.append(_ball(ax, plain(label), on_map(landscape, path), statuses.get(label)))
     return _animate(figure, shows, frames, interval)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from lrsweep.plots.scales import plain
 from lrsweep.plots.style import COLUMN, GROUND, given_or_new
 from lrsweep.plots.trails import check_paths, draw_trails, on_map, on_slope
 
@@ -52,11 +53,11 @@ def slope(
     """
     paths = paths or {}
     statuses = check_slope(landscape, paths, statuses)
-    ax = given_or_new(ax)
+    new, ax = ax is None, given_or_new(ax)
     ax.plot(landscape.index, landscape, color=GROUND, linewidth=1.2, zorder=2)
-    ax.set_xlabel(str(landscape.index.name))
+    ax.set_xlabel(plain(landscape.index.name))
     ax.set_ylabel("loss")
-    draw_trails(ax, {label: on_slope(landscape, path) for label, path in paths.items()}, statuses)
+    draw_trails(ax, {label: on_slope(landscape, path) for label, path in paths.items()}, statuses, grow=new)
     return ax
 
 
@@ -97,14 +98,14 @@ def contours(
     """
     paths = paths or {}
     statuses = check_contours(landscape, paths, statuses)
-    ax = given_or_new(ax, (COLUMN[0], 3.0))
+    new, ax = ax is None, given_or_new(ax, (COLUMN[0], 3.0))
     loss = landscape.to_numpy(float)
     levels, labelled = _levels(loss)
     drawn = ax.contour(landscape.columns, landscape.index, loss, levels, colors=GROUND, linewidths=0.5, zorder=2)
     ax.clabel(drawn, labelled, fmt="{:.3g}".format, fontsize=6)
-    ax.set_xlabel(str(landscape.columns.name))
-    ax.set_ylabel(str(landscape.index.name))
-    draw_trails(ax, {label: on_map(landscape, path) for label, path in paths.items()}, statuses)
+    ax.set_xlabel(plain(landscape.columns.name))
+    ax.set_ylabel(plain(landscape.index.name))
+    draw_trails(ax, {label: on_map(landscape, path) for label, path in paths.items()}, statuses, grow=new)
     return ax
 
 

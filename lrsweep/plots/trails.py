@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.messages import unknown
+from lrsweep.plots.legends import add_legend, status_mark
+from lrsweep.plots.scales import plain
 from lrsweep.plots.style import COLOURS, MARKERS, shades
 
 if TYPE_CHECKING:
@@ -70,6 +72,8 @@ def to_edge(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.n
     """
     middle, half = (low + high) / 2, (high - low) / 2
     finite = np.isfinite(values).all(axis=1)
+    # So far out that it is no matter how far, and nothing overflows.
+    values = np.clip(values, -1e200, 1e200)
     last = np.maximum.accumulate(np.where(finite, np.arange(len(values)), -1))
     # In units of half the frame; what was never anywhere leaves through the top.
     away = np.where((last >= 0)[:, None], (values[last] - middle) / half, np.eye(len(low))[-1])
@@ -140,26 +144,31 @@ def status_of(trail: Trail, status: str | None) -> str | None:
     return DIVERGED if status is None and trail.outside[-1] else status
 
 
-def draw_trails(ax: "Axes", trails: Mapping[Any, Trail], statuses: Mapping[Any, str]) -> None:
+def draw_trails(ax: "Axes", trails: Mapping[Any, Trail], statuses: Mapping[Any, str], *, grow: bool) -> None:
     """Draws paths, from pale to dark in the order given: dots joined, the start a ring, the end marked by its status.
 
     Every update that is outside the picture is an X at its edge, in the colour of diverged trials.
+
+    Args:
+        ax: The axes.
+        trails: By label.
+        statuses: By label, those that are known.
+        grow: Whether the figure becomes higher by what the legend takes.
     """
-    ended = {}
+    named, ended = [], []
     for (label, trail), colour in zip(trails.items(), shades(len(trails)), strict=True):
         x, y = trail.points.T
-        ax.plot(*joined(trail).T, "-o", color=colour, label=str(label), linewidth=0.9, markersize=2.5, zorder=3)
+        (line,) = ax.plot(*joined(trail).T, "-o", color=colour, linewidth=0.9, markersize=2.5, zorder=3)
         ax.plot(x[:1], y[:1], "o", color=colour, markerfacecolor="white", markersize=5, zorder=4)
         ax.plot(*trail.points[trail.outside].T, zorder=4, **outside_mark(4))
         status = status_of(trail, statuses.get(label))
         if status is None:
             ax.plot(x[-1:], y[-1:], "o", color=colour, markersize=6, zorder=5, clip_on=False)
         else:
-            (ended[status],) = draw_mark(ax, x[-1:], y[-1:], status)
-    if trails:
-        handles, labels = ax.get_legend_handles_labels()
-        place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2, "ncols": 2}
-        ax.legend([*handles, *ended.values()], [*labels, *ended], fontsize="x-small", frameon=False, **place)
+            draw_mark(ax, x[-1:], y[-1:], status)
+            ended.append((status_mark(status), status))
+        named.append((line, plain(label)))
+    add_legend(ax, [*named, *{status: (mark, status) for mark, status in ended}.values()], grow=grow)
 
 
 def joined(trail: Trail) -> np.ndarray:

@@ -1,0 +1,58 @@
+"""Pictures as files: where they may be written, and that the same picture is the same file."""
+
+import io
+import os
+from typing import TYPE_CHECKING
+
+from lrsweep.table import check_path, replace_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+# No date, which would make every file another one.
+METADATA = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+
+# Names in an SVG are drawn by chance without a salt; and journals refuse a PDF whose fonts are of type 3.
+SETTINGS = {"svg.hashsalt": "lrsweep", "pdf.fonttype": 42}
+
+DOTS_PER_INCH = 200
+
+
+def check_picture(path: str | os.PathLike[str]) -> "Path":
+    """Refuses a place that a picture cannot be written to.
+
+    Raises:
+        ValueError: The ending is not `.png`, `.svg` or `.pdf`, the folder does not exist or cannot be written to, or
+            `path` is a folder.
+
+    Example:
+        >>> check_picture("sweep.png").name
+        'sweep.png'
+    """
+    return check_path(path, tuple(METADATA))
+
+
+def write_picture(figure: "Figure", path: str | os.PathLike[str]) -> None:
+    """Writes a figure as `.png`, `.svg` or `.pdf`, by the ending of `path`; the same figure gives the same bytes.
+
+    A file that exists is replaced only once the new one is complete.
+
+    Args:
+        figure: What is drawn.
+        path: Where to.
+
+    Raises:
+        ValueError: As for `check_picture`.
+
+    Example:
+        >>> write_picture(lrsweep.plots.overview(result.table), folder / "sweep.png")
+    """
+    import matplotlib
+
+    path, content = check_picture(path), io.BytesIO()
+    ending = path.suffix.lower()
+    with matplotlib.rc_context(SETTINGS):
+        figure.savefig(content, format=ending[1:], dpi=DOTS_PER_INCH, metadata=METADATA[ending])
+    replace_file(path, content.getvalue())
