@@ -1,21 +1,33 @@
-"""Every figure that the article prints, computed again by a sweep and compared digit by digit.
+"""Every figure of the article: those that it prints, computed again digit by digit, and those that it draws.
 
 The claim: what an introductory article on gradient descent computes by hand, one learning rate after another, a sweep
-gives at once, to the last digit it prints. Run `python experiments/article.py`; it exits with 1 if a figure differs.
+gives at once, to the last digit it prints. Run `python experiments/article.py`: half a minute, most of it to draw; it
+exits with 1 if a figure differs. With `--quick` nothing is drawn.
+
+The pictures, `article-*.png`, are those of the article, in its order: `steps`, small and large ones on a slope;
+`tangent`, which says where to; `away`, where each step is too large; `pushes`, weak, strong and too strong; `valleys`,
+the harder map; `line`, before and after, with the data; `losses`, at 0.1 and at 0.5. Its video is `article-video.gif`.
 """
 
+import argparse
 import dataclasses
+import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
+import matplotlib.pyplot as plt
 import numpy as np
 import optax
 import pandas as pd
+from matplotlib.axes import Axes
+from PIL import Image
 
 import lrsweep
+from lrsweep.plots.style import COLOURS, shades
 
 # The article's own Python updates w1 first, and w0 with the new w1; the arrays stand in the order w0, w1.
 gauss_seidel = partial(lrsweep.optimizers.gauss_seidel, backward=True)
@@ -106,8 +118,96 @@ def closed_form(start: dict[str, jax.Array], steps: int) -> tuple[float, float, 
     return float(np.mean((w1 * x + w0 - y) ** 2)), float(w1), float(w0)
 
 
+# The slope that the article draws, and where its ball starts.
+BOWL = lrsweep.Objective(lambda params: params["w"] ** 2, {"w": np.array(-2.0)}, name="bowl")
+BOWL_PLACES, VALLEY_PLACES = {"w": np.linspace(-3, 3, 201)}, {"x": np.linspace(-1, 10, 301)}
+
+# At learning rate 0.5 one update reaches the minimum; above 1 each leads farther away.
+STEPS = {"small steps": 0.03, "large steps": 0.9}
+AWAY = {"too large steps": 1.08}
+PUSHES = {"weak": 0.1, "strong": 0.9, "too strong": 1.2}
+VALLEY_PUSHES = {"weak": 0.05, "middling": 0.2, "right": 1.5}
+
+LINE_X, LINE_Y = [0, 1, 3], [-1, 1, 5]
+
+
+def draw_side_by_side(
+    objective: lrsweep.Objective, places: Mapping[str, Any], pushes: Mapping[str, float], *, steps: int
+) -> Any:
+    """The ball on its slope after every update, a panel per learning rate."""
+    sweep = lrsweep.sweep(objective, optax.sgd, lrsweep.grid(learning_rate=list(pushes.values())), steps=steps)
+    ground = lrsweep.landscape(objective, places)
+    wide = 3.5 if len(pushes) == 1 else 7.0
+    figure, panels = plt.subplots(1, len(pushes), sharey=True, figsize=(wide, 2.5), layout="constrained", squeeze=False)
+    for trial, (ax, (name, rate)) in enumerate(zip(panels[0], pushes.items(), strict=True)):
+        label = f"{name}: {rate:g}"
+        status = sweep.table["status"][trial]
+        lrsweep.plots.slope(ground, {label: sweep.path(trial)}, statuses={label: status}, ax=ax)
+        if trial > 0:
+            ax.set_ylabel("")
+    return figure
+
+
+def draw_tangent() -> Any:
+    """On either side of the minimum a point, its tangent, and where an update moves it."""
+    ax: Axes = lrsweep.plots.slope(lrsweep.landscape(BOWL, BOWL_PLACES))
+    dark, rate = shades(1)[0], 0.25
+    for w in (-1.8, 1.2):
+        height, slope = (float(value) for value in jax.value_and_grad(lambda w: BOWL.loss({"w": w}))(w))
+        reach = np.array([-0.7, 0.7])
+        ax.plot(w + reach, height + slope * reach, color=shades(3)[1], linewidth=1.5)
+        ax.plot(w, height, "o", color=dark, markersize=6, zorder=4)
+        ax.annotate("", (w - rate * slope, height), (w, height), arrowprops={"arrowstyle": "->", "color": dark})
+        told, side = f"slope {slope:+.1f}".replace("-", "\N{MINUS SIGN}"), "left" if slope < 0 else "right"
+        ax.annotate(told, (w, height), (0, 7), textcoords="offset points", ha=side, fontsize="small")
+    ax.plot(0, 0, "o", color="black", markersize=6, zorder=4)
+    ax.annotate("minimum", (0, 0), (0, 8), textcoords="offset points", ha="center", fontsize="small")
+    return ax.figure
+
+
+def draw_losses(curves: pd.DataFrame) -> Any:
+    """The losses at learning rates 0.1 and 0.5 after every update."""
+    figure, ax = plt.subplots(figsize=(3.5, 2.5), layout="constrained")
+    for (rate, curve), colour in zip(curves.iterrows(), [COLOURS["converged"], COLOURS["diverged"]], strict=True):
+        ax.plot(curve.index, curve, "-o", color=colour, markersize=3, linewidth=1, label=f"learning rate {rate:g}")
+    ax.set(yscale="log", xlabel="updates", ylabel="loss")
+    ax.legend(fontsize="x-small", frameon=False)
+    return figure
+
+
+def draw_all(folder: Path) -> None:
+    """Writes every picture of the article."""
+    folder.mkdir(exist_ok=True)
+    trials = lrsweep.grid(learning_rate=list(PRINTED_ERRORS))
+    sweep = lrsweep.sweep(article_line(), gauss_seidel, trials, steps=30, stopping=TO_THE_END, record_every=1)
+    assert sweep.curves is not None
+    curves, path = sweep.curves.set_axis(trials["learning_rate"]) / FACTOR, sweep.path(0)
+    save = partial(save_picture, folder)
+    save("steps", draw_side_by_side(BOWL, BOWL_PLACES, STEPS, steps=40))
+    save("tangent", draw_tangent())
+    save("away", draw_side_by_side(BOWL, BOWL_PLACES, AWAY, steps=100))
+    save("pushes", draw_side_by_side(BOWL, BOWL_PLACES, PUSHES, steps=40))
+    save("valleys", draw_side_by_side(lrsweep.problems.valleys(), VALLEY_PLACES, VALLEY_PUSHES, steps=40))
+    save("line", lrsweep.plots.fit(LINE_X, LINE_Y, path, updates=[0, 30]).figure)
+    save("losses", draw_losses(curves))
+    video = lrsweep.plots.animate_fit(LINE_X, LINE_Y, path, curves.iloc[0], interval=200)
+    lrsweep.plots.save_animation(video, folder / "article-video.gif", dpi=100)
+
+
+def save_picture(folder: Path, name: str, figure: Any) -> None:
+    """Writes a figure as PNG, with no more than 64 colours."""
+    whole = io.BytesIO()
+    figure.savefig(whole, dpi=200)
+    plt.close(figure)
+    Image.open(whole).convert("RGB").quantize(64).save(folder / f"article-{name}.png", optimize=True)
+
+
 def main() -> int:
-    """Prints every figure beside the article's; returns the exit code."""
+    """Prints every figure beside the article's, and draws its pictures; returns the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="draw nothing, unless --out is given")
+    parser.add_argument("--out", type=Path, help="the folder for the pictures; experiments/pictures if left out")
+    options = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     pytorch, against_closed_form = pytorch_run()
     figures = [*printed_weights(), *printed_errors(), *against_closed_form]
@@ -122,6 +222,10 @@ def main() -> int:
     print("\nThe search over 0.1, 0.01, 0.001:\n")
     search = lrsweep.sweep(lrsweep.problems.line(), optax.sgd, lrsweep.grid(learning_rate=SEARCH))
     print(search.table.to_string())
+
+    folder = options.out or (None if options.quick else Path(__file__).parent / "pictures")
+    if folder:
+        draw_all(folder)
 
     differing = [figure for figure in figures if figure.ours != figure.article]
     print(f"\n{len(figures) - len(differing)} of {len(figures)} figures agree.")

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lrsweep.spread import summarize_outcome as summarize_outcome
     from lrsweep.status import Stopping as Stopping
     from lrsweep.summary import summarize as summarize
+    from lrsweep.surface import landscape as landscape
     from lrsweep.table import read_table as read_table
     from lrsweep.table import write_table as write_table
     from lrsweep.turns import Layout as Layout
@@ -49,6 +50,7 @@ _HOMES = {
     "critical_learning_rate": "critical",
     "gather": "bins",
     "grid": "axes",
+    "landscape": "surface",
     "log_grid": "axes",
     "optimizers": None,
     "outcome_map": "cells",

@@ -46,6 +46,7 @@ ORDER = [
     "waiting",
     "schedule",
     "coordinates",
+    "surface",
     "replay",
     "halving",
     "progress",
@@ -78,6 +79,10 @@ ORDER = [
     "plots.stacks",
     "plots.cells_map",
     "plots.together",
+    "plots.trails",
+    "plots.slopes",
+    "plots.fitting",
+    "plots.moving",
     "plots.files",
     "plots",
     "csv_file",
@@ -176,6 +181,7 @@ def test_every_public_function_has_an_example_that_is_run() -> None:
         getattr(lrsweep.problems, name) for name in ("line", "linear_regression", "quadratic", "rosenbrock", "valleys")
     ]
     public += [lrsweep.optimizers.gauss_seidel, lrsweep.optimizers.by_name, lrsweep.optimizers.names]
+    public += [value for value in vars(lrsweep.plots).values() if callable(value)]
     modules = {"optimizers", "plots", "problems"}
     without = {"Refinement", "Replay", "Sweep", "read_table"} | modules  # shown where they are used
     for thing in public:

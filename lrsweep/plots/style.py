@@ -22,6 +22,23 @@ COLOURS = {
 # And one marker, for who sees none.
 MARKERS = {"converged": "o", "diverged": "X", "slow": ">", "oscillating": "D", "stalled": "s", "dropped": "v"}
 
+# What a trial moves over (a slope, a map's contours), and what it is compared with (the data).
+GROUND, DATA = "#808080", "#000000"
+
+
+def shades(count: int) -> list[str]:
+    """So many shades of the palette's blue, which no status has, from pale to dark: what stands in an order.
+
+    Example:
+        >>> shades(1), len(shades(5))
+        (['#004060'], 5)
+    """
+    import numpy as np
+    from matplotlib.colors import LinearSegmentedColormap, to_hex
+
+    blues = LinearSegmentedColormap.from_list("blues", ["#9CCFEB", "#0072B2", "#004060"])
+    return [to_hex(blues(place)).upper() for place in np.linspace(1 if count == 1 else 0, 1, count)]
+
 
 def given_or_new(ax: "Axes | None", size: tuple[float, float] = COLUMN) -> "Axes":
     """The axes to draw on: those that were given, or those of a new figure of a size in inches."""
