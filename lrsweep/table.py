@@ -156,20 +156,20 @@ def settings_of(table: pd.DataFrame) -> list[str]:
     return list(table.columns[: table.columns.get_loc("status")])
 
 
-def check_path(path: str | os.PathLike[str]) -> Path:
-    """Refuses a place that a table cannot be written to.
+def check_path(path: str | os.PathLike[str], endings: Sequence[str] = ENDINGS) -> Path:
+    """Refuses a place that a table, or a file of other endings, cannot be written to.
 
     Raises:
-        ValueError: The ending is not `.csv` or `.parquet`, the folder does not exist or cannot be
-            written to, or `path` is a folder.
+        ValueError: The ending is none of these, the folder does not exist or cannot be written to, or `path` is a
+            folder.
 
     Example:
         >>> check_path("sweep.csv").name
         'sweep.csv'
     """
     path = Path(path)
-    if path.suffix.lower() not in ENDINGS:
-        raise ValueError(f"cannot tell the format of {str(path)!r} by its ending: use {' or '.join(ENDINGS)}")
+    if path.suffix.lower() not in endings:
+        raise ValueError(f"cannot tell the format of {str(path)!r} by its ending: use {' or '.join(endings)}")
     if not path.parent.is_dir():
         raise ValueError(f"there is no folder {str(path.parent)!r} to write {path.name!r} into")
     if path.is_dir():

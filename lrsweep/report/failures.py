@@ -1,0 +1,83 @@
+"""The trials of a table that did not converge, by how they ended, why, and at which settings."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from lrsweep.binding import SEED
+from lrsweep.report.wording import CAUSES, STATUSES, write
+from lrsweep.screen import apart
+from lrsweep.summary import LEARNING_RATE, group
+from lrsweep.table import settings_of
+
+# Of every kind of failure so many settings are shown.
+MOST_ROWS = 8
+
+
+class Failure(NamedTuple):
+    """The trials that ended alike.
+
+    Attributes:
+        status: How.
+        cause: Why, where the table was diagnosed.
+        meaning: What that means, in a sentence or two.
+        trials: How many there are.
+        settings: How many settings have some.
+        heads: What the columns below are called.
+        rows: ``[setting][column]``, the settings that have most of them, and of each the first such trial.
+    """
+
+    status: str
+    cause: str | None
+    meaning: str
+    trials: int
+    settings: int
+    heads: list[str]
+    rows: list[list[str]]
+
+
+def failures_of(table: pd.DataFrame, most: int = MOST_ROWS) -> list[Failure]:
+    """The trials that did not converge, the most frequent kind first.
+
+    Args:
+        table: A result table.
+        most: Of how many settings each kind is shown.
+
+    Example:
+        >>> failures_of(result.table)[0].rows
+        [['0.001', '1 of 1', '2', '1000', '6.633', '0.1425']]
+    """
+    names = [name for name in settings_of(table) if name != SEED]
+    setting = group(table, names)[1] if len(table) else np.empty(0, int)
+    ended = table[["status"] + (["cause"] if "cause" in table.columns else [])].astype(str)
+    wrong = ended[(ended["status"] != "converged").to_numpy()]
+    kinds = wrong.value_counts(sort=False)
+    order = sorted(kinds.index, key=lambda kind: (-kinds[kind], kind))
+    return [_failure(table, names, setting, ended, kind, most) for kind in order]
+
+
+def _failure(
+    table: pd.DataFrame, names: list[str], setting: np.ndarray, ended: pd.DataFrame, kind: tuple[str, ...], most: int
+) -> Failure:
+    rows = np.flatnonzero((ended == list(kind)).all(axis=1).to_numpy())
+    failed, all_of_it = np.bincount(setting[rows], minlength=setting.max() + 1), np.bincount(setting)
+    first = np.full(len(failed), len(table))
+    np.minimum.at(first, setting[rows], rows)
+    there = np.flatnonzero(failed)
+    # Among equals those that come first in the table.
+    shown = there[np.lexsort((first[there], -failed[there]))][:most]
+    examples = table.iloc[first[shown]]
+    columns = {name: apart(examples[name]) if name == LEARNING_RATE else _texts(examples[name]) for name in names}
+    columns["trials"] = [f"{failed[at]:,} of {all_of_it[at]:,}" for at in shown]
+    columns["first such trial"] = [write(label) for label in examples.index]
+    told = [name for name in (SEED, "steps", "initial_loss", "final_loss") if name in table.columns]
+    columns |= {name: _texts(examples[name]) for name in told}
+    cause = kind[1] if len(kind) > 1 and kind[1] != kind[0] else None
+    meaning = " ".join(filter(None, [STATUSES[kind[0]], CAUSES.get(cause or "")]))
+    cells = [list(row) for row in zip(*columns.values(), strict=True)]
+    return Failure(kind[0], cause, meaning, len(rows), len(there), list(columns), cells)
+
+
+def _texts(column: pd.Series) -> list[str]:
+    return [write(value) for value in column]
