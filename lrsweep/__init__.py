@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from lrsweep.best import Best as Best
     from lrsweep.best import best_learning_rate as best_learning_rate
     from lrsweep.best import best_setting as best_setting
+    from lrsweep.bins import gather as gather
+    from lrsweep.cells import outcome_map as outcome_map
     from lrsweep.critical import critical_learning_rate as critical_learning_rate
     from lrsweep.csv_file import regression_from_csv as regression_from_csv
     from lrsweep.curvature import sharpness as sharpness
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from lrsweep.robustness import sensitivity as sensitivity
     from lrsweep.run import Sweep as Sweep
     from lrsweep.run import sweep as sweep
+    from lrsweep.shares import status_shares as status_shares
+    from lrsweep.spread import summarize_curves as summarize_curves
+    from lrsweep.spread import summarize_outcome as summarize_outcome
     from lrsweep.status import Stopping as Stopping
     from lrsweep.summary import summarize as summarize
     from lrsweep.table import read_table as read_table
@@ -42,9 +47,11 @@ _HOMES = {
     "best_learning_rate": "best",
     "best_setting": "best",
     "critical_learning_rate": "critical",
+    "gather": "bins",
     "grid": "axes",
     "log_grid": "axes",
     "optimizers": None,
+    "outcome_map": "cells",
     "plots": None,
     "problems": None,
     "read_table": "table",
@@ -52,7 +59,10 @@ _HOMES = {
     "regression_from_csv": "csv_file",
     "sensitivity": "robustness",
     "sharpness": "curvature",
+    "status_shares": "shares",
     "summarize": "summary",
+    "summarize_curves": "spread",
+    "summarize_outcome": "spread",
     "sweep": "run",
     "write_table": "table",
 }

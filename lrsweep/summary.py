@@ -1,6 +1,6 @@
 """Statistics over seeds: one row per setting."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Any
 
@@ -10,9 +10,12 @@ import pandas as pd
 from lrsweep.binding import SEED
 from lrsweep.messages import unknown
 from lrsweep.survival import time_quantiles
-from lrsweep.table import best_by_of, final, metrics_of, settings_of
+from lrsweep.table import at_best, best_by_of, final, metrics_of, settings_of
 
 LEARNING_RATE = "learning_rate"
+
+CONVERGED_AT = "converged_at"
+LOSSES = ("final_loss", "best_loss")
 
 # What the columns of the quartiles begin with.
 QUARTILES = {"lower_quartile": 0.25, "median": 0.5, "upper_quartile": 0.75}
@@ -60,17 +63,40 @@ def summarize(table: pd.DataFrame, by: str | Sequence[str] | None = None) -> pd.
            trials  converged  converged_low  converged_high
         0       3       0.67           0.21            0.94
     """
-    names = _check_by(table, by)
+    names = check_by(table, by)
     settings, setting = group(table, names)
     trials = np.bincount(setting)
     columns = {"trials": trials, **_shares(table, setting), **_quartiles(table, setting), **_metrics(table, setting)}
-    for name in names:
+    return beside(settings, columns)
+
+
+def beside(settings: pd.DataFrame, columns: dict[str, Any]) -> pd.DataFrame:
+    """The settings' columns, one row per setting, and then those of their statistics.
+
+    Raises:
+        ValueError: A setting's column is called like one of the statistics.
+
+    Example:
+        >>> beside(pd.DataFrame({"learning_rate": [0.1]}), {"trials": [3]})
+           learning_rate  trials
+        0            0.1       3
+    """
+    for name in settings.columns:
         if name in columns:
             raise ValueError(f"column {name!r} is named like one of the summary's own: rename it or leave it out")
     return pd.concat([settings, pd.DataFrame(columns)], axis=1)
 
 
-def _check_by(table: pd.DataFrame, by: str | Sequence[str] | None) -> list[str]:
+def check_by(table: pd.DataFrame, by: str | Sequence[str] | None) -> list[str]:
+    """The columns that make a setting, by name: those of `by`, or every one of the caller's but `seed`.
+
+    Raises:
+        ValueError: It is not a result table, it has no such column, or one is named twice.
+
+    Example:
+        >>> check_by(result.table, None)
+        ['learning_rate']
+    """
     own = settings_of(table)
     if by is None:
         return [name for name in own if name != SEED]
@@ -136,25 +162,57 @@ def wilson(share: np.ndarray, trials: np.ndarray, level: float = LEVEL) -> tuple
 
 
 def _quartiles(table: pd.DataFrame, setting: np.ndarray) -> dict[str, Any]:
-    settings = np.bincount(setting).size
-    found: dict[str, Any] = {
-        f"{quartile}_{name}": np.empty(settings)
-        for name in ("converged_at", "final_loss", "best_loss")
-        for quartile in QUARTILES
-    }
-    times, arrived = convergence_times(table)
-    losses = {name: penalised(table, name) for name in ("final_loss", "best_loss")}
-    for which, rows in _of_one_size(setting):
-        quantiles = {"converged_at": time_quantiles(times[rows], arrived[rows], list(QUARTILES.values()))}
-        for name, loss in losses.items():
-            ordered = np.sort(loss[rows], -1)
-            quantiles[name] = [_quantile(ordered, share) for share in QUARTILES.values()]
-        for name, values in quantiles.items():
-            for quartile, value in zip(QUARTILES, values, strict=True):
-                found[f"{quartile}_{name}"][which] = value
-    for quartile in QUARTILES:
-        found[f"{quartile}_converged_at"] = pd.array(found[f"{quartile}_converged_at"], dtype="Float64")
+    found: dict[str, Any] = {}
+    for name in (CONVERGED_AT, *LOSSES):
+        for quartile, values in outcome_quartiles(table, name, setting).items():
+            found[f"{quartile}_{name}"] = pd.array(values, dtype="Float64") if name == CONVERGED_AT else values
     return found
+
+
+def outcome_quartiles(table: pd.DataFrame, outcome: str, setting: np.ndarray) -> dict[str, np.ndarray]:
+    """The quartiles of one column of a result table over the trials of each setting.
+
+    Args:
+        table: The result table.
+        outcome: A column of numbers. Of `converged_at`, of a loss, and of the metric that decides the best the
+            quartiles are those of `summarize`; any other's are taken over the trials in which it is a number.
+        setting: ``[trial]`` int, each one's setting, as `group` numbers them.
+
+    Returns:
+        By the keys of `QUARTILES`, ``[setting]`` float, in the outcome's unit: NaN where there is none.
+
+    Example:
+        >>> outcome_quartiles(result.table, "best_at", np.array([0, 0, 1]))["median"]
+        array([ 297.5, 1000. ])
+    """
+    found = {quartile: np.full(np.bincount(setting).size, np.nan) for quartile in QUARTILES}
+    if outcome == CONVERGED_AT:
+        times, arrived = convergence_times(table)
+        for which, rows in of_one_size(setting):
+            of_each = time_quantiles(times[rows], arrived[rows], list(QUARTILES.values()))
+            for quartile, values in zip(QUARTILES, of_each, strict=True):
+                found[quartile][which] = values
+        return found
+    numbers = outcome_values(table, outcome)
+    there = ~np.isnan(numbers)
+    numbers = numbers[there]
+    for which, rows in of_one_size(setting[there]):
+        for quartile, values in quartiles_of(numbers[rows]).items():
+            found[quartile][which] = values
+    return found
+
+
+def outcome_values(table: pd.DataFrame, outcome: str) -> np.ndarray:
+    """A column of numbers as statistics take it: infinite where a trial diverged and so lost all, NaN where missing.
+
+    Example:
+        >>> outcome_values(result.table, "final_loss").round(4)
+        array([0.000e+00, 1.000e-04, 1.425e-01])
+    """
+    decides = best_by_of(table)
+    if outcome in (*LOSSES, final(decides), at_best(decides)):
+        return penalised(table, outcome)
+    return table[outcome].to_numpy(float, na_value=np.nan)
 
 
 def convergence_times(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -183,13 +241,28 @@ def penalised(table: pd.DataFrame, name: str) -> np.ndarray:
     return table[name].where(table["status"] != "diverged", np.inf).to_numpy(float)
 
 
-def _of_one_size(setting: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The settings that have equally many trials, ``[setting]`` int, and their rows, ``[setting, trial]`` int."""
+def of_one_size(setting: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The settings that have equally many trials, ``[setting]`` int, and their rows, ``[setting, trial]`` int.
+
+    Example:
+        >>> of_one_size(np.array([0, 1, 0]))
+        [(array([1]), array([[1]])), (array([0]), array([[0, 2]]))]
+    """
     trials, order = np.bincount(setting), np.argsort(setting, kind="stable")
-    starts = np.cumsum(trials) - trials
-    for size in np.unique(trials):
-        which = np.flatnonzero(trials == size)
-        yield which, order[starts[which, None] + np.arange(size)]
+    starts, sizes = np.cumsum(trials) - trials, np.unique(trials[trials > 0])
+    found = [(np.flatnonzero(trials == size), np.arange(size)) for size in sizes]
+    return [(which, order[starts[which, None] + places]) for which, places in found]
+
+
+def quartiles_of(values: np.ndarray) -> dict[str, np.ndarray]:
+    """The quartiles along the last axis, as `summarize` defines a loss's, by the keys of `QUARTILES`.
+
+    Example:
+        >>> quartiles_of(np.array([3.0, 1.0, np.inf]))
+        {'lower_quartile': array(2.), 'median': array(3.), 'upper_quartile': array(inf)}
+    """
+    ordered = np.sort(values, -1)
+    return {quartile: _quantile(ordered, share) for quartile, share in QUARTILES.items()}
 
 
 def _quantile(ordered: np.ndarray, share: float) -> np.ndarray:
