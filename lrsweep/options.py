@@ -96,3 +96,7 @@ Rule = Annotated[
 ]
 OutSummary = Annotated[str | None, typer.Option("--out", metavar="FILE", help="Write the summary (.csv, .parquet).")]
 X64 = Annotated[bool, typer.Option("--x64", help="Compute in 64-bit floating point.")]
+OutPage = Annotated[
+    str | None,
+    typer.Option("--out", metavar="FILE", help="Where to (.html). Left out: beside the table, by its name."),
+]

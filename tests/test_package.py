@@ -69,6 +69,20 @@ ORDER = [
     "verdict",
     "plots.style",
     "plots",
+    "report.wording",
+    "report.scales",
+    "report.across",
+    "report.choices",
+    "report.dots",
+    "report.along",
+    "report.frames",
+    "report.charts",
+    "report.plane",
+    "report.drawing",
+    "report.failures",
+    "report.origin",
+    "report.page",
+    "report",
     "csv_file",
     "loading",
     "options",
@@ -143,9 +157,9 @@ def test_help_answers_without_importing_jax_or_pandas() -> None:
     said = run_python(
         "import sys\n"
         "import lrsweep.cli\n"
-        "for words in ([], ['run'], ['refine'], ['critical'], ['summarize']):\n"
+        "for words in ([], ['run'], ['refine'], ['critical'], ['summarize'], ['report']):\n"
         "    lrsweep.cli.app([*words, '--help'], standalone_mode=False)\n"
-        "print({'jax', 'pandas', 'optax'} & set(sys.modules))\n"
+        "print({'jax', 'pandas', 'optax', 'bokeh', 'jinja2'} & set(sys.modules))\n"
     )
     assert "Sweep learning rates" in said
     assert said.splitlines()[-1] == "set()"

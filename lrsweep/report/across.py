@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.binding import SEED
+from lrsweep.bins import is_numeric
 from lrsweep.refinement import ROUND
 from lrsweep.report.scales import Scale, scale_of
 from lrsweep.report.wording import write
@@ -15,7 +16,7 @@ from lrsweep.summary import LEARNING_RATE
 from lrsweep.table import settings_of
 
 # Up to so many values stand each for itself; more are gathered into so many bins.
-MOST_VALUES, BINS = 60, 40
+MOST_VALUES, BINS = 150, 40
 
 
 class Across(NamedTuple):
@@ -53,16 +54,6 @@ def across_of(table: pd.DataFrame, name: str) -> Across:
     codes, words = pd.factorize(table[name])
     scale = Scale(False, -0.5, len(words) - 0.5, -0.5, len(words) - 0.5)
     return Across(name, np.where(codes < 0, np.nan, codes), scale, [write(word) for word in words])
-
-
-def is_numeric(column: pd.Series) -> bool:
-    """Whether a column holds numbers; booleans are none.
-
-    Example:
-        >>> is_numeric(pd.Series([0.1])), is_numeric(pd.Series([True])), is_numeric(pd.Series(["relu"]))
-        (True, False, False)
-    """
-    return pd.api.types.is_any_real_numeric_dtype(column.dtype)
 
 
 def pick_across(table: pd.DataFrame) -> str | None:

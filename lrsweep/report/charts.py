@@ -82,7 +82,8 @@ def dots_of(
     xs = np.full(len(rows), np.nan)
     xs[rows_there] = across.scale.spread(across.places[rows[rows_there]], _SPREAD)
     data = {"x": xs}
-    data |= {f"y{at}": scale.place(outcome.values[rows]) for at, (outcome, scale) in enumerate(zip(outcomes, scales))}
+    for at, (outcome, scale) in enumerate(zip(outcomes, scales, strict=True)):
+        data[f"y{at}"] = scale.place(outcome.values[rows])
     data |= {choice.column: choice.codes[rows].astype(np.int8) for choice in choices}
     data |= {f"c{at}": np.array(texts, object) for at, texts in enumerate(told.values())}
     ended, sources = status.to_numpy()[rows], {}
@@ -151,24 +152,17 @@ def _draw_quartiles(
     found: pd.DataFrame,
     choices: Sequence[Choice],
 ) -> None:
-    names = [f"{quartile}_{outcome.name}" for quartile in QUARTILES if f"{quartile}_{outcome.name}" in found]
-    values = {name: found[name].to_numpy(float, na_value=np.nan) for name in names}
-    data = _sides(across, cells, found, _SPREAD) | {f"q{at}": scale.place(values[name]) for at, name in enumerate(names)}
-    told = [(name.replace("_", " ", 1), [write(value) for value in values[name]]) for name in names]
+    values = {name: found[f"{name}_{outcome.name}"].to_numpy() for name in QUARTILES}
+    data = _sides(across, cells, found, _SPREAD) | {name: scale.place(column) for name, column in values.items()}
+    told = [(name.replace("_", " "), [write(value) for value in column]) for name, column in values.items()]
     source, columns = data_of(data, _told_of(across, cells, found) + told, found, choices)
-    view, where = choosable(), ("left", "right")
-    drawn = []
-    if len(names) == len(QUARTILES):
-        box = chart.quad(*where, "q2", "q0", source=source, view=view, color=_GREY, fill_alpha=0.25, line_width=0)
-        drawn.append(box)
-    middle = f"q{len(names) // 2}"
-    drawn.append(chart.segment("left", middle, "right", middle, source=source, view=view, color=_GREY, line_width=3))
-    chart.add_tools(hover(drawn, columns))
+    view, where = choosable(), ("left", "right", "upper_quartile", "lower_quartile")
+    box = chart.quad(*where, source=source, view=view, color=_GREY, fill_alpha=0.25, line_width=0)
+    middle = chart.segment("left", "median", "right", "median", source=source, view=view, color=_GREY, line_width=3)
+    chart.add_tools(hover([box, middle], columns))
 
 
-def draw_shares(
-    across: Across, cells: Cells, found: pd.DataFrame, choices: Sequence[Choice], seen: Range1d
-) -> figure:
+def draw_shares(across: Across, cells: Cells, found: pd.DataFrame, choices: Sequence[Choice], seen: Range1d) -> figure:
     """The shares of the trials by status, one above the other.
 
     Args:

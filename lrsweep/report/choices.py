@@ -1,6 +1,6 @@
 """What a reader of the report may choose among: the values of the settings beside the learning rate."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,7 +34,7 @@ class Choice(NamedTuple):
     codes: np.ndarray
 
 
-def choices_of(table: pd.DataFrame, drawn: list[str]) -> list[Choice]:
+def choices_of(table: pd.DataFrame, drawn: Sequence[str]) -> list[Choice]:
     """The columns to choose among, in the table's order.
 
     Args:
@@ -71,7 +71,7 @@ def _ascending(value: Any) -> tuple[bool, bool, Any]:
     return missing, text, 0 if missing else value
 
 
-def combinations_of(choices: list[Choice], rows: np.ndarray) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
+def combinations_of(choices: Sequence[Choice], rows: np.ndarray) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
     """Every combination that can be chosen: a code per column, `ALL` among them, and the rows that it leaves.
 
     Args:

@@ -50,7 +50,7 @@ def tell(table: pd.DataFrame) -> dict[str, list[str]]:
     Example:
         >>> {name: texts[0] for name, texts in tell(result.table).items()}
         {'trial': '0', 'learning_rate': '0.1', 'status': 'converged', 'steps': '60', 'converged_at': '51',
-         'initial_loss': '6.633', 'final_loss': '3.562e-05', 'best_loss': '3.562e-05'}
+         'initial_loss': '1.667', 'final_loss': '3.562e-05', 'best_loss': '3.562e-05'}
     """
     told = {INDEX: [write(label) for label in table.index]}
     for name in settings_of(table):

@@ -46,21 +46,25 @@ def failures_of(table: pd.DataFrame, most: int = MOST_ROWS) -> list[Failure]:
 
     Example:
         >>> failures_of(result.table)[0].rows
-        [['0.001', '1 of 1', '2', '1000', '6.633', '0.1425']]
+        [['0.001', '1 of 1', '2', '1000', '1.667', '0.1425']]
     """
     names = [name for name in settings_of(table) if name != SEED]
     setting = group(table, names)[1] if len(table) else np.empty(0, int)
-    ended = table[["status"] + (["cause"] if "cause" in table.columns else [])].astype(str)
-    wrong = ended[(ended["status"] != "converged").to_numpy()]
-    kinds = wrong.value_counts(sort=False)
-    order = sorted(kinds.index, key=lambda kind: (-kinds[kind], kind))
-    return [_failure(table, names, setting, ended, kind, most) for kind in order]
+    statuses = table["status"].astype(str)
+    # Where the status says it already, there is no other cause.
+    ended = pd.DataFrame({"status": statuses, "cause": table.get("cause", statuses)})
+    kinds, kind = group(ended, ["status", "cause"])
+    wrong = np.flatnonzero(kinds["status"] != "converged")
+    trials = np.bincount(kind, minlength=len(kinds))
+    return [
+        _failure(table, names, setting, np.flatnonzero(kind == at), kinds["status"][at], kinds["cause"][at], most)
+        for at in wrong[np.argsort(-trials[wrong], kind="stable")]
+    ]
 
 
 def _failure(
-    table: pd.DataFrame, names: list[str], setting: np.ndarray, ended: pd.DataFrame, kind: tuple[str, ...], most: int
+    table: pd.DataFrame, names: list[str], setting: np.ndarray, rows: np.ndarray, status: str, cause: str, most: int
 ) -> Failure:
-    rows = np.flatnonzero((ended == list(kind)).all(axis=1).to_numpy())
     failed, all_of_it = np.bincount(setting[rows], minlength=setting.max() + 1), np.bincount(setting)
     first = np.full(len(failed), len(table))
     np.minimum.at(first, setting[rows], rows)
@@ -72,11 +76,11 @@ def _failure(
     columns["trials"] = [f"{failed[at]:,} of {all_of_it[at]:,}" for at in shown]
     columns["first such trial"] = [write(label) for label in examples.index]
     told = [name for name in (SEED, "steps", "initial_loss", "final_loss") if name in table.columns]
-    columns |= {name: _texts(examples[name]) for name in told}
-    cause = kind[1] if len(kind) > 1 and kind[1] != kind[0] else None
-    meaning = " ".join(filter(None, [STATUSES[kind[0]], CAUSES.get(cause or "")]))
+    columns |= {f"its {name}": _texts(examples[name]) for name in told}
+    why = None if cause == status else cause
+    meaning = " ".join(filter(None, [STATUSES[status], CAUSES.get(cause)]))
     cells = [list(row) for row in zip(*columns.values(), strict=True)]
-    return Failure(kind[0], cause, meaning, len(rows), len(there), list(columns), cells)
+    return Failure(status, why, meaning, len(rows), len(there), list(columns), cells)
 
 
 def _texts(column: pd.Series) -> list[str]:

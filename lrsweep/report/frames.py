@@ -25,6 +25,9 @@ HEIGHT = 320
 
 _TOOLS = "box_zoom,pan,wheel_zoom,reset,save"
 
+# From so large a factor on, an axis writes its ticks as powers of ten.
+_DECADES = 1e6
+
 # So many words along an axis are written upright; more are turned.
 _UPRIGHT = 6
 
@@ -48,25 +51,30 @@ def frame(x: Across, y: Scale, x_label: str, y_label: str, x_range: Range1d) -> 
         x_axis_type="log" if x.scale.log else "linear",
         y_axis_type="log" if y.log else "linear",
         x_range=x_range,
-        y_range=Range1d(y.start, y.end),
+        y_range=Range1d(start=y.start, end=y.end),
         background_fill_color=None,
         border_fill_color=None,
         min_border_right=12,
     )
     chart.toolbar.logo = None
     # Taken as it is: a text of the user's could be read as a formula.
-    chart.xaxis.axis_label, chart.yaxis.axis_label = PlainText(x_label), PlainText(y_label)
-    chart.axis.formatter = PrintfTickFormatter(format="%.4g")
+    chart.xaxis.axis_label, chart.yaxis.axis_label = PlainText(text=x_label), PlainText(text=y_label)
+    chart.xaxis.formatter, chart.yaxis.formatter = _written(x.scale), _written(y)
     chart.axis.axis_label_text_font_style = "normal"
     if x.words is not None:
         name_ticks(chart, x.words)
     return chart
 
 
+def _written(scale: Scale) -> PrintfTickFormatter:
+    """Numbers as short as they can be: over many decades powers of ten."""
+    return PrintfTickFormatter(format="%.0e" if scale.log and scale.end > _DECADES * scale.start else "%.4g")
+
+
 def name_ticks(chart: figure, words: Sequence[str]) -> None:
     """Writes words at 0, 1, ... along the first axis of a chart."""
     chart.xaxis.ticker = FixedTicker(ticks=list(range(len(words))), minor_ticks=[])
-    chart.xaxis.major_label_overrides = {at: PlainText(word) for at, word in enumerate(words)}
+    chart.xaxis.major_label_overrides = {at: PlainText(text=word) for at, word in enumerate(words)}
     chart.xaxis.major_label_orientation = "horizontal" if len(words) <= _UPRIGHT else 0.8
 
 

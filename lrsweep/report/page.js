@@ -8,10 +8,9 @@
   const of = (...types) => [...models].filter((model) => types.includes(model.type));
   const renderers = of("GlyphRenderer");
 
-  // Which colours the charts have: those of the page.
-  const dark = matchMedia("screen and (prefers-color-scheme: dark)");
-  const colour = () => {
-    const style = getComputedStyle(document.documentElement);
+  // Which colours the charts have: those of the page, or those of paper.
+  const colour = (palette) => {
+    const style = getComputedStyle(palette);
     const [ink, faint, line, grid] = ["ink", "faint", "line", "grid"].map((name) => style.getPropertyValue(`--${name}`).trim());
     for (const axis of of("LinearAxis", "LogAxis")) {
       axis.setv({
@@ -22,13 +21,25 @@
     for (const lines of of("Grid")) lines.setv({ grid_line_color: grid });
     for (const bar of of("ColorBar")) bar.setv({ major_label_text_color: faint, major_tick_line_color: faint });
     for (const chart of drawn.roots()) chart.setv({ outline_line_color: line });
-    for (const mark of of("Span")) mark.setv({ line_color: ink });
-    for (const mark of of("BoxAnnotation")) if (mark.name === "best") mark.setv({ fill_color: ink });
+    for (const mark of of("Span", "BoxAnnotation")) {
+      if (mark.name === "best") mark.setv(mark.type === "Span" ? { line_color: ink } : { fill_color: ink });
+    }
   };
-  colour();
-  dark.addEventListener("change", colour);
-  addEventListener("beforeprint", colour);
-  addEventListener("afterprint", colour);
+  const recolour = () => colour(document.documentElement);
+  recolour();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
+
+  // What is printed is laid out at once, and the charts are not drawn anew for it: it has copies of them.
+  const printed = [...document.querySelectorAll(".printed")];
+  addEventListener("beforeprint", () => {
+    colour(printed[0]);
+    printed.forEach((place, at) => {
+      const { canvas } = Bokeh.index.get_by_id(drawn.roots()[at].id).export("png", true);
+      canvas.removeAttribute("style");
+      place.replaceChildren(canvas);
+    });
+    recolour();
+  });
 
   // A finger that moves across a chart scrolls the page.
   if (matchMedia("(pointer: coarse)").matches) for (const tool of of("BoxZoomTool")) tool.active = false;

@@ -12,19 +12,18 @@ from typing import Any
 
 import bokeh.resources
 import jinja2
-import numpy as np
 import pandas as pd
 from bokeh.core.json_encoder import serialize_json
 from bokeh.document import Document
 
 from lrsweep.best import best_learning_rate, rank
+from lrsweep.bins import is_numeric
 from lrsweep.plots.style import COLOURS, MARKERS
-from lrsweep.report.across import is_numeric
 from lrsweep.report.drawing import Chart, draw
-from lrsweep.report.failures import failures_of
+from lrsweep.report.failures import Failure, failures_of
 from lrsweep.report.origin import origin_of
 from lrsweep.report.wording import count
-from lrsweep.screen import MOST_SHOWN, cells_of, head, shown_of
+from lrsweep.screen import MOST_SHOWN, SHOWN_OF_MANY, cells_of, head, shown_of
 from lrsweep.summary import LEARNING_RATE, summarize
 from lrsweep.table import best_by_of, check_path, replace_file, settings_of
 from lrsweep.verdict import judge
@@ -69,12 +68,26 @@ def write_report(
         >>> "Use learning_rate 0.1" in (folder / "report.html").read_text(encoding="utf-8")
         True
     """
-    path = check_path(path, ENDINGS)
+    path = check_page(path)
     if not isinstance(table, pd.DataFrame):
         raise TypeError(f"the table must be a result table (see lrsweep.sweep), not a {type(table).__name__}")
     if provenance is not None and not isinstance(provenance, Mapping):
         raise TypeError(f"the provenance must be a mapping or None, not a {type(provenance).__name__}")
     replace_file(path, make_page(table, provenance, title=path.stem).encode())
+
+
+def check_page(path: str | os.PathLike[str]) -> Path:
+    """Refuses a place that a report cannot be written to.
+
+    Raises:
+        ValueError: The ending is not `.html` or `.htm`, the folder does not exist or cannot be written to, or `path`
+            is a folder.
+
+    Example:
+        >>> check_page("report.html").name
+        'report.html'
+    """
+    return check_path(path, ENDINGS)
 
 
 def make_page(table: pd.DataFrame, provenance: Mapping[str, Any] | None, *, title: str) -> str:
@@ -91,8 +104,7 @@ def make_page(table: pd.DataFrame, provenance: Mapping[str, Any] | None, *, titl
     """
     rates = LEARNING_RATE in settings_of(table) and bool(table[LEARNING_RATE].notna().any())
     best = best_learning_rate(table) if rates and is_numeric(table[LEARNING_RATE]) else None
-    charts, choices, drawn = draw(table, best) if len(table) else ([], [], 0)
-    data = _data(charts)
+    drawing = draw(table, best)
     origin = None if provenance is None else origin_of(provenance)
     made = None if provenance is None else provenance.get("trials")
     summary = summarize(table)
@@ -104,9 +116,7 @@ def make_page(table: pd.DataFrame, provenance: Mapping[str, Any] | None, *, titl
         question=f"Which {'learning rate' if rates else 'setting'} should I take?",
         answer=judge(table, found=best),
         counts=_tell_counts(table, summary, statuses),
-        charts=charts,
-        choices=choices,
-        drawn=drawn,
+        drawing=drawing,
         statuses=[{"name": name, "trials": f"{trials:,}"} for name, trials in statuses.items() if trials],
         summary=_summary(summary, best_by_of(table)),
         failures=[
@@ -122,7 +132,7 @@ def make_page(table: pd.DataFrame, provenance: Mapping[str, Any] | None, *, titl
         colours=COLOURS,
         marks={status: _MARKS[marker] for status, marker in MARKERS.items()},
         style=_text("page.css"),
-        data=data,
+        data=_data(drawing.charts),
         library=_library(),
         script=script,
         policy=_policy([_library(), script]),
@@ -140,7 +150,7 @@ def _tell_counts(table: pd.DataFrame, summary: pd.DataFrame, statuses: pd.Series
 
 
 def _summary(summary: pd.DataFrame, best_by: str) -> dict[str, Any]:
-    shown = rank(summary, best_by).head(MOST_SHOWN)[shown_of(summary)]
+    shown = rank(summary, best_by).head(SHOWN_OF_MANY if len(summary) > MOST_SHOWN else MOST_SHOWN)[shown_of(summary)]
     cells = cells_of(shown)
     caption = "The settings, over their seeds."
     if len(shown) < len(summary):
@@ -149,10 +159,9 @@ def _summary(summary: pd.DataFrame, best_by: str) -> dict[str, Any]:
     return {"caption": caption, "heads": [head(name) for name in cells], "rows": rows}
 
 
-def _tell_failure(failure: Any) -> str:
-    if len(failure.rows) < failure.settings:
-        return f"{len(failure.rows)} of the {failure.settings:,} settings with such trials, those with most of them first."
-    return "The settings with such trials, those with most of them first."
+def _tell_failure(failure: Failure) -> str:
+    shown = f"{len(failure.rows)} of the {failure.settings:,}" if len(failure.rows) < failure.settings else "The"
+    return f"{shown} settings with such trials, those with most of them first."
 
 
 def _data(charts: Sequence[Chart]) -> str:

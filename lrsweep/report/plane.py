@@ -1,17 +1,23 @@
 """The map of a report: outcomes over two columns of settings, cell by cell."""
 
-from typing import NamedTuple
-
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from bokeh.models import ColorBar, ColorMapper, LinearColorMapper, LogColorMapper, PrintfTickFormatter, Range1d
+from bokeh.models import (
+    ColorBar,
+    ColorMapper,
+    FixedTicker,
+    LinearColorMapper,
+    LogColorMapper,
+    PrintfTickFormatter,
+    Range1d,
+)
 from bokeh.palettes import Cividis256
 from bokeh.plotting import figure
 
 from lrsweep.report.across import Across, Cells
-from lrsweep.report.choices import Choice
+from lrsweep.report.choices import MOST_VALUES, Choice
 from lrsweep.report.frames import choosable, data_of, frame, hover
 from lrsweep.report.wording import tell_share, write
 
@@ -29,7 +35,9 @@ SHOWN = {
 }
 
 
-def draw_plane(across: Across, cells: Cells, beside: Across, rows: Cells, found: pd.DataFrame, choices: Sequence[Choice]) -> figure:
+def draw_plane(
+    across: Across, cells: Cells, beside: Across, rows: Cells, found: pd.DataFrame, choices: Sequence[Choice]
+) -> figure:
     """A map whose colours are the share that converged, or a median; the page shows one of them at a time.
 
     Args:
@@ -40,11 +48,13 @@ def draw_plane(across: Across, cells: Cells, beside: Across, rows: Cells, found:
         found: What `sum_up` gives for both.
         choices: The columns to choose among.
     """
-    seen = Range1d(*_ends(across, cells))
-    low, high = _ends(beside, rows)
+    seen = Range1d(start=cells.borders[0], end=cells.borders[-1])
+    low, high = rows.borders[[0, -1]]
     chart = frame(across, beside.scale._replace(start=low, end=high), across.name, beside.name, seen)
+    if not rows.binned and len(rows.places) <= MOST_VALUES:
+        chart.yaxis.ticker = FixedTicker(ticks=rows.places.tolist(), minor_ticks=[])
     x, y = found["x"].to_numpy(), found["y"].to_numpy()
-    values = {name: found[name].to_numpy(float, na_value=np.nan) for name in SHOWN}
+    values = {name: found[name].to_numpy() for name in SHOWN}
     data = {
         "left": cells.borders[x],
         "right": cells.borders[x + 1],
@@ -65,19 +75,21 @@ def draw_plane(across: Across, cells: Cells, beside: Across, rows: Cells, found:
         mapper = _mapper(name, values[name])
         area = chart.quad(
             "left", "right", "top", "bottom", source=source, view=view,
-            fill_color={"field": name, "transform": mapper}, line_width=0, visible=not drawn,
+            color={"field": name, "transform": mapper}, visible=not drawn,
         )  # fmt: skip
         area.tags = [SHOWN_ONE_AT_A_TIME, name]
-        bar = ColorBar(color_mapper=mapper, visible=not drawn, width=12, background_fill_color=None, tags=[SHOWN_ONE_AT_A_TIME, name])
+        bar = ColorBar(
+            color_mapper=mapper,
+            visible=not drawn,
+            width=12,
+            background_fill_color=None,
+            tags=[SHOWN_ONE_AT_A_TIME, name],
+        )
         bar.formatter = PrintfTickFormatter(format="%.4g")
         chart.add_layout(bar, "right")
         drawn.append(area)
     chart.add_tools(hover(drawn, columns))
     return chart
-
-
-def _ends(axis: Across, cells: Cells) -> tuple[float, float]:
-    return float(cells.borders[0]), float(cells.borders[-1])
 
 
 def _mapper(name: str, values: np.ndarray) -> ColorMapper:

@@ -91,7 +91,7 @@ class Scale(NamedTuple):
 
         Example:
             >>> scale_of(np.array([0.0, 1.0])).spread(np.array([0.0, 1.0, 1.0]), share=0.5)
-            array([0.  , 0.75, 1.25])
+            array([0.   , 0.875, 1.125])
         """
         start, end = self._lengths(np.array([self.start, self.end]))
         lengths = self._lengths(values)
@@ -115,8 +115,8 @@ class Scale(NamedTuple):
             ``[value + 1]`` float.
 
         Example:
-            >>> scale_of(np.array([1.0, 100.0])).borders(np.array([1.0, 100.0]))
-            array([   0.1,   10. , 1000. ])
+            >>> scale_of(np.array([0.0, 1.0])).borders(np.array([0.0, 1.0]))
+            array([-0.5,  0.5,  1.5])
         """
         lengths = self._lengths(values)
         if len(lengths) == 1:
