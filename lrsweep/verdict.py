@@ -32,7 +32,7 @@ def judge(table: pd.DataFrame, rule: str = "steps", found: Best | None = None) -
     if len(table) == 0:
         return "The table holds no trials."
     summary = summarize(table)
-    if LEARNING_RATE not in summary:
+    if LEARNING_RATE not in summary or summary[LEARNING_RATE].isna().all():
         return advise(summary, table)
     found = best_learning_rate(table, rule=rule) if found is None else found
     if (table["status"] == "diverged").all():

@@ -49,7 +49,7 @@ def across_of(table: pd.DataFrame, name: str) -> Across:
     if is_numeric(table[name]):
         values = table[name].to_numpy(float, na_value=np.nan)
         there = ~np.isnan(values)
-        scale = scale_of(values[there])
+        scale = scale_of(values[there], even=True)
         return Across(name, np.where(there, scale.place(values), np.nan), scale, None)
     codes, words = pd.factorize(table[name])
     scale = Scale(False, -0.5, len(words) - 0.5, -0.5, len(words) - 0.5)

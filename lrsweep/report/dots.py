@@ -1,10 +1,9 @@
 """The trials that a report draws one by one: all of a small table, a sample of a large one."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
+from lrsweep.bins import is_numeric
 from lrsweep.report.wording import write
 from lrsweep.screen import apart
 from lrsweep.summary import LEARNING_RATE
@@ -54,13 +53,10 @@ def tell(table: pd.DataFrame) -> dict[str, list[str]]:
     """
     told = {INDEX: [write(label) for label in table.index]}
     for name in settings_of(table):
-        told[name] = apart(table[name]) if name == LEARNING_RATE else _texts(table[name])
+        learning_rates = name == LEARNING_RATE and is_numeric(table[name])
+        told[name] = apart(table[name]) if learning_rates else [write(value) for value in table[name].tolist()]
     names = ["status", "steps", "converged_at", "diverged_at", "initial_loss", "final_loss", "best_loss"]
     names += [final(metric) for metric in metrics_of(table)]
     names += [name for name in ("stability", "cause") if name in table.columns]
-    return told | {name: _texts(table[name]) for name in names if table[name].notna().any()}
-
-
-def _texts(column: pd.Series) -> list[str]:
-    values: Any = column.tolist()
-    return [write(value) for value in values]
+    ended = {name: [write(value, "nan") for value in table[name].tolist()] for name in names}
+    return told | {name: texts for name, texts in ended.items() if any(text != "-" for text in texts)}

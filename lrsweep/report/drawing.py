@@ -10,7 +10,7 @@ from lrsweep.best import Best
 from lrsweep.objective import LOSS
 from lrsweep.report.across import BINS, Across, Cells, across_of, cut, pick_across, pick_beside
 from lrsweep.report.along import sum_up
-from lrsweep.report.charts import Outcome, dots_of, draw_outcome, draw_shares, mark_best
+from lrsweep.report.charts import Along, Outcome, dots_of, draw_outcome, draw_shares, mark_best
 from lrsweep.report.choices import Choice, choices_of
 from lrsweep.report.dots import sample, tell
 from lrsweep.report.plane import SHOWN, draw_plane
@@ -70,20 +70,19 @@ def draw(table: pd.DataFrame, best: Best | None) -> Drawing:
     across = across_of(table, name)
     choices, cells, rows, outcomes = choices_of(table, [name]), cut(across), sample(table), _outcomes(table)
     found = sum_up(table, [outcome.name for outcome in outcomes], cells, choices)
+    seen = Range1d(start=min(across.scale.start, cells.borders[0]), end=max(across.scale.end, cells.borders[-1]))
+    along = Along(across, cells, found, choices, seen)
     diverged = bool((table["status"] == "diverged").any())
     scales = [scale_of(outcome.values, always_beyond=diverged) for outcome in outcomes]
-    dots = dots_of(across, outcomes, scales, table["status"], rows, tell(table.iloc[rows]), choices)
-    seen = Range1d(min(across.scale.start, cells.borders[0]), max(across.scale.end, cells.borders[-1]))
+    dots = dots_of(along, outcomes, scales, table["status"], rows, tell(table.iloc[rows]))
     charts = []
     for at, (outcome, scale) in enumerate(zip(outcomes, scales, strict=True)):
-        figure = draw_outcome(outcome, f"y{at}", across, cells, scale, dots, found, choices, seen)
+        figure = draw_outcome(along, outcome, f"y{at}", scale, dots)
         if best is not None and not np.isnan(best.learning_rate):
             mark_best(figure, across, best)
         charts.append(Chart(f"chart{at}", _capital(outcome.label), _caption(outcome, diverged), figure, []))
     caption = f"The shares of the trials of {_each(across, cells)}."
-    charts.append(
-        Chart("shares", "How the trials ended", caption, draw_shares(across, cells, found, choices, seen), [])
-    )
+    charts.append(Chart("shares", "How the trials ended", caption, draw_shares(along), []))
     beside = pick_beside(table, across)
     if beside is not None:
         charts.append(_map(table, across, across_of(table, beside), choices))
@@ -120,7 +119,7 @@ def _lead(
         lead = f"Each mark is one of {dots:,} trials drawn at random from the {len(table):,}, some of every status"
     said = [f"{lead}; point at it to see which. Those of the same {across.name} stand side by side."]
     if grey:
-        said.append(f"Grey: the median between the quartiles, over all trials of {_each(across, cells)}.")
+        said.append(f"A bar is the median, in grey between the quartiles, over all trials of {_each(across, cells)}.")
     if best is not None and not np.isnan(best.learning_rate):
         interval = f" ({LEVEL:.0%} interval over seeds: {write(best.low)} to {write(best.high)})"
         said.append(f"Dashed: the best learning rate of the table, {write(best.learning_rate)}")

@@ -76,7 +76,7 @@ def _failure(
     columns["trials"] = [f"{failed[at]:,} of {all_of_it[at]:,}" for at in shown]
     columns["first such trial"] = [write(label) for label in examples.index]
     told = [name for name in (SEED, "steps", "initial_loss", "final_loss") if name in table.columns]
-    columns |= {f"its {name}": _texts(examples[name]) for name in told}
+    columns |= {f"its {name}": [write(value, "nan") for value in examples[name]] for name in told}
     why = None if cause == status else cause
     meaning = " ".join(filter(None, [STATUSES[status], CAUSES.get(cause)]))
     cells = [list(row) for row in zip(*columns.values(), strict=True)]

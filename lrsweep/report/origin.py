@@ -66,5 +66,6 @@ def _device(device: Any) -> str | None:
     if not isinstance(device, Mapping):
         return None
     number = device.get("count")
-    told = [str(device[name]) for name in ("platform", "kind") if name in device]
-    return ", ".join(told + ([count(number, "device")] if isinstance(number, int) else []))
+    # On a CPU the two are one word.
+    told = dict.fromkeys(str(device[name]) for name in ("platform", "kind") if name in device)
+    return ", ".join([*told, *([count(number, "device")] if isinstance(number, int) else [])])

@@ -21,6 +21,7 @@
     for (const lines of of("Grid")) lines.setv({ grid_line_color: grid });
     for (const bar of of("ColorBar")) bar.setv({ major_label_text_color: faint, major_tick_line_color: faint });
     for (const chart of drawn.roots()) chart.setv({ outline_line_color: line });
+    for (const { name, glyph } of renderers) if (name === "median") glyph.line_color = ink;
     for (const mark of of("Span", "BoxAnnotation")) {
       if (mark.name === "best") mark.setv(mark.type === "Span" ? { line_color: ink } : { fill_color: ink });
     }

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lrsweep.bins import is_logarithmic
+
 # A logarithmic axis is one on which the largest value is at least so many times the least.
 _WIDE = 10.0
 
@@ -132,12 +134,14 @@ class Scale(NamedTuple):
         return np.log10(values) if self.log else values
 
 
-def scale_of(values: np.ndarray, *, always_beyond: bool = False) -> Scale:
+def scale_of(values: np.ndarray, *, always_beyond: bool = False, even: bool = False) -> Scale:
     """The axis that suits some values: logarithmic where none is negative and the largest is ten times the least.
 
     Args:
         values: ``[value]`` float; infinite ones, and those that are not numbers, make room at the upper edge.
         always_beyond: Whether to make that room even where there are none.
+        even: Whether to make it so only where they are then spaced no less evenly, as those that someone has laid out
+            may be: see `lrsweep.bins.is_logarithmic`.
 
     Example:
         >>> scale_of(np.array([0.001, 0.1])).log, scale_of(np.array([0.0, 0.9])).log
@@ -146,6 +150,8 @@ def scale_of(values: np.ndarray, *, always_beyond: bool = False) -> Scale:
     finite = values[np.isfinite(values)]
     positive = finite[finite > 0]
     log = positive.size > 0 and bool((finite >= 0).all()) and bool(positive.max() >= _WIDE * positive.min())
+    if even:
+        log = log and is_logarithmic(positive)
     shown = positive if log else finite
     low, high = (float(shown.min()), float(shown.max())) if shown.size else (0.0, 1.0)
     room = always_beyond or finite.size < values.size

@@ -30,28 +30,22 @@ CAUSES = {
 }
 
 
-def write(value: Any) -> str:
+def write(value: Any, nan: str = "-") -> str:
     """A value as the report shows it: numbers to four digits, and `-` for what is missing.
 
+    Args:
+        value: It.
+        nan: What to write where it is not a number: `nan` of a loss, which is there, and is none.
+
     Example:
-        >>> write(1 / 3), write(12345), write(True), write(None), write(float("inf"))
-        ('0.3333', '12345', 'True', '-', 'inf')
+        >>> write(1 / 3), write(12345), write(True), write(None), write(float("inf")), write(float("nan"), "nan")
+        ('0.3333', '12345', 'True', '-', 'inf', 'nan')
     """
     if pd.isna(value):
-        return "-"
+        return nan if isinstance(value, float) else "-"
     if isinstance(value, float | np.floating):
         return f"{value:.4g}"
     return str(value)
-
-
-def call(name: str) -> str:
-    """A column of a result table or of its summary, as the report names it.
-
-    Example:
-        >>> call("median_converged_at"), call("momentum")
-        ('median converged_at', 'momentum')
-    """
-    return name.replace("median_", "median ", 1) if name.startswith("median_") else name
 
 
 def tell_share(share: float) -> str:
