@@ -3,6 +3,7 @@
 import gc
 import importlib
 import os
+import signal
 import sys
 import warnings
 from dataclasses import replace
@@ -14,6 +15,7 @@ import typer
 from lrsweep.options import (
     WIDE_AXIS,
     X64,
+    Across,
     Around,
     BatchSize,
     By,
@@ -26,8 +28,11 @@ from lrsweep.options import (
     OneOptimizer,
     Optimizer,
     Out,
+    Outcome,
     OutPage,
+    OutPicture,
     OutSummary,
+    Plot,
     Raw,
     Rounds,
     Rule,
@@ -39,12 +44,14 @@ from lrsweep.options import (
     Target,
     Tolerance,
     Trials,
+    Upwards,
     Width,
 )
 from lrsweep.start_up import cache_folder, set_up_jax, shrink
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
     from rich import table as rich_table
 
     import lrsweep.objective as objective_
@@ -77,6 +84,7 @@ def run(
     trials: Trials = None,
     diagnose: Diagnose = False,
     out: Out = None,
+    plot: Plot = None,
     x64: X64 = False,
 ) -> None:
     """Sweep learning rates over an objective, and say which one to take."""
@@ -88,11 +96,15 @@ def run(
     from lrsweep.status import Stopping
     from lrsweep.summary import summarize as by_setting
 
-    path = None if out is None else check_out(out, inputs=[objective.rpartition(":")[0] or objective, trials])
+    inputs = [objective.rpartition(":")[0] or objective, trials]
+    path = None if out is None else check_out(out, inputs)
+    picture = None if plot is None else _check_picture("--plot", plot, inputs)
     stopping = Stopping(tolerance=tolerance)
     factories = read_optimizers(optimizer)
     loaded = _load(objective, target=target, raw=raw, batch_size=batch_size)
     rows = read_rows(factories, objective, trials=trials, learning_rate=learning_rate, settings=set_, seeds=seeds)
+    if picture is not None and "learning_rate" not in rows.columns:
+        raise ValueError(f"--plot {plot} is drawn against learning_rate, which these trials do not have")
     result = sweep(
         loaded,
         one_or_named(factories, rows),
@@ -107,6 +119,10 @@ def run(
     summary = by_setting(result.table)
     answer = advise(summary, result.table)
     _show(summary, result.table, f"{tell_causes(result.table)}\n{answer}" if diagnose else answer, path)
+    if picture is not None:
+        from lrsweep.plots import overview
+
+        _draw(overview(result.table), picture)
 
 
 @app.command(name="refine")
@@ -254,6 +270,31 @@ def report(table: Table, out: OutPage = None) -> None:
     print(f"Wrote a report of {len(trials):,} trials to {path}.")
 
 
+@app.command(name="plot")
+def plot_(
+    table: Table, out: OutPicture, x: Across = "learning_rate", y: Upwards = None, outcome: Outcome = None
+) -> None:
+    """Draw a result table against the learning rate: how fast, how well, how trials ended; or a map of two columns."""
+    from matplotlib.figure import Figure
+
+    from lrsweep import plots
+    from lrsweep.plots.style import COLUMN
+    from lrsweep.table import read_table
+
+    _keep_what_is_loaded()
+    path = _check_picture("--out", out, [table])
+    trials = read_table(table)
+    # A legend above the axes takes up to half an inch.
+    figure = Figure(figsize=(COLUMN[0], COLUMN[1] + 0.5), layout="constrained")
+    if y is not None:
+        plots.cells(trials, x, y, outcome or "converged_at", ax=figure.subplots())
+    elif outcome is not None:
+        plots.outcome(trials, outcome, x, ax=figure.subplots())
+    else:
+        figure = plots.overview(trials, x)
+    _draw(figure, path)
+
+
 @app.command(name="list")
 def list_() -> None:
     """List the ready-made objectives, and the optimizers with their keywords."""
@@ -310,6 +351,27 @@ def _load(text: str, *, target: str | None, raw: bool, batch_size: int | None) -
 
     loaded = load_objective(text, target=target, raw=raw)
     return loaded if batch_size is None else replace(loaded, batch_size=batch_size)
+
+
+def _check_picture(option: str, text: str, inputs: list[str | None]) -> Path:
+    from lrsweep.plots.files import check_picture
+
+    path = check_picture(text)
+    for read in inputs:
+        if read is not None and Path(read).exists() and Path(read).resolve() == path.resolve():
+            raise ValueError(f"{option} {text} would replace {read!r}, which this command reads: name another file")
+    return path
+
+
+def _draw(figure: "Figure", path: Path) -> None:
+    from lrsweep.plots.files import render
+    from lrsweep.table import replace_file
+
+    content = render(figure, path.suffix)
+    # As where a table is written: see output.py.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    replace_file(path, content)
+    print(f"Drew {path}.")
 
 
 def _refuse(message: str) -> int:

@@ -95,6 +95,23 @@ Rule = Annotated[
     ),
 ]
 OutSummary = Annotated[str | None, typer.Option("--out", metavar="FILE", help="Write the summary (.csv, .parquet).")]
+Plot = Annotated[
+    str | None,
+    typer.Option("--plot", metavar="FILE", help="Draw the sweep against the learning rate (.png, .svg, .pdf)."),
+]
+OutPicture = Annotated[str, typer.Option("--out", metavar="FILE", help="Where to draw it (.png, .svg, .pdf).")]
+Across = Annotated[str, typer.Option("--x", metavar="NAME", help="The column along the horizontal axis.")]
+Upwards = Annotated[
+    str | None, typer.Option("--y", metavar="NAME", help="The column along the vertical axis of a map instead.")
+]
+Outcome = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="The column of results to draw, such as final_loss. Left out: converged_at on a map, and otherwise "
+        "converged_at, final_loss and the shares by status, one above the other.",
+    ),
+]
 X64 = Annotated[bool, typer.Option("--x64", help="Compute in 64-bit floating point.")]
 OutPage = Annotated[
     str | None,

@@ -157,11 +157,14 @@ def settings_of(table: pd.DataFrame) -> list[str]:
 
 
 def check_path(path: str | os.PathLike[str], endings: Sequence[str] = ENDINGS) -> Path:
-    """Refuses a place that a table, or a file of other endings, cannot be written to.
+    """Refuses a place that a file cannot be written to.
+
+    Args:
+        path: Where to.
+        endings: What its name may end in: `.csv` and `.parquet` for a table.
 
     Raises:
-        ValueError: The ending is none of these, the folder does not exist or cannot be written to, or `path` is a
-            folder.
+        ValueError: The ending is another, the folder does not exist or cannot be written to, or `path` is a folder.
 
     Example:
         >>> check_path("sweep.csv").name

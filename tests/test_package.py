@@ -68,6 +68,14 @@ ORDER = [
     "screen",
     "verdict",
     "plots.style",
+    "plots.scales",
+    "plots.legends",
+    "plots.by_update",
+    "plots.by_rate",
+    "plots.stacks",
+    "plots.cells_map",
+    "plots.together",
+    "plots.files",
     "plots",
     "report.wording",
     "report.scales",
@@ -157,9 +165,9 @@ def test_help_answers_without_importing_jax_or_pandas() -> None:
     said = run_python(
         "import sys\n"
         "import lrsweep.cli\n"
-        "for words in ([], ['run'], ['refine'], ['critical'], ['summarize'], ['report']):\n"
+        "for words in ([], ['run'], ['refine'], ['critical'], ['summarize'], ['plot'], ['report']):\n"
         "    lrsweep.cli.app([*words, '--help'], standalone_mode=False)\n"
-        "print({'jax', 'pandas', 'optax', 'bokeh', 'jinja2'} & set(sys.modules))\n"
+        "print({'bokeh', 'jax', 'jinja2', 'matplotlib', 'optax', 'pandas'} & set(sys.modules))\n"
     )
     assert "Sweep learning rates" in said
     assert said.splitlines()[-1] == "set()"

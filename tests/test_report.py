@@ -242,7 +242,7 @@ def test_the_best_learning_rate_is_marked_with_its_interval() -> None:
 def test_what_is_chosen_is_what_the_table_says_of_these_trials_alone() -> None:
     trials = many(3000)
     trials.insert(0, "optimizer", np.where(trials.index % 3, "sgd", "adam"))
-    trials.insert(1, "nesterov", np.where(trials.index % 2, True, None))
+    trials.insert(1, "nesterov", [True if trial % 2 else None for trial in trials.index])
     choices = choices_of(trials, ["learning_rate"])
     assert [(choice.name, choice.values) for choice in choices] == [
         ("optimizer", ["adam", "sgd"]),

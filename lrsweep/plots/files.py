@@ -1,0 +1,72 @@
+"""Pictures as files: where they may be written, and that the same picture is the same file."""
+
+import io
+import os
+from typing import TYPE_CHECKING, Any
+
+from lrsweep.table import check_path, replace_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+# No date, which would make every file another one.
+METADATA = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+
+# Names in an SVG are drawn by chance without a salt; and journals refuse a PDF whose fonts are of type 3.
+SETTINGS: dict[Any, Any] = {"svg.hashsalt": "lrsweep", "pdf.fonttype": 42}
+
+DOTS_PER_INCH = 200
+
+
+def check_picture(path: str | os.PathLike[str]) -> "Path":
+    """Refuses a place that a picture cannot be written to.
+
+    Raises:
+        ValueError: The ending is not `.png`, `.svg` or `.pdf`, the folder does not exist or cannot be written to, or
+            `path` is a folder.
+
+    Example:
+        >>> check_picture("sweep.png").name
+        'sweep.png'
+    """
+    return check_path(path, tuple(METADATA))
+
+
+def render(figure: "Figure", ending: str) -> bytes:
+    """A figure as the content of a file; the same figure gives the same bytes.
+
+    Args:
+        figure: What is drawn.
+        ending: The file's: `.png`, `.svg` or `.pdf`.
+
+    Example:
+        >>> render(lrsweep.plots.overview(result.table), ".pdf")[:4]
+        b'%PDF'
+    """
+    import matplotlib
+
+    content = io.BytesIO()
+    with matplotlib.rc_context(SETTINGS):
+        figure.savefig(content, format=ending.lower()[1:], dpi=DOTS_PER_INCH, metadata=METADATA[ending.lower()])
+    return content.getvalue()
+
+
+def write_picture(figure: "Figure", path: str | os.PathLike[str]) -> None:
+    """Writes a figure as `.png`, `.svg` or `.pdf`, by the ending of `path`.
+
+    A file that exists is replaced only once the new one is complete.
+
+    Args:
+        figure: What is drawn.
+        path: Where to.
+
+    Raises:
+        ValueError: As for `check_picture`.
+
+    Example:
+        >>> write_picture(lrsweep.plots.overview(result.table), folder / "sweep.png")
+    """
+    path = check_picture(path)
+    replace_file(path, render(figure, path.suffix))
