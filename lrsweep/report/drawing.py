@@ -80,7 +80,7 @@ def draw(table: pd.DataFrame, best: Best | None) -> Drawing:
         figure = draw_outcome(along, outcome, f"y{at}", scale, dots)
         if best is not None and not np.isnan(best.learning_rate):
             mark_best(figure, across, best)
-        charts.append(Chart(f"chart{at}", _capital(outcome.label), _caption(outcome, diverged), figure, []))
+        charts.append(Chart(f"chart{at}", _capital(outcome.label), _caption(outcome, table["status"]), figure, []))
     caption = f"The shares of the trials of {_each(across, cells)}."
     charts.append(Chart("shares", "How the trials ended", caption, draw_shares(along), []))
     beside = pick_beside(table, across)
@@ -129,9 +129,12 @@ def _lead(
     return " ".join(said)
 
 
-def _caption(outcome: Outcome, diverged: bool) -> str:
-    said = ["A trial that did not converge lies at the updates it made."] if outcome.name == "converged_at" else []
-    said += ["One that diverged lies at the upper edge."] if diverged else []
+def _caption(outcome: Outcome, status: pd.Series) -> str:
+    said = []
+    if outcome.name == "converged_at" and (~status.isin(["converged", "diverged"])).any():
+        said.append("A trial that did not converge lies at the updates it made.")
+    if (status == "diverged").any():
+        said.append("One that diverged lies at the upper edge.")
     return " ".join(said)
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lrsweep.bins import is_logarithmic
+from lrsweep.plots.scales import edges_of
 
 # A logarithmic axis is one on which the largest value is at least so many times the least.
 _WIDE = 10.0
@@ -110,6 +111,8 @@ class Scale(NamedTuple):
     def borders(self, values: np.ndarray) -> np.ndarray:
         """Half-way between neighbouring values, as this axis measures it, and as far on beyond the outer ones.
 
+        Around a single one they are a quarter of the axis away.
+
         Args:
             values: ``[value]`` float, ascending and different, placed on this axis.
 
@@ -120,15 +123,11 @@ class Scale(NamedTuple):
             >>> scale_of(np.array([0.0, 1.0])).borders(np.array([0.0, 1.0]))
             array([-0.5,  0.5,  1.5])
         """
-        lengths = self._lengths(values)
-        if len(lengths) == 1:
-            start, end = self._lengths(np.array([self.start, self.end]))
-            reach = (end - start) / 4
-            between = np.array([lengths[0] - reach, lengths[0] + reach])
-        else:
-            middle = (lengths[:-1] + lengths[1:]) / 2
-            between = np.array([2 * lengths[0] - middle[0], *middle, 2 * lengths[-1] - middle[-1]])
-        return 10**between if self.log else between
+        if len(values) > 1:
+            return edges_of(values, logarithmic=self.log)
+        start, end = self._lengths(np.array([self.start, self.end]))
+        around = self._lengths(values) + np.array([-0.25, 0.25]) * (end - start)
+        return 10**around if self.log else around
 
     def _lengths(self, values: np.ndarray) -> np.ndarray:
         return np.log10(values) if self.log else values
