@@ -10,8 +10,7 @@ from lrsweep.binding import SEED
 from lrsweep.bins import is_numeric
 from lrsweep.refinement import ROUND
 from lrsweep.report.scales import Scale, scale_of
-from lrsweep.report.wording import write
-from lrsweep.screen import apart
+from lrsweep.report.wording import write, write_apart
 from lrsweep.summary import LEARNING_RATE
 from lrsweep.table import settings_of
 
@@ -124,8 +123,7 @@ def cut(across: Across, most: int = MOST_VALUES, bins: int = BINS) -> Cells:
     values, place = np.unique(places, return_inverse=True)
     if len(values) <= most or across.words is not None:
         of_trial[there] = place
-        shown = across.scale.take_back(values)
-        texts = across.words or (apart(pd.Series(shown)) if across.name == LEARNING_RATE else list(map(write, shown)))
+        texts = across.words or write_apart(pd.Series(across.scale.take_back(values), name=across.name))
         return Cells(of_trial, values, across.scale.borders(values), texts, binned=False)
     low, high = values[0], values[-1]
     ends: Any = np.geomspace(low, high, 2 * bins + 1) if across.scale.log else np.linspace(low, high, 2 * bins + 1)

@@ -3,10 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from lrsweep.bins import is_numeric
-from lrsweep.report.wording import write
-from lrsweep.screen import apart
-from lrsweep.summary import LEARNING_RATE
+from lrsweep.report.wording import write, write_apart
 from lrsweep.table import INDEX, final, metrics_of, settings_of
 
 # So many dots can be told apart, and are drawn at once; of a rare status at least so many are among them.
@@ -52,9 +49,7 @@ def tell(table: pd.DataFrame) -> dict[str, list[str]]:
          'initial_loss': '1.667', 'final_loss': '3.562e-05', 'best_loss': '3.562e-05'}
     """
     told = {INDEX: [write(label) for label in table.index]}
-    for name in settings_of(table):
-        learning_rates = name == LEARNING_RATE and is_numeric(table[name])
-        told[name] = apart(table[name]) if learning_rates else [write(value) for value in table[name].tolist()]
+    told |= {name: write_apart(table[name]) for name in settings_of(table)}
     names = ["status", "steps", "converged_at", "diverged_at", "initial_loss", "final_loss", "best_loss"]
     names += [final(metric) for metric in metrics_of(table)]
     names += [name for name in ("stability", "cause") if name in table.columns]

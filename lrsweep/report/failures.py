@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.binding import SEED
-from lrsweep.report.wording import CAUSES, STATUSES, write
-from lrsweep.screen import apart
-from lrsweep.summary import LEARNING_RATE, group
+from lrsweep.report.wording import CAUSES, STATUSES, write, write_apart
+from lrsweep.summary import group
 from lrsweep.table import settings_of
 
 # Of every kind of failure so many settings are shown.
@@ -72,7 +71,7 @@ def _failure(
     # Among equals those that come first in the table.
     shown = there[np.lexsort((first[there], -failed[there]))][:most]
     examples = table.iloc[first[shown]]
-    columns = {name: apart(examples[name]) if name == LEARNING_RATE else _texts(examples[name]) for name in names}
+    columns = {name: write_apart(examples[name]) for name in names}
     columns["trials"] = [f"{failed[at]:,} of {all_of_it[at]:,}" for at in shown]
     columns["first such trial"] = [write(label) for label in examples.index]
     told = [name for name in (SEED, "steps", "initial_loss", "final_loss") if name in table.columns]
@@ -81,7 +80,3 @@ def _failure(
     meaning = " ".join(filter(None, [STATUSES[status], CAUSES.get(cause)]))
     cells = [list(row) for row in zip(*columns.values(), strict=True)]
     return Failure(status, why, meaning, len(rows), len(there), list(columns), cells)
-
-
-def _texts(column: pd.Series) -> list[str]:
-    return [write(value) for value in column]

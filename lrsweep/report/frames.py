@@ -21,7 +21,7 @@ from lrsweep.report.across import Across
 from lrsweep.report.choices import Choice
 from lrsweep.report.scales import Scale
 
-HEIGHT = 320
+_HEIGHT = 320
 
 _TOOLS = "box_zoom,pan,wheel_zoom,reset,save"
 
@@ -43,7 +43,7 @@ def frame(x: Across, y: Scale, x_label: str, y_label: str, x_range: Range1d) -> 
         x_range: What is seen of the first axis, shared by the charts, so that they zoom together.
     """
     chart = figure(
-        height=HEIGHT,
+        height=_HEIGHT,
         sizing_mode="stretch_width",
         tools=_TOOLS,
         active_drag="box_zoom",
@@ -62,7 +62,7 @@ def frame(x: Across, y: Scale, x_label: str, y_label: str, x_range: Range1d) -> 
     chart.xaxis.formatter, chart.yaxis.formatter = _written(x.scale), _written(y)
     chart.axis.axis_label_text_font_style = "normal"
     if x.words is not None:
-        name_ticks(chart, x.words)
+        _name_ticks(chart, x.words)
     return chart
 
 
@@ -71,7 +71,7 @@ def _written(scale: Scale) -> PrintfTickFormatter:
     return PrintfTickFormatter(format="%.0e" if scale.log and scale.end > _DECADES * scale.start else "%.4g")
 
 
-def name_ticks(chart: figure, words: Sequence[str]) -> None:
+def _name_ticks(chart: figure, words: Sequence[str]) -> None:
     """Writes words at 0, 1, ... along the first axis of a chart."""
     chart.xaxis.ticker = FixedTicker(ticks=list(range(len(words))), minor_ticks=[])
     chart.xaxis.major_label_overrides = {at: PlainText(text=word) for at, word in enumerate(words)}

@@ -27,7 +27,7 @@ _NONE = "#b0b0b0"
 # What the page finds these by.
 SHOWN_ONE_AT_A_TIME = "shown"
 
-# What can be seen on a map, and how its tick labels are written.
+# What can be seen on a map: columns of what is summed up, and what they are called.
 SHOWN = {
     "converged": "share of trials that converged",
     "median_converged_at": "median updates to converge",
@@ -77,14 +77,8 @@ def draw_plane(
             "left", "right", "top", "bottom", source=source, view=view,
             color={"field": name, "transform": mapper}, visible=not drawn,
         )  # fmt: skip
-        area.tags = [SHOWN_ONE_AT_A_TIME, name]
-        bar = ColorBar(
-            color_mapper=mapper,
-            visible=not drawn,
-            width=12,
-            background_fill_color=None,
-            tags=[SHOWN_ONE_AT_A_TIME, name],
-        )
+        bar = ColorBar(color_mapper=mapper, visible=not drawn, width=12, background_fill_color=None)
+        area.tags = bar.tags = [SHOWN_ONE_AT_A_TIME, name]
         bar.formatter = PrintfTickFormatter(format="%.4g")
         chart.add_layout(bar, "right")
         drawn.append(area)

@@ -5,6 +5,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lrsweep.bins import is_numeric
+from lrsweep.screen import apart
+from lrsweep.summary import LEARNING_RATE
+
 # How a trial ended, in a sentence.
 STATUSES = {
     "converged": "The loss reached the target and stayed there.",
@@ -46,6 +50,18 @@ def write(value: Any, nan: str = "-") -> str:
     if isinstance(value, float | np.floating):
         return f"{value:.4g}"
     return str(value)
+
+
+def write_apart(column: pd.Series) -> list[str]:
+    """A column of settings as text: learning rates with as many digits as it takes to tell them apart.
+
+    Example:
+        >>> write_apart(pd.Series([0.123456, 0.123457], name="learning_rate"))
+        ['0.123456', '0.123457']
+    """
+    if column.name == LEARNING_RATE and is_numeric(column):
+        return apart(column)
+    return [write(value) for value in column.tolist()]
 
 
 def tell_share(share: float) -> str:
