@@ -307,6 +307,10 @@ ODD = {
         [(0.1, 0.9, *CONVERGED), (np.nan, np.nan, "slow", None, 2.0)],
         ["learning_rate", "momentum"],
     ),
+    "no trial with both": (
+        [(0.1 * s, np.nan, "sgd", *CONVERGED) for s in (1, 2)] + [(np.nan, 0.1 * s, "own", *CONVERGED) for s in (1, 2)],
+        ["learning_rate", "beta", "optimizer"],
+    ),
     "no learning rate in any row": ([(np.nan, s, *CONVERGED) for s in (0, 1)], ["learning_rate", "seed"]),
     "zeros and negative losses": ([(s, "slow", None, 1.0 - s) for s in (0.0, 1.0, 100.0)], ["learning_rate"]),
     "dropped": ([(0.1, "dropped", None, 1.0), (0.2, *CONVERGED)], ["learning_rate"]),
