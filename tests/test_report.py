@@ -232,7 +232,9 @@ def test_shares_are_stacked_and_quartiles_are_the_summarys() -> None:
 
 def test_the_best_learning_rate_is_marked_with_its_interval() -> None:
     best = lrsweep.best_learning_rate(THREE)
-    figure = draw(THREE, best).charts[0].figure
+    drawing = draw(THREE, best)
+    assert f"Dashed: the best learning rate of the table, {best.learning_rate:g}; shaded: its 95%" in drawing.lead
+    figure = drawing.charts[0].figure
     line, band = (
         next(mark for mark in figure.center if type(mark).__name__ == name) for name in ("Span", "BoxAnnotation")
     )
