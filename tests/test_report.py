@@ -232,7 +232,9 @@ def test_shares_are_stacked_and_quartiles_are_the_summarys() -> None:
 
 def test_the_best_learning_rate_is_marked_with_its_interval() -> None:
     best = lrsweep.best_learning_rate(THREE)
-    figure = draw(THREE, best).charts[0].figure
+    drawing = draw(THREE, best)
+    assert f"Dashed: the best learning rate of the table, {best.learning_rate:g}; shaded: its 95%" in drawing.lead
+    figure = drawing.charts[0].figure
     line, band = (
         next(mark for mark in figure.center if type(mark).__name__ == name) for name in ("Span", "BoxAnnotation")
     )
@@ -306,6 +308,10 @@ ODD = {
     "a learning rate of none": (
         [(0.1, 0.9, *CONVERGED), (np.nan, np.nan, "slow", None, 2.0)],
         ["learning_rate", "momentum"],
+    ),
+    "no trial with both": (
+        [(0.1 * s, np.nan, "sgd", *CONVERGED) for s in (1, 2)] + [(np.nan, 0.1 * s, "own", *CONVERGED) for s in (1, 2)],
+        ["learning_rate", "beta", "optimizer"],
     ),
     "no learning rate in any row": ([(np.nan, s, *CONVERGED) for s in (0, 1)], ["learning_rate", "seed"]),
     "zeros and negative losses": ([(s, "slow", None, 1.0 - s) for s in (0.0, 1.0, 100.0)], ["learning_rate"]),

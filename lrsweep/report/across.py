@@ -79,10 +79,11 @@ def pick_beside(table: pd.DataFrame, across: Across) -> str | None:
     """
     if across.words is not None or across.name == SEED:
         return None
-    others = [name for name in settings_of(table) if name not in (SEED, ROUND, across.name)]
-    counts = {name: table[name].nunique() for name in others if is_numeric(table[name])}
-    most = max(counts, key=lambda name: counts[name], default=None)
-    return None if most is None or counts[most] < 2 or table[across.name].nunique() < 2 else most
+    others = [name for name in settings_of(table) if name not in (SEED, ROUND, across.name) and is_numeric(table[name])]
+    # Of the trials that have both.
+    both = {name: table.loc[table[name].notna() & table[across.name].notna(), [name, across.name]] for name in others}
+    counts = {name: rows[name].nunique() for name, rows in both.items() if (rows.nunique() > 1).all()}
+    return max(counts, key=lambda name: counts[name], default=None)
 
 
 class Cells(NamedTuple):

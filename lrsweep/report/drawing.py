@@ -121,7 +121,7 @@ def _lead(
     if grey:
         said.append(f"A bar is the median, in grey between the quartiles, over all trials of {_each(across, cells)}.")
     if best is not None and not np.isnan(best.learning_rate):
-        interval = f" ({LEVEL:.0%} interval over seeds: {write(best.low)} to {write(best.high)})"
+        interval = f"; shaded: its {LEVEL:.0%} interval over seeds, {write(best.low)} to {write(best.high)}"
         said.append(f"Dashed: the best learning rate of the table, {write(best.learning_rate)}")
         said[-1] += "." if np.isnan(best.low) else f"{interval}."
     if trials < len(table):
