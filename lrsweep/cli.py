@@ -269,15 +269,14 @@ def plot_(
     _keep_what_is_loaded()
     path = _check_picture("--out", out, [table])
     trials = read_table(table)
-    if y is None and outcome is None:
-        _draw(plots.overview(trials, x), path)
-        return
     # A legend above the axes takes up to half an inch.
     figure = Figure(figsize=(COLUMN[0], COLUMN[1] + 0.5), layout="constrained")
-    if y is None:
+    if y is not None:
+        plots.cells(trials, x, y, outcome or "converged_at", ax=figure.subplots())
+    elif outcome is not None:
         plots.outcome(trials, outcome, x, ax=figure.subplots())
     else:
-        plots.cells(trials, x, y, outcome or "converged_at", ax=figure.subplots())
+        figure = plots.overview(trials, x)
     _draw(figure, path)
 
 
@@ -350,11 +349,13 @@ def _check_picture(option: str, text: str, inputs: list[str | None]) -> Path:
 
 
 def _draw(figure: "Figure", path: Path) -> None:
-    from lrsweep.plots.files import write_picture
+    from lrsweep.plots.files import render
+    from lrsweep.table import replace_file
 
+    content = render(figure, path.suffix)
     # As where a table is written: see output.py.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    write_picture(figure, path)
+    replace_file(path, content)
     print(f"Drew {path}.")
 
 

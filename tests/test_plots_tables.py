@@ -9,7 +9,6 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, to_hex
 from matplotlib.figure import Figure
 
@@ -48,19 +47,19 @@ CURVED = SGD.assign(
 
 
 @pytest.fixture(autouse=True)
-def ax() -> Iterator[Axes]:
+def ax() -> Iterator[Any]:
     """Axes of a figure that no window shows; and what was set of Matplotlib is as it was."""
     before = dict(mpl.rcParams)
     yield Figure(layout="constrained").subplots()
     assert dict(mpl.rcParams) == before
 
 
-def texts(ax: Axes) -> list[str]:
+def texts(ax: Any) -> list[str]:
     legend = ax.get_legend()
     return [] if legend is None else [text.get_text() for text in legend.get_texts()]
 
 
-def marks(ax: Axes, status: str) -> np.ndarray:
+def marks(ax: Any, status: str) -> np.ndarray:
     """Where the marks of a status are, by its colour."""
     found = [
         np.asarray(points.get_offsets())
@@ -74,7 +73,7 @@ def draw(figure: Any) -> None:
     figure.savefig(io.BytesIO(), format="png", dpi=50)
 
 
-def test_the_lines_of_the_losses_are_the_medians_and_end_with_the_last_trial(ax: Axes) -> None:
+def test_the_lines_of_the_losses_are_the_medians_and_end_with_the_last_trial(ax: Any) -> None:
     assert plots.losses(CURVED, CURVES, ax=ax) is ax
     spread = lrsweep.summarize_curves(CURVED, CURVES)
     top = ax.get_ylim()[1]
@@ -86,12 +85,12 @@ def test_the_lines_of_the_losses_are_the_medians_and_end_with_the_last_trial(ax:
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("updates", "loss")
 
 
-def test_the_lines_of_the_losses_stop_at_the_record_by_which_all_trials_have_ended(ax: Axes) -> None:
+def test_the_lines_of_the_losses_stop_at_the_record_by_which_all_trials_have_ended(ax: Any) -> None:
     plots.losses(CURVED[2:4].assign(steps=[4, 9]), CURVES, ax=ax)
     assert list(ax.lines[0].get_xdata()) == [0, 10]
 
 
-def test_the_bands_of_the_losses_are_the_quartiles(ax: Axes) -> None:
+def test_the_bands_of_the_losses_are_the_quartiles(ax: Any) -> None:
     plots.losses(CURVED, CURVES, ax=ax)
     spread = lrsweep.summarize_curves(CURVED, CURVES)
     bands = [band for band in ax.collections if type(band).__name__ == "FillBetweenPolyCollection"]
@@ -102,7 +101,7 @@ def test_the_bands_of_the_losses_are_the_quartiles(ax: Axes) -> None:
         assert {(step, end) for step, both in zip(mine["step"], ends, strict=True) for end in both} <= corners
 
 
-def test_every_trial_that_converged_or_diverged_is_marked_where_it_did(ax: Axes) -> None:
+def test_every_trial_that_converged_or_diverged_is_marked_where_it_did(ax: Any) -> None:
     plots.losses(CURVED, CURVES, target=0.5, ax=ax)
     # Of each the loss recorded last before it converged: at 10, at 0 and at 10.
     assert marks(ax, "converged").tolist() == [[12, 1.0], [3, 8.0], [10, 0.2]]
@@ -112,12 +111,12 @@ def test_every_trial_that_converged_or_diverged_is_marked_where_it_did(ax: Axes)
     assert list(ax.lines[-1].get_ydata()) == [0.5, 0.5]
 
 
-def test_negative_losses_lie_on_a_linear_axis(ax: Axes) -> None:
+def test_negative_losses_lie_on_a_linear_axis(ax: Any) -> None:
     plots.losses(CURVED, CURVES - 3, ax=ax)
     assert ax.get_yscale() == "linear"
 
 
-def test_a_loss_of_zero_lies_at_the_lower_edge(ax: Axes) -> None:
+def test_a_loss_of_zero_lies_at_the_lower_edge(ax: Any) -> None:
     plots.losses(CURVED[2:3], CURVES.assign(**{"10": 0.0}).set_axis(range(0, 40, 10), axis=1)[[0, 30]], ax=ax)
     assert ax.lines[0].get_ydata()[-1] == ax.get_ylim()[0] > 0
 
@@ -131,7 +130,7 @@ def many(settings: int) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 @pytest.mark.parametrize(("settings", "bars", "lines"), [(8, 0, 8), (9, 1, 9), (32, 1, 32), (500, 1, 32)])
 def test_many_numbers_of_one_column_are_told_apart_by_a_colour_bar(
-    settings: int, bars: int, lines: int, ax: Axes
+    settings: int, bars: int, lines: int, ax: Any
 ) -> None:
     plots.losses(*many(settings), ax=ax)
     assert len(ax.lines) == lines
@@ -142,7 +141,7 @@ def test_many_numbers_of_one_column_are_told_apart_by_a_colour_bar(
         assert ax.figure.axes[1].get_yscale() == "log"
 
 
-def test_of_many_settings_the_legend_names_the_first_and_counts_the_rest(ax: Axes) -> None:
+def test_of_many_settings_the_legend_names_the_first_and_counts_the_rest(ax: Any) -> None:
     trials, curves = many(20)
     plots.losses(trials.rename(columns={"seed": "momentum"}), curves, ax=ax)
     assert len(ax.lines) == 20
@@ -158,7 +157,7 @@ def test_more_settings_than_can_be_told_apart_are_refused() -> None:
 
 
 @pytest.mark.parametrize("outcome", ["converged_at", "final_loss"])
-def test_the_lines_of_an_outcome_are_its_medians_and_what_is_infinite_lies_at_the_edge(outcome: str, ax: Axes) -> None:
+def test_the_lines_of_an_outcome_are_its_medians_and_what_is_infinite_lies_at_the_edge(outcome: str, ax: Any) -> None:
     assert plots.outcome(ADAM, outcome, ax=ax) is ax
     spread, top = lrsweep.summarize_outcome(ADAM, outcome), ax.get_ylim()[1]
     for line, momentum in zip(ax.lines, [0.0, 0.9], strict=True):
@@ -171,7 +170,7 @@ def test_the_lines_of_an_outcome_are_its_medians_and_what_is_infinite_lies_at_th
     assert texts(ax)[:2] == ["0", "0.9"]
 
 
-def test_trials_without_an_outcome_are_marked_at_the_upper_edge_by_their_share(ax: Axes) -> None:
+def test_trials_without_an_outcome_are_marked_at_the_upper_edge_by_their_share(ax: Any) -> None:
     plots.outcome(SGD, ax=ax)
     assert marks(ax, "diverged").tolist() == [[1.0, 1.0]]
     ((rate, height),) = marks(ax, "slow").tolist()
@@ -185,12 +184,12 @@ def test_trials_without_an_outcome_are_marked_at_the_upper_edge_by_their_share(a
     assert ax.transData.transform((1, finite))[1] < ax.transAxes.transform((0, height))[1]
 
 
-def test_of_a_loss_only_diverged_trials_have_none(ax: Axes) -> None:
+def test_of_a_loss_only_diverged_trials_have_none(ax: Any) -> None:
     plots.outcome(SGD, "final_loss", ax=ax)
     assert texts(ax) == ["diverged"]
 
 
-def test_the_best_the_critical_and_the_theory_are_lines_and_bands(ax: Axes) -> None:
+def test_the_best_the_critical_and_the_theory_are_lines_and_bands(ax: Any) -> None:
     best = lrsweep.Best(0.1, 0.01, 0.3, "steps")
     critical = pd.DataFrame(
         {"seed": [0, 1, 2], "critical_learning_rate": [0.5, 0.7, 0.6], "found": "found", "theory": [0.55, 0.55, 0.55]}
@@ -201,13 +200,13 @@ def test_the_best_the_critical_and_the_theory_are_lines_and_bands(ax: Axes) -> N
     assert [(span.get_x(), span.get_x() + span.get_width()) for span in ax.patches] == [(0.01, 0.3), (0.5, 0.7)]
 
 
-def test_a_number_is_drawn_as_it_is_and_what_was_not_found_is_not_drawn(ax: Axes) -> None:
+def test_a_number_is_drawn_as_it_is_and_what_was_not_found_is_not_drawn(ax: Any) -> None:
     plots.outcome(SGD, best=lrsweep.Best(NAN, NAN, NAN, "steps"), critical=0.5, theory=0.4, ax=ax)
     assert [line.get_xdata()[0] for line in ax.lines[1:]] == [0.5, 0.4]
     assert texts(ax)[-2:] == ["critical 0.5", "theory 0.4"]
 
 
-def test_a_random_design_is_gathered_along_the_axis(ax: Axes) -> None:
+def test_a_random_design_is_gathered_along_the_axis(ax: Any) -> None:
     rates = 10 ** np.random.default_rng(0).uniform(-4, 0, 1000)
     trials = table([(rate, "converged", round(1 / rate), 1.0) for rate in rates], ("learning_rate",))
     plots.outcome(trials, ax=ax)
@@ -217,7 +216,7 @@ def test_a_random_design_is_gathered_along_the_axis(ax: Axes) -> None:
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), gathered["median"])
 
 
-def test_the_shares_are_stacked_one_upon_the_other(ax: Axes) -> None:
+def test_the_shares_are_stacked_one_upon_the_other(ax: Any) -> None:
     assert plots.statuses(SGD, ax=ax) is ax
     assert texts(ax) == ["converged", "slow", "diverged"]
     tops = {text: patch.get_data() for text, patch in zip(texts(ax), ax.patches, strict=True)}
@@ -243,7 +242,7 @@ def squared(rates: list[float], starts: list[Any], ends: list[str]) -> pd.DataFr
 MAP = squared([0.01, 0.1, 1.0], [-1.0, 0.0], ["slow", "converged", "diverged", "converged", "converged", "diverged"])
 
 
-def test_a_map_draws_the_outcome_and_where_there_is_none_the_status(ax: Axes) -> None:
+def test_a_map_draws_the_outcome_and_where_there_is_none_the_status(ax: Any) -> None:
     assert plots.cells(MAP, "learning_rate", "start", ax=ax) is ax
     values, words = (mesh.get_array() for mesh in ax.collections)
     np.testing.assert_array_equal(values.filled(-1), [[-1, 2, -1], [4, 5, -1]])
@@ -259,20 +258,20 @@ def test_a_map_draws_the_outcome_and_where_there_is_none_the_status(ax: Axes) ->
     assert all(mesh.get_rasterized() for mesh in ax.collections)
 
 
-def test_a_cell_of_which_half_converged_is_not_called_converged_where_its_loss_is_lost(ax: Axes) -> None:
+def test_a_cell_of_which_half_converged_is_not_called_converged_where_its_loss_is_lost(ax: Any) -> None:
     trials = table([(0.1, 0, "converged", 3, 0.1), (0.1, 0, "diverged", None, 9.0)], ("learning_rate", "start"))
     plots.cells(trials, "learning_rate", "start", "final_loss", ax=ax)
     assert texts(ax) == ["diverged"]
 
 
-def test_a_map_of_the_statuses_has_a_legend_and_no_colour_bar(ax: Axes) -> None:
+def test_a_map_of_the_statuses_has_a_legend_and_no_colour_bar(ax: Any) -> None:
     plots.cells(MAP, "learning_rate", "start", "status", ax=ax)
     assert texts(ax) == ["converged", "diverged", "slow"]
     np.testing.assert_array_equal(ax.collections[0].get_array(), [[2, 0, 1], [0, 0, 1]])
     assert len(ax.figure.axes) == 1
 
 
-def test_words_lie_side_by_side(ax: Axes) -> None:
+def test_words_lie_side_by_side(ax: Any) -> None:
     trials = squared([0.1, 1.0], ["sgd", "$adam$"], ["converged", "slow", "converged", "converged"])
     plots.cells(trials, "learning_rate", "start", ax=ax)
     assert [text.get_text() for text in ax.get_yticklabels()] == ["sgd", r"\$adam\$"]
@@ -370,7 +369,7 @@ def test_a_users_names_are_shown_as_they_are() -> None:
     trials = SGD.rename(columns={"seed": "$\\frac_{$"}).assign(_x=["$a", "b", "$a", "b", "$a", "b"])
     trials = trials[["_x", *trials.columns[:-1]]]
     figure = Figure(layout="constrained")
-    ax = plots.outcome(trials, "final_loss", x="$\\frac_{$", by="_x", ax=figure.subplots())
+    ax: Any = plots.outcome(trials, "final_loss", x="$\\frac_{$", by="_x", ax=figure.subplots())
     draw(figure)
     assert ax.get_xlabel() == "\\$\\frac_{\\$"
     assert ax.get_legend().get_title().get_text() == "_x"
@@ -381,8 +380,10 @@ def test_without_axes_a_new_figure_is_as_wide_as_a_papers_column() -> None:
     import matplotlib.pyplot as plt
 
     with mpl.rc_context({"backend": "agg"}):
-        for ax in (plots.statuses(SGD), plots.outcome(SGD), plots.cells(SGD, "learning_rate", "seed")):
-            assert ax.figure.get_figwidth() == 3.5
+        for new in (plots.statuses(SGD), plots.outcome(SGD), plots.cells(SGD, "learning_rate", "seed")):
+            figure = new.get_figure(root=True)
+            assert figure is not None
+            assert figure.get_figwidth() == 3.5
         plt.close("all")
 
 

@@ -92,7 +92,7 @@ def _draw_words(ax: "Axes", edges: list[np.ndarray], words: pd.DataFrame) -> lis
     if len(found) == 0:
         return []
     shades = colormaps["viridis"](np.linspace(0, 1, len(found)))
-    colours = [COLOURS.get(word, shade) for word, shade in zip(found, shades, strict=True)]
+    colours: list[Any] = [COLOURS.get(word, shade) for word, shade in zip(found, shades, strict=True)]
     shown = np.ma.masked_less(codes, 0).reshape(words.shape)
     ax.pcolormesh(*edges, shown, cmap=ListedColormap(colours), vmin=-0.5, vmax=len(found) - 0.5, rasterized=True)
     return [(Patch(color=colour), plain(word)) for word, colour in zip(found, colours, strict=True)]

@@ -2,7 +2,7 @@
 
 import io
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lrsweep.table import check_path, replace_file
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 METADATA = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 
 # Names in an SVG are drawn by chance without a salt; and journals refuse a PDF whose fonts are of type 3.
-SETTINGS = {"svg.hashsalt": "lrsweep", "pdf.fonttype": 42}
+SETTINGS: dict[Any, Any] = {"svg.hashsalt": "lrsweep", "pdf.fonttype": 42}
 
 DOTS_PER_INCH = 200
 
@@ -34,8 +34,27 @@ def check_picture(path: str | os.PathLike[str]) -> "Path":
     return check_path(path, tuple(METADATA))
 
 
+def render(figure: "Figure", ending: str) -> bytes:
+    """A figure as the content of a file; the same figure gives the same bytes.
+
+    Args:
+        figure: What is drawn.
+        ending: The file's: `.png`, `.svg` or `.pdf`.
+
+    Example:
+        >>> render(lrsweep.plots.overview(result.table), ".pdf")[:4]
+        b'%PDF'
+    """
+    import matplotlib
+
+    content = io.BytesIO()
+    with matplotlib.rc_context(SETTINGS):
+        figure.savefig(content, format=ending.lower()[1:], dpi=DOTS_PER_INCH, metadata=METADATA[ending.lower()])
+    return content.getvalue()
+
+
 def write_picture(figure: "Figure", path: str | os.PathLike[str]) -> None:
-    """Writes a figure as `.png`, `.svg` or `.pdf`, by the ending of `path`; the same figure gives the same bytes.
+    """Writes a figure as `.png`, `.svg` or `.pdf`, by the ending of `path`.
 
     A file that exists is replaced only once the new one is complete.
 
@@ -49,10 +68,5 @@ def write_picture(figure: "Figure", path: str | os.PathLike[str]) -> None:
     Example:
         >>> write_picture(lrsweep.plots.overview(result.table), folder / "sweep.png")
     """
-    import matplotlib
-
-    path, content = check_picture(path), io.BytesIO()
-    ending = path.suffix.lower()
-    with matplotlib.rc_context(SETTINGS):
-        figure.savefig(content, format=ending[1:], dpi=DOTS_PER_INCH, metadata=METADATA[ending])
-    replace_file(path, content.getvalue())
+    path = check_picture(path)
+    replace_file(path, render(figure, path.suffix))

@@ -147,7 +147,7 @@ def add_legend(ax: "Axes", named: Sequence[tuple[Any, str]], *, title: str = "",
         return
     handles, texts = zip(*named, strict=True)
     # Letters of the size "small", which is 0.83 of the font's; beside each name there is a handle of some letters.
-    letters = ax.figure.get_figwidth() * ax.get_position().width * 72 / (_LETTER * 0.83 * rcParams["font.size"])
+    letters = ax.bbox.width / ax.figure.dpi * 72 / (_LETTER * 0.83 * rcParams["font.size"])
     columns = min(max(1, int(letters / (max(map(len, texts)) + _HANDLE))), len(texts))
     legend = ax.legend(
         handles,
@@ -169,8 +169,9 @@ def add_legend(ax: "Axes", named: Sequence[tuple[Any, str]], *, title: str = "",
     # Not before: Matplotlib leaves out what is called by a name that begins with an underscore.
     for shown, text in zip(legend.get_texts(), texts, strict=True):
         shown.set_text(text)
-    if grow:
-        figure, rows = ax.figure, -(-len(texts) // columns) + bool(title)
+    figure = ax.get_figure(root=True)
+    if grow and figure is not None:
+        rows = -(-len(texts) // columns) + bool(title)
         figure.set_figheight(figure.get_figheight() + _LINE * rows)
 
 

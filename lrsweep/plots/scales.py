@@ -102,7 +102,7 @@ def suits_logarithm(outcome: str, values: np.ndarray) -> bool:
     finite = values[np.isfinite(values)]
     if finite.size == 0 or finite.min() < 0 or finite.max() == 0:
         return False
-    return outcome in BY_FACTORS or finite.max() > HUNDREDFOLD * finite.min() > 0
+    return outcome in BY_FACTORS or bool(finite.max() > HUNDREDFOLD * finite.min() > 0)
 
 
 def edges_of(values: np.ndarray, *, logarithmic: bool) -> np.ndarray:
