@@ -167,7 +167,7 @@ def draw_tangent() -> Any:
 
 def draw_all(folder: Path) -> None:
     """Writes every picture of the article."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     trials = lrsweep.grid(learning_rate=list(PRINTED_ERRORS))
     sweep = lrsweep.sweep(article_line(), gauss_seidel, trials, steps=30, stopping=TO_THE_END, record_every=1)
     assert sweep.curves is not None

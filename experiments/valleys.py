@@ -213,7 +213,7 @@ def main() -> None:
     print(ends.rename(columns=dict(enumerate(ENDS))).to_string(float_format="{:.3f}".format))
     folder = options.out or (None if options.quick else Path(__file__).parent / "pictures")
     if folder:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         draw_maps(table, valleys, folder / "valleys.png")
         draw_balls(folder / "valleys.gif")
     # Learning rates of the coarse grid are 12% apart.
