@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lrsweep.refinement import Refinement as Refinement
     from lrsweep.refinement import refine as refine
     from lrsweep.replay import Replay as Replay
+    from lrsweep.report.page import write_report as write_report
     from lrsweep.robustness import sensitivity as sensitivity
     from lrsweep.run import Sweep as Sweep
     from lrsweep.run import sweep as sweep
@@ -66,6 +67,7 @@ _HOMES = {
     "summarize_curves": "spread",
     "summarize_outcome": "spread",
     "sweep": "run",
+    "write_report": "report.page",
     "write_table": "table",
 }
 

@@ -14,7 +14,7 @@ def outcome_map(table: pd.DataFrame, x: str, y: str, outcome: str = "converged_a
 
     Args:
         table: A result table.
-        x: The caller's column along the map's columns. A trial in which it, or `y`, is no finite number is left out.
+        x: The caller's column along the map's columns. A trial in which it, or `y`, is missing or infinite is left out.
         y: The one along its rows.
         outcome: A column of numbers, of which the median is that of `summarize_outcome`: infinite where half of the
             trials have lost everything, and NaN where there is none, as where fewer than half converge; or one of

@@ -29,6 +29,7 @@ from lrsweep.options import (
     Optimizer,
     Out,
     Outcome,
+    OutPage,
     OutPicture,
     OutSummary,
     Plot,
@@ -253,6 +254,20 @@ def summarize(table: Table, by: By = None, rule: Rule = "steps", out: OutSummary
     _show(summary, trials, said, None, rest="--out FILE has them all")
     if path is not None:
         print(f"Wrote {len(summary):,} settings to {path}.")
+
+
+@app.command()
+def report(table: Table, out: OutPage = None) -> None:
+    """Write a result table as one HTML page, to be opened in a browser: the answer, charts, what went wrong."""
+    from lrsweep.output import read_provenance
+    from lrsweep.report.page import check_page, write_report
+    from lrsweep.table import read_table
+
+    _keep_what_is_loaded()
+    path = check_page(Path(table).with_suffix(".html") if out is None else out)
+    trials = read_table(table)
+    write_report(trials, path, read_provenance(Path(table)))
+    print(f"Wrote a report of {len(trials):,} trials to {path}.")
 
 
 @app.command(name="plot")

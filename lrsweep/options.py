@@ -113,3 +113,7 @@ Outcome = Annotated[
     ),
 ]
 X64 = Annotated[bool, typer.Option("--x64", help="Compute in 64-bit floating point.")]
+OutPage = Annotated[
+    str | None,
+    typer.Option("--out", metavar="FILE", help="Where to (.html). Left out: beside the table, by its name."),
+]

@@ -28,16 +28,27 @@ def check_out(out: str, inputs: list[str | None]) -> Path:
     for text in inputs:
         if text is not None and Path(text).exists() and Path(text).resolve() in (path.resolve(), beside.resolve()):
             raise ValueError(f"--out {out} would replace {text!r}, which this run reads: name another file")
-    if beside.exists() and not _is_provenance(beside):
+    if beside.exists() and read_provenance(beside) is None:
         raise ValueError(f"--out {out} would replace {str(beside)!r}, which lrsweep did not write: name another file")
     return path
 
 
-def _is_provenance(path: Path) -> bool:
+def read_provenance(path: Path) -> dict[str, Any] | None:
+    """What made a table, as a command left it beside it; None where there is no such file, or another's.
+
+    Args:
+        path: The table's.
+
+    Example:
+        >>> lrsweep.write_table(result.table, folder / "sweep.csv")
+        >>> read_provenance(folder / "sweep.csv") is None
+        True
+    """
     try:
-        return "lrsweep" in json.loads(path.read_text(encoding="utf-8"))["versions"]
+        made = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        return made if "lrsweep" in made["versions"] else None
     except (OSError, ValueError, TypeError, KeyError):
-        return False
+        return None
 
 
 def write_result(table: pd.DataFrame, provenance: Mapping[str, Any], path: Path) -> None:

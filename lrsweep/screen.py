@@ -67,15 +67,13 @@ def lay_out(summary: pd.DataFrame, *, room: int | None, best_by: str = LOSS) -> 
         (3, 40)
     """
     shown = rank(summary, best_by).head(SHOWN_OF_MANY) if len(summary) > MOST_SHOWN else summary
-    return lay_out_rows(shown[_columns(summary)], room=room)
+    return lay_out_rows(shown[shown_of(summary)], room=room)
 
 
 def lay_out_rows(shown: pd.DataFrame, *, room: int | None) -> Table:
     """Every row of a summary as a table of text, as `lay_out` has it."""
-    cells = {name: [show(name, value) for value in shown[name]] for name in shown.columns}
-    if LEARNING_RATE in cells:
-        cells[LEARNING_RATE] = tell_apart(shown[LEARNING_RATE])
-    headers = {name: name.replace("median_", "median ") for name in cells}
+    cells = cells_of(shown)
+    headers = {name: head(name) for name in cells}
     widths = _widths(cells, headers, room)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, width=_total(widths))
     for name, header in headers.items():
@@ -85,12 +83,41 @@ def lay_out_rows(shown: pd.DataFrame, *, room: int | None) -> Table:
     return table
 
 
-def _columns(summary: pd.DataFrame) -> list[str]:
-    """The settings, and of their statistics what fits on a line: no intervals, no outer quartiles."""
+def shown_of(summary: pd.DataFrame) -> list[str]:
+    """The settings' columns, and of their statistics what fits on a line: no intervals, no outer quartiles.
+
+    Example:
+        >>> shown_of(lrsweep.summarize(result.table))
+        ['learning_rate', 'trials', 'converged', 'diverged', 'median_converged_at', 'median_final_loss']
+    """
     names = list(summary.columns)
     of_settings = names[: names.index("trials")]
     statistics = names[len(of_settings) :]
     return of_settings + [name for name in statistics if name in SHOWN or name.startswith("median_final_")]
+
+
+def head(name: str) -> str:
+    """What a column of a summary is called where it is shown.
+
+    Example:
+        >>> head("median_converged_at"), head("momentum")
+        ('median converged_at', 'momentum')
+    """
+    return name.replace("median_", "median ")
+
+
+def cells_of(shown: pd.DataFrame) -> dict[str, list[str]]:
+    """The columns of a summary as text, cell by cell.
+
+    Example:
+        >>> cells_of(lrsweep.summarize(result.table)[["learning_rate", "converged", "median_converged_at"]])
+        {'learning_rate': ['0.1', '0.01', '0.001'], 'converged': ['100%', '100%', '0%'],
+         'median_converged_at': ['51', '526', '-']}
+    """
+    cells = {name: [show(name, value) for value in shown[name]] for name in shown.columns}
+    if LEARNING_RATE in cells:
+        cells[LEARNING_RATE] = tell_apart(shown[LEARNING_RATE])
+    return cells
 
 
 def _widths(cells: dict[str, list[str]], headers: dict[str, str], room: int | None) -> dict[str, int]:

@@ -13,12 +13,13 @@ from lrsweep.table import best_by_of, final, settings_of
 FACTOR = 2.0
 
 
-def judge(table: pd.DataFrame, rule: str = "steps") -> str:
+def judge(table: pd.DataFrame, rule: str = "steps", found: Best | None = None) -> str:
     """The best learning rate of a table by a rule, its interval over seeds, and what it costs to miss it.
 
     Args:
         table: A result table.
         rule: One of those of `best_learning_rate`.
+        found: What `best_learning_rate(table, rule=rule)` gives, where it is known already.
 
     Raises:
         ValueError: There is no such rule.
@@ -31,9 +32,9 @@ def judge(table: pd.DataFrame, rule: str = "steps") -> str:
     if len(table) == 0:
         return "The table holds no trials."
     summary = summarize(table)
-    if LEARNING_RATE not in summary:
+    if LEARNING_RATE not in summary or summary[LEARNING_RATE].isna().all():
         return advise(summary, table)
-    found = best_learning_rate(table, rule=rule)
+    found = best_learning_rate(table, rule=rule) if found is None else found
     if (table["status"] == "diverged").all():
         return advise(summary, table)
     if np.isnan(found.learning_rate):

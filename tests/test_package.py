@@ -85,6 +85,20 @@ ORDER = [
     "plots.moving",
     "plots.files",
     "plots",
+    "report.wording",
+    "report.scales",
+    "report.across",
+    "report.choices",
+    "report.dots",
+    "report.along",
+    "report.frames",
+    "report.charts",
+    "report.plane",
+    "report.drawing",
+    "report.failures",
+    "report.origin",
+    "report.page",
+    "report",
     "csv_file",
     "loading",
     "options",
@@ -159,9 +173,9 @@ def test_help_answers_without_importing_jax_or_pandas() -> None:
     said = run_python(
         "import sys\n"
         "import lrsweep.cli\n"
-        "for words in ([], ['run'], ['refine'], ['critical'], ['summarize'], ['plot']):\n"
+        "for words in ([], ['run'], ['refine'], ['critical'], ['summarize'], ['plot'], ['report']):\n"
         "    lrsweep.cli.app([*words, '--help'], standalone_mode=False)\n"
-        "print({'jax', 'matplotlib', 'optax', 'pandas'} & set(sys.modules))\n"
+        "print({'bokeh', 'jax', 'jinja2', 'matplotlib', 'optax', 'pandas'} & set(sys.modules))\n"
     )
     assert "Sweep learning rates" in said
     assert said.splitlines()[-1] == "set()"

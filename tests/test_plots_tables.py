@@ -9,7 +9,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import LogNorm, to_hex
+from matplotlib.colors import LogNorm, to_hex, to_rgba
 from matplotlib.figure import Figure
 
 import lrsweep
@@ -139,6 +139,14 @@ def test_many_numbers_of_one_column_are_told_apart_by_a_colour_bar(
     if bars:
         assert ax.figure.axes[1].get_ylabel() == "learning rate"
         assert ax.figure.axes[1].get_yscale() == "log"
+
+
+def test_where_a_number_is_missing_the_line_is_named_beside_the_colour_bar(ax: Any) -> None:
+    trials, curves = many(20)
+    plots.losses(trials.assign(learning_rate=[NAN, *trials["learning_rate"][1:]]), curves, ax=ax)
+    assert (len(ax.lines), len(ax.figure.axes), texts(ax)) == (20, 2, ["-"])
+    assert to_hex(ax.lines[0].get_color()) not in {to_hex(line.get_color()) for line in ax.lines[1:]}
+    assert all(to_rgba(line.get_color())[3] == 1 for line in ax.lines)
 
 
 def test_of_many_settings_the_legend_names_the_first_and_counts_the_rest(ax: Any) -> None:

@@ -116,7 +116,7 @@ def _mark(ax: "Axes", table: pd.DataFrame, curves: pd.DataFrame, shown: Range) -
             edgecolors="white",
             linewidths=0.3,
             # What lies on the edge is not to be cut in half by it.
-            clip_on=False,
+            clip_on=status == "converged",
             zorder=3,
             rasterized=len(rows) > _MANY,
         )

@@ -81,7 +81,8 @@ class Looks(NamedTuple):
     Attributes:
         colours: One per setting.
         title: What their columns are called.
-        names: One per setting, to be put in a legend; empty where there is but one, or a colour bar.
+        names: One per setting, to be put in a legend; none where there is but one setting, and an empty one where a
+            colour bar says it.
         scale: What a colour bar shows, or None.
     """
 
@@ -111,7 +112,9 @@ def look_of(settings: pd.DataFrame) -> Looks:
         if len(values) > MOST_NAMED:
             norm = (LogNorm if is_logarithmic(values) else Normalize)(np.nanmin(values), np.nanmax(values))
             scale = ScalarMappable(norm, colours)
-            return Looks([scale.to_rgba(value) for value in values], title, [], scale)
+            there = ~np.isnan(values)
+            shown = [scale.to_rgba(value) if at else ALONE for value, at in zip(values, there, strict=True)]
+            return Looks(shown, title, ["" if at else "-" for at in there], scale)
         # From the least to the greatest, in whatever order they come.
         order = np.argsort(np.argsort(values))
     shades = np.linspace(0, LIGHTEST, len(settings))[order]
@@ -184,7 +187,7 @@ def name_settings(lines: Sequence[Any], looks: Looks) -> list[tuple[Any, str]]:
     """
     from matplotlib.lines import Line2D
 
-    named = list(zip(lines, looks.names, strict=False))
+    named = [(line, name) for line, name in zip(lines, looks.names, strict=False) if name]
     if len(named) <= MOST_NAMED:
         return named
     return [*named[: MOST_NAMED - 1], (Line2D([], [], linestyle="none"), f"… {len(named) - MOST_NAMED + 1} more")]

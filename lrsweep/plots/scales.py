@@ -188,7 +188,7 @@ def write_out(axis: "Axis", low: float, high: float) -> None:
         axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
     else:
         axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < low * HUNDREDFOLD else (1,)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 6)))
     axis.set_minor_formatter(NullFormatter())
 
 

@@ -1,0 +1,84 @@
+"use strict";
+(async () => {
+  const { document: json, charts } = JSON.parse(document.getElementById("data").textContent);
+  const roots = Object.fromEntries(charts.map(({ root, element }) => [root, element]));
+  await Bokeh.embed.embed_items({ charts: json }, [{ docid: "charts", roots, root_ids: Object.keys(roots) }]);
+  const drawn = Bokeh.documents[0];
+  const models = new Set(drawn.roots().flatMap((root) => [...root.references()]));
+  const of = (...types) => [...models].filter((model) => types.includes(model.type));
+  const renderers = of("GlyphRenderer");
+
+  // Which colours the charts have: those of the page, or those of paper.
+  const colour = (palette) => {
+    const style = getComputedStyle(palette);
+    const [ink, faint, line, grid] = ["ink", "faint", "line", "grid"].map((name) => style.getPropertyValue(`--${name}`).trim());
+    for (const axis of of("LinearAxis", "LogAxis")) {
+      axis.setv({
+        axis_label_text_color: ink, major_label_text_color: faint,
+        axis_line_color: faint, major_tick_line_color: faint, minor_tick_line_color: line,
+      });
+    }
+    for (const lines of of("Grid")) lines.setv({ grid_line_color: grid });
+    for (const bar of of("ColorBar")) bar.setv({ major_label_text_color: faint, major_tick_line_color: faint });
+    for (const chart of drawn.roots()) chart.setv({ outline_line_color: line });
+    for (const { name, glyph } of renderers) if (name === "median") glyph.line_color = ink;
+    for (const mark of of("Span", "BoxAnnotation")) {
+      if (mark.name === "best") mark.setv(mark.type === "Span" ? { line_color: ink } : { fill_color: ink });
+    }
+  };
+  const recolour = () => colour(document.documentElement);
+  recolour();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
+
+  // What is printed is laid out at once, and the charts are not drawn anew for it: it has copies of them.
+  const printed = [...document.querySelectorAll(".printed")];
+  addEventListener("beforeprint", () => {
+    colour(printed[0]);
+    printed.forEach((place, at) => {
+      const { canvas } = Bokeh.index.get_by_id(drawn.roots()[at].id).export("png", true);
+      canvas.removeAttribute("style");
+      place.replaceChildren(canvas);
+    });
+    recolour();
+  });
+
+  // A finger that moves across a chart scrolls the page.
+  if (matchMedia("(pointer: coarse)").matches) for (const tool of of("BoxZoomTool")) tool.active = false;
+
+  // Which of the trials are shown: one choice per column, -1 for all of its values. Rows of trials summed up are there
+  // for every such choice, -1 included; a map has no choice of its own axes.
+  const selects = [...document.querySelectorAll("[data-choice]")];
+  const told = document.querySelector(".chosen");
+  const choose = () => {
+    const codes = selects.map((select) => Number(select.value));
+    let trials = 0;
+    for (const renderer of renderers) {
+      const data = renderer.data_source.data, summed = "total" in data;
+      const rows = Array.from({ length: renderer.data_source.get_length() }, (_, row) => codes.every((code, at) => {
+        const own = data[`f${at}`];
+        return own === undefined || own[row] === code || (!summed && code === -1);
+      }));
+      renderer.view.filter.booleans = rows;
+      if (renderer.tags.includes("counted")) trials = rows.reduce((sum, row, at) => sum + (row ? data.total[at] : 0), 0);
+    }
+    told.textContent = trials === 0 ? "No trial has these settings." : selects.length === 0 ? "" :
+      `${trials.toLocaleString("en")} of ${Number(told.dataset.of).toLocaleString("en")} trials have these settings.`;
+  };
+  for (const select of selects) select.addEventListener("change", choose);
+  choose();
+
+  for (const box of document.querySelectorAll("[data-status]")) {
+    const show = () => {
+      for (const renderer of renderers) if (renderer.tags.includes(box.dataset.status)) renderer.visible = box.checked;
+    };
+    box.addEventListener("change", show);
+  }
+  for (const select of document.querySelectorAll("[data-shown]")) {
+    select.addEventListener("change", () => {
+      for (const part of [...renderers, ...of("ColorBar")]) {
+        if (part.tags.includes("shown")) part.visible = part.tags.includes(select.value);
+      }
+    });
+  }
+  document.documentElement.dataset.ready = "";
+})();
