@@ -27,7 +27,7 @@ from matplotlib.axes import Axes
 from PIL import Image
 
 import lrsweep
-from lrsweep.plots.style import COLOURS, shades
+from lrsweep.plots.style import shades
 
 # The article's own Python updates w1 first, and w0 with the new w1; the arrays stand in the order w0, w1.
 gauss_seidel = partial(lrsweep.optimizers.gauss_seidel, backward=True)
@@ -165,23 +165,13 @@ def draw_tangent() -> Any:
     return ax.figure
 
 
-def draw_losses(curves: pd.DataFrame) -> Any:
-    """The losses at learning rates 0.1 and 0.5 after every update."""
-    figure, ax = plt.subplots(figsize=(3.5, 2.5), layout="constrained")
-    for (rate, curve), colour in zip(curves.iterrows(), [COLOURS["converged"], COLOURS["diverged"]], strict=True):
-        ax.plot(curve.index, curve, "-o", color=colour, markersize=3, linewidth=1, label=f"learning rate {rate:g}")
-    ax.set(yscale="log", xlabel="updates", ylabel="loss")
-    ax.legend(fontsize="x-small", frameon=False)
-    return figure
-
-
 def draw_all(folder: Path) -> None:
     """Writes every picture of the article."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     trials = lrsweep.grid(learning_rate=list(PRINTED_ERRORS))
     sweep = lrsweep.sweep(article_line(), gauss_seidel, trials, steps=30, stopping=TO_THE_END, record_every=1)
     assert sweep.curves is not None
-    curves, path = sweep.curves.set_axis(trials["learning_rate"]) / FACTOR, sweep.path(0)
+    curves, path = sweep.curves / FACTOR, sweep.path(0)
     save = partial(save_picture, folder)
     save("steps", draw_side_by_side(BOWL, BOWL_PLACES, STEPS, steps=40))
     save("tangent", draw_tangent())
@@ -189,7 +179,7 @@ def draw_all(folder: Path) -> None:
     save("pushes", draw_side_by_side(BOWL, BOWL_PLACES, PUSHES, steps=40))
     save("valleys", draw_side_by_side(lrsweep.problems.valleys(), VALLEY_PLACES, VALLEY_PUSHES, steps=40))
     save("line", lrsweep.plots.fit(LINE_X, LINE_Y, path, updates=[0, 30]).figure)
-    save("losses", draw_losses(curves))
+    save("losses", lrsweep.plots.losses(sweep.table, curves).figure)
     video = lrsweep.plots.animate_fit(LINE_X, LINE_Y, path, curves.iloc[0], interval=200)
     lrsweep.plots.save_animation(video, folder / "article-video.gif", dpi=100)
 

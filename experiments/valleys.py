@@ -50,6 +50,8 @@ PUSHES = {0.05: "weak", 0.2: "middling", 1.5: "right"}
 
 ENDS = ["first valley", "second valley", "deepest valley", "still moving", "diverged"]
 
+DASHED: dict[str, Any] = {"color": "black", "linewidth": 0.8, "linestyle": (0, (3, 2))}
+
 MAP = lrsweep.problems.valleys()
 
 
@@ -71,7 +73,7 @@ class Valleys(NamedTuple):
 
 def find_valleys() -> Valleys:
     """Every place between the first start and the last at which the slope is 0: floors and barriers in turn."""
-    slopes, curvatures = jax.vmap(slope), jax.vmap(jax.grad(lambda x: slope({"x": x})))
+    slopes, curvatures = jax.jit(jax.vmap(slope)), jax.jit(jax.vmap(jax.grad(lambda x: slope({"x": x}))))
     places = np.linspace(*STARTS, 1000)
     signs = np.sign(slopes({"x": places}))
     flat = places[:-1][signs[1:] != signs[:-1]]
@@ -153,12 +155,13 @@ def draw_maps(table: pd.DataFrame, valleys: Valleys, path: Path) -> None:
             cells.columns, cells.index, cells, cmap=ListedColormap(colours), vmin=-0.5, vmax=4.5, rasterized=True
         )
         ax.set(xscale="log", xlabel="learning rate")
-        ax.set_xticks([0.01, 0.1, 1, 10], ["0.01", "0.1", "1", "10"])
+        ax.set_xticks([0.01, 0.1, 1, 10], ["0.01", "0.1", "1", ""])
         ax.set_title(str(name), fontsize="medium", pad=14)
         for valley, (floor, curvature) in enumerate(zip(valleys.floors, valleys.curvatures, strict=True)):
             if name in LIMITS:
                 limit = LIMITS[str(name)] / curvature
-                ax.axvline(limit, color="black", linewidth=0.8, linestyle=(0, (3, 2)))
+                ax.axvline(limit, color="white", linewidth=1.2)
+                ax.axvline(limit, **DASHED)
                 ax.text(limit, STARTS[1] + 0.1, str(valley + 1), ha="center", va="bottom", fontsize="x-small")
             if ax is panels[0]:
                 ground.text(float(loss.asof(floor)) + 1.0, floor, str(valley + 1), va="center", fontsize="x-small")
@@ -166,7 +169,7 @@ def draw_maps(table: pd.DataFrame, valleys: Valleys, path: Path) -> None:
         ground.plot([], [], "s", color=colour, markersize=7, label=end)[0]
         for colour, end in zip(colours, ENDS, strict=True)
     ]
-    handles += ground.plot([], [], color="black", linewidth=0.8, linestyle=(0, (3, 2)), label="a valley's limit")
+    handles += ground.plot([], [], label="a valley's limit", **DASHED)
     figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize="x-small", frameon=False)
     save_picture(figure, path)
 
@@ -210,7 +213,7 @@ def main() -> None:
     print(ends.rename(columns=dict(enumerate(ENDS))).to_string(float_format="{:.3f}".format))
     folder = options.out or (None if options.quick else Path(__file__).parent / "pictures")
     if folder:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         draw_maps(table, valleys, folder / "valleys.png")
         draw_balls(folder / "valleys.gif")
     # Learning rates of the coarse grid are 12% apart.

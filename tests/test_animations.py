@@ -151,6 +151,14 @@ def test_a_line_and_a_loss_that_are_not_finite_are_marked_at_the_edge() -> None:
     assert seen == [[[], []], [above, []], [above, [(2, tops[1])]]]
 
 
+def test_a_path_that_begins_later_and_a_curve_of_few_losses_are_shown_from_the_first_frame_on() -> None:
+    paths = {"a": path("w", rows=[3, 2, 1]), "b": path("w", rows=[3, 2, 1])[1:]}
+    seen = watch(plots.animate_slope(BOWL, paths, interval=SLOW), lambda figure: figure.axes[1].get_title())
+    assert seen == ["b\nafter 1 update", "b\nafter 1 update", "b\nafter 2 updates"]
+    animation = plots.animate_fit(X, Y, LINE, LOSSES[[0, 2]], updates=[1, 2], interval=SLOW)
+    assert watch(animation, lambda figure: points(figure.axes[1], "o")) == [[(0, 2.0)], [(2, 0.1)]]
+
+
 def test_what_comes_after_the_end_in_a_row_of_curves_is_not_drawn() -> None:
     curve = pd.Series([2.0, 0.5, 0.1, np.nan, np.nan])
     animation = plots.animate_fit(X, Y, LINE, curve, interval=SLOW)
@@ -224,9 +232,11 @@ def test_what_cannot_be_animated_or_written_is_refused(animation: FuncAnimation,
             plots.save_animation(animation, tmp_path / name)
     with pytest.raises(ValueError, match="there are no paths to animate"):
         plots.animate_slope(BOWL, {})
-    with pytest.raises(ValueError, match="no path has update 9: they have 0 to 2, 3 of them"):
+    with pytest.raises(ValueError, match="no path has update 9: name some of the 3 from 0 to 2 that there are"):
         plots.animate_fit(X, Y, LINE, LOSSES, updates=[9])
-    with pytest.raises(ValueError, match="the curve has no finite loss from update 0 to 2"):
+    with pytest.raises(ValueError, match="the curve has no finite loss up to update 2"):
         plots.animate_fit(X, Y, LINE, LOSSES * np.nan)
+    with pytest.raises(ValueError, match="interval=0 must be above 0"):
+        plots.animate_fit(X, Y, LINE, LOSSES, interval=0)
     with pytest.raises(ValueError, match="path 'a': there is no parameter 'w'"):
         plots.animate_slope(BOWL, {"a": path("x", rows=[1])})

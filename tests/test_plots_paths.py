@@ -104,6 +104,13 @@ def test_a_ball_that_leaves_the_slope_is_marked_at_its_end_and_not_joined_out_th
     np.testing.assert_equal(points(labelled(ax, "a")), [(1, 1), (-3, 9), right, nan, left, nan, left, nan, left])
 
 
+def test_where_the_loss_is_not_finite_the_ball_is_drawn_all_the_same() -> None:
+    broken = BOWL.where(BOWL.index != 4, np.inf)
+    ax = plots.slope(broken, {"a": path("w", rows=[1, 4, 5])})
+    # At the height of its nearest neighbour that is.
+    assert points(labelled(ax, "a")) == [(1, 1), (4, 9), (4, 9)]
+
+
 def test_a_trial_that_leaves_and_comes_back_is_marked_outside_and_ends_as_it_did() -> None:
     ax = plots.slope(BOWL, {"a": path("w", rows=[1, 9, 0])}, statuses={"a": "converged"})
     assert marks(ax, "diverged") == [(4, 16)]
@@ -198,11 +205,11 @@ def test_a_fit_draws_the_updates_asked_for_with_other_names_of_its_parameters() 
 
 
 def test_a_line_that_has_left_the_picture_is_marked_at_the_edge_it_left_through() -> None:
-    rows = [[0, 1], [1e3, 0], [-1e3, 0], [np.nan, 1], [1e300, 1e301]]
-    ax = plots.fit(X, Y, path("w0", "w1", rows=rows), updates=range(5))
+    rows = [[0, 1], [1e3, 0], [-1e3, 0], [np.nan, 1], [0, np.inf], [1e300, 1e301]]
+    ax = plots.fit(X, Y, path("w0", "w1", rows=rows), updates=range(6))
     bottom, top = ax.get_ylim()
     # What is not finite is taken to have gone up. The last is all but upright.
-    assert marks(ax, "diverged") == [(1.5, top), (1.5, bottom), (1.5, top)]
+    assert marks(ax, "diverged") == [(1.5, top), (1.5, bottom), (1.5, top), (1.5, top)]
     assert len(lines_of(ax)) == 2
     steep = np.array(lines_of(ax)[1])
     np.testing.assert_allclose(steep, [[-0.1, bottom], [-0.1, top]], atol=1e-9)
@@ -254,9 +261,13 @@ REFUSED = {
         lambda: plots.fit([0, 1], [0], path("w0", "w1", rows=[[0, 1]]))
     ),
     "path: there is no parameter 'w1': there is: w0": lambda: plots.fit([0, 1], [0, 1], path("w0", rows=[0])),
-    "no path has update 3: they have 0 to 0, 1 of them": (
+    "no path has update 3: name some of the 1 from 0 to 0 that there are": (
         lambda: plots.fit([0, 1], [0, 1], path("w0", "w1", rows=[[0, 1]]), updates=[3])
     ),
+    "a landscape of shape (1,) cannot be drawn": lambda: plots.slope(BOWL[:1]),
+    "a landscape of shape (21, 41) cannot be drawn": lambda: plots.contours(OVAL * np.nan),
+    "path 'a' holds no update": lambda: plots.slope(BOWL, {"a": path("w", rows=[1])[:0]}),
+    "path holds no update": lambda: plots.fit([0, 1], [0, 1], path("w0", "w1", rows=[[0, 1]])[:0]),
     "updates names no update to draw": (lambda: plots.fit([0, 1], [0, 1], path("w0", "w1", rows=[[0, 1]]), updates=[])),
 }
 

@@ -63,7 +63,8 @@ def fit(
         The axes, x and y along theirs, in the data's own units.
 
     Raises:
-        ValueError: `path` lacks a parameter or one of the updates, or x and y are not two lists of one length.
+        ValueError: `path` is empty, lacks a parameter or one of the updates, or x and y are not two lists of one
+            length.
 
     Example:
         >>> path = pd.DataFrame({"w0": [0.0, -0.4, -0.9], "w1": [1.0, 1.6, 2.0]})
@@ -103,6 +104,8 @@ def check_fit(x: Any, y: Any, path: pd.DataFrame, slope: str, intercept: str) ->
     for name in (slope, intercept):
         if name not in path.columns:
             raise ValueError("path: " + unknown("parameter", name, map(str, path.columns)))
+    if len(path) == 0:
+        raise ValueError("path holds no update: it must have one row or more")
     lines = path[[slope, intercept]].astype(float).set_axis(["slope", "intercept"], axis=1)
     ends = np.array([x.min(), x.max()])
     first = lines["slope"].iloc[0] * ends + lines["intercept"].iloc[0]
@@ -132,19 +135,20 @@ def segment(given: Fit, step: int) -> tuple[np.ndarray, bool]:
     """
     slope, intercept = given.lines.loc[step].to_numpy()
     (left, bottom), (right, top) = given.low, given.high
-    if slope == 0:
-        x, y = np.array([left, right]), np.array([intercept, intercept])
-        inside = bottom <= intercept <= top
-    else:
-        # From where it crosses the lower edge to where the upper, however steep it is.
-        y = np.array([bottom, top])
-        crossings = (y - intercept) / slope
-        x = np.clip(crossings, left, right)
-        y = np.where(x == crossings, y, np.clip(slope * x + intercept, bottom, top))
-        inside = crossings.min() <= right and crossings.max() >= left
+    with np.errstate(all="ignore"):
+        if slope == 0:
+            x, y = np.array([left, right]), np.array([intercept, intercept])
+            inside = bottom <= intercept <= top
+        else:
+            # From where it crosses the lower edge to where the upper, however steep it is.
+            y = np.array([bottom, top])
+            crossings = (y - intercept) / slope
+            x = np.clip(crossings, left, right)
+            y = np.where(x == crossings, y, np.clip(slope * x + intercept, bottom, top))
+            inside = np.isfinite(slope) and crossings.min() <= right and crossings.max() >= left
+        middle = slope * (left + right) / 2 + intercept
     if inside:
         return np.column_stack([x, y])[np.argsort(x, kind="stable")], False
-    middle = slope * (left + right) / 2 + intercept
     return np.array([[(left + right) / 2, bottom if middle < (bottom + top) / 2 else top]]), True
 
 

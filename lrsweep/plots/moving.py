@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lrsweep.plots.fitting import check_fit, draw_data, segment
+from lrsweep.plots.fitting import Fit, check_fit, draw_data, segment
 from lrsweep.plots.scales import plain
 from lrsweep.plots.slopes import check_contours, check_slope, contours, slope
 from lrsweep.plots.style import shades
@@ -65,7 +65,8 @@ def animate_slope(
         The animation; `save_animation` writes it.
 
     Raises:
-        ValueError: `slope` would raise it, there are no paths, or no path has one of the updates.
+        ValueError: `slope` would raise it, there are no paths, no path has one of the updates,
+            or `interval` is not above 0.
 
     Example:
         >>> valley = lrsweep.landscape(lrsweep.problems.quadratic([1.0]), {"x[0]": [-2.0, -1.0, 0.0, 1.0, 2.0]})
@@ -74,7 +75,7 @@ def animate_slope(
         >>> lrsweep.plots.save_animation(animation, folder / "balls.gif")
     """
     statuses = check_slope(landscape, paths, statuses)
-    frames, (figure, panels) = _frames(paths, updates), _panels(len(paths))
+    frames, (figure, panels) = _frames(paths, updates, interval), _panels(len(paths))
     shows = []
     for ax, (label, path) in zip(panels, paths.items(), strict=True):
         slope(landscape, ax=ax)
@@ -106,7 +107,8 @@ def animate_contours(
         The animation; `save_animation` writes it.
 
     Raises:
-        ValueError: `contours` would raise it, there are no paths, or no path has one of the updates.
+        ValueError: `contours` would raise it, there are no paths, no path has one of the updates,
+            or `interval` is not above 0.
 
     Example:
         >>> axis = np.linspace(-2, 2, 41)
@@ -116,7 +118,7 @@ def animate_contours(
         >>> lrsweep.plots.save_animation(animation, folder / "map.gif")
     """
     statuses = check_contours(landscape, paths, statuses)
-    frames, (figure, panels) = _frames(paths, updates), _panels(len(paths))
+    frames, (figure, panels) = _frames(paths, updates, interval), _panels(len(paths))
     shows = []
     for ax, (label, path) in zip(panels, paths.items(), strict=True):
         contours(landscape, ax=ax)
@@ -154,7 +156,8 @@ def animate_fit(
         The animation; `save_animation` writes it.
 
     Raises:
-        ValueError: `fit` would raise it, or the curve has no finite loss among the path's updates.
+        ValueError: `fit` would raise it, `interval` is not above 0, or the curve has no finite loss up to the last of
+            the updates.
 
     Example:
         >>> path = pd.DataFrame({"w0": [0.0, -0.4, -0.9], "w1": [1.0, 1.6, 2.0]})
@@ -162,10 +165,10 @@ def animate_fit(
         >>> lrsweep.plots.save_animation(animation, folder / "line.gif")
     """
     given = check_fit(x, y, path, slope, intercept)
-    frames = _frames({None: path}, updates)
-    losses = curve[(curve.index >= frames[0]) & (curve.index <= frames[-1])].astype(float)
+    frames = _frames({None: path}, updates, interval)
+    losses = curve[curve.index <= frames[-1]].astype(float)
     if not np.isfinite(losses).any():
-        raise ValueError(f"the curve has no finite loss from update {frames[0]} to {frames[-1]}, those to be shown")
+        raise ValueError(f"the curve has no finite loss up to update {frames[-1]}, the last to be shown")
     figure, (left, right) = _panels(2, share=False)
     draw_data(left, given)
     return _animate(figure, [_line(left, given), _loss(right, losses)], frames, interval)
@@ -202,7 +205,9 @@ def save_animation(animation: "FuncAnimation", path: str | os.PathLike[str], *, 
         replace_file(path, whole.read_bytes())
 
 
-def _frames(paths: Mapping[Any, pd.DataFrame], updates: Iterable[int] | None) -> list[int]:
+def _frames(paths: Mapping[Any, pd.DataFrame], updates: Iterable[int] | None, interval: float) -> list[int]:
+    if not interval > 0:
+        raise ValueError(f"interval={interval} must be above 0: it is how many milliseconds a frame stays")
     if not paths:
         raise ValueError("there are no paths to animate: give one or more, {'learning rate 0.1': sweep.path(trial)}")
     known = pd.Index(sorted(set().union(*(path.index for path in paths.values()))))
@@ -245,7 +250,8 @@ def _ball(ax: "Axes", label: str, trail: Trail, status: str | None) -> Show:
     end = draw_mark(ax, np.empty(0), np.empty(0), status)[0] if status else ball
 
     def show(step: int) -> None:
-        seen = trail.steps <= step
+        # One that begins later is there from the first frame on.
+        seen = trail.steps <= max(step, trail.steps[0])
         points, outside = trail.points[seen], trail.outside[seen]
         line.set_data(*joined(Trail(trail.steps[seen], points, outside)).T)
         gone.set_data(*points[outside].T)
@@ -261,7 +267,7 @@ def _ball(ax: "Axes", label: str, trail: Trail, status: str | None) -> Show:
     return show
 
 
-def _line(ax: "Axes", given: Any) -> Show:
+def _line(ax: "Axes", given: Fit) -> Show:
     pale, dark = shades(2)
     ax.plot(*segment(given, given.lines.index[0])[0].T, color=pale, linewidth=1.0, zorder=2)
     (line,) = ax.plot([], [], color=dark, linewidth=1.8, zorder=3)
@@ -289,7 +295,7 @@ def _loss(ax: "Axes", losses: pd.Series) -> Show:
     (gone,) = ax.plot([], [], zorder=5, **outside_mark())
 
     def show(step: int) -> None:
-        seen = steps <= step
+        seen = steps <= max(step, steps[0])
         line.set_data(steps[seen & finite], values[seen & finite])
         dot.set_data(steps[seen & finite][-1:], values[seen & finite][-1:])
         lost = steps[seen & ~finite]

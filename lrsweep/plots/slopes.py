@@ -41,8 +41,8 @@ def slope(
         The axes. The parameter along x and the loss along y, each in its own unit.
 
     Raises:
-        ValueError: It is not a landscape of one parameter, a path lacks it or moves along others too, or a status is
-            that of no path or none that there is.
+        ValueError: It is not a landscape of one parameter or has no finite loss, a path lacks the parameter or moves
+            along others too, or a status is that of no path or none that there is.
 
     Example:
         >>> valley = lrsweep.landscape(lrsweep.problems.quadratic([1.0]), {"x[0]": [-2.0, -1.0, 0.0, 1.0, 2.0]})
@@ -85,8 +85,8 @@ def contours(
         The axes. The landscape's columns along x and its index along y, each in its own unit.
 
     Raises:
-        ValueError: It is not a landscape of two parameters, a path lacks one of them or moves along others too, or a
-            status is that of no path or none that there is.
+        ValueError: It is not a landscape of two parameters or has no finite loss, a path lacks one of them or moves
+            along others too, or a status is that of no path or none that there is.
 
     Example:
         >>> bowl = lrsweep.problems.quadratic([1.0, 4.0])
@@ -99,7 +99,7 @@ def contours(
     paths = paths or {}
     statuses = check_contours(landscape, paths, statuses)
     new, ax = ax is None, given_or_new(ax, (COLUMN[0], 3.0))
-    loss = landscape.to_numpy(float)
+    loss = np.ma.masked_invalid(landscape.to_numpy(float))
     levels, labelled = _levels(loss)
     drawn = ax.contour(landscape.columns, landscape.index, loss, levels, colors=GROUND, linewidths=0.5, zorder=2)
     ax.clabel(drawn, labelled, fmt="{:.3g}".format, fontsize=6)
@@ -119,6 +119,7 @@ def check_slope(
     """
     if not isinstance(landscape, pd.Series) or landscape.index.name is None:
         raise ValueError("a slope takes the landscape along one parameter: a Series, as lrsweep.landscape gives it")
+    _check_values(landscape)
     return check_paths([landscape.index.name], paths, statuses)
 
 
@@ -132,12 +133,21 @@ def check_contours(
     """
     if not isinstance(landscape, pd.DataFrame) or None in (landscape.columns.name, landscape.index.name):
         raise ValueError("contours take the landscape along two parameters: a DataFrame, as lrsweep.landscape gives it")
+    _check_values(landscape)
     return check_paths([landscape.columns.name, landscape.index.name], paths, statuses)
 
 
-def _levels(loss: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _check_values(landscape: Any) -> None:
+    if min(landscape.shape) < 2 or not np.isfinite(landscape.to_numpy(float)).any():
+        raise ValueError(
+            f"a landscape of shape {landscape.shape} cannot be drawn: it must have two values or more of each "
+            "parameter, and a finite loss among them"
+        )
+
+
+def _levels(loss: np.ma.MaskedArray) -> tuple[np.ndarray, np.ndarray]:
     """The losses at which contours run, ascending, and those among them a power of ten above the landscape's least."""
-    least, most = np.nanmin(loss), np.max(loss, where=np.isfinite(loss), initial=-np.inf)
+    least, most = loss.min(), loss.max()
     if not most > least:
         return np.array([least]), np.empty(0)
     last = math.ceil(LEVELS * math.log10(most - least))

@@ -39,9 +39,10 @@ def on_slope(landscape: pd.Series, path: pd.DataFrame) -> Trail:
         >>> on_slope(bowl, pd.DataFrame({"w": [1.0, -3.0, np.inf]})).points.tolist()
         [[1.0, 2.0], [-2.0, 4.0], [-2.0, 4.0]]
     """
-    places = landscape.index.to_numpy(float)
+    places, heights = landscape.index.to_numpy(float), landscape.to_numpy(float)
     x, outside = to_edge(path[[landscape.index.name]].to_numpy(float), places[:1], places[-1:])
-    height = np.interp(x[:, 0], places, landscape.to_numpy(float))
+    known = np.isfinite(heights)
+    height = np.interp(x[:, 0], places[known], heights[known])
     return Trail(path.index.to_numpy(), np.column_stack([x[:, 0], height]), outside)
 
 
@@ -89,10 +90,12 @@ def check_paths(
     """Refuses paths that a landscape cannot show; the statuses that are known, by label.
 
     Raises:
-        ValueError: A path lacks a parameter of the landscape, or moves along others beside; there is a status of no
-            path, or no such status.
+        ValueError: A path is empty, lacks a parameter of the landscape, or moves along others beside; there is a status
+            of no path, or no such status.
     """
     for label, path in paths.items():
+        if len(path) == 0:
+            raise ValueError(f"path {label!r} holds no update: it must have one row or more")
         for name in names:
             if name not in path.columns:
                 raise ValueError(f"path {label!r}: " + unknown("parameter", str(name), map(str, path.columns)))
@@ -123,7 +126,8 @@ def check_updates(updates: Iterable[int], known: pd.Index) -> list[int]:
     wanted = sorted(set(updates))
     for step in wanted:
         if step not in known:
-            raise ValueError(f"no path has update {step}: they have {known[0]} to {known[-1]}, {len(known)} of them")
+            among = f"{len(known)} from {known[0]} to {known[-1]}"
+            raise ValueError(f"no path has update {step}: name some of the {among} that there are")
     if not wanted:
         raise ValueError("updates names no update to draw: name one or more of those in the path")
     return wanted
