@@ -14,6 +14,9 @@ from lrsweep.table import best_by_of, final, settings_of
 
 RULES = ("steps", "loss", "safe")
 
+# How often the seeds are drawn again, at the least and at the most, and how many trials that makes in all: seconds.
+_RESAMPLES, _REDRAWN = (99, 999), 100_000_000
+
 # How many numbers are worked on at a time: 32 MB of them.
 _AT_ONCE = 4_000_000
 
@@ -73,7 +76,7 @@ def best_setting(table: pd.DataFrame) -> pd.Series:
 
 
 def best_learning_rate(
-    table: pd.DataFrame, *, rule: str = "steps", level: float = LEVEL, resamples: int = 999, seed: int = 0
+    table: pd.DataFrame, *, rule: str = "steps", level: float = LEVEL, resamples: int | None = None, seed: int = 0
 ) -> Best:
     """The best learning rate, with an interval that says how far another draw of seeds might move it.
 
@@ -96,7 +99,8 @@ def best_learning_rate(
 
             Of the first two the rate is that of the best setting among every combination of the caller's columns.
         level: How sure the interval is to hold the learning rate that would be best over all seeds, from 0 to 1.
-        resamples: How many times the seeds are drawn again.
+        resamples: How many times the seeds are drawn again; where it is left out 999 times, or as often as makes a
+            hundred million trials, 99 times at the least.
         seed: Of the draws: the same one gives the same interval.
 
     Returns:
@@ -120,6 +124,8 @@ def best_learning_rate(
         raise ValueError(unknown("rule", rule, RULES))
     if not 0 < level < 1:
         raise ValueError(f"level={level} must be between 0 and 1")
+    if resamples is None:
+        resamples = max(_RESAMPLES[0], min(_RESAMPLES[1], _REDRAWN // len(table)))
     if resamples < 1:
         raise ValueError(f"resamples={resamples} must be 1 or more")
     seeds = pd.factorize(table[SEED], use_na_sentinel=False)[0] if SEED in own else np.zeros(len(table), int)

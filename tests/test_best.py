@@ -68,6 +68,14 @@ SAFE = [
 ]
 
 
+def test_seeds_are_drawn_again_999_times_and_of_many_trials_less_often() -> None:
+    few = pd.concat([table(SAFE).assign(seed=range(8 * part, 8 * part + 8)) for part in range(4)], ignore_index=True)
+    many = pd.concat([few.assign(seed=few["seed"] + 32 * part) for part in range(15_625)], ignore_index=True)
+    for trials, resamples in ((few, 999), (many, 200)):
+        found = lrsweep.best_learning_rate(trials, rule="safe")
+        assert found == lrsweep.best_learning_rate(trials, rule="safe", resamples=resamples)
+
+
 def test_safe_is_the_largest_learning_rate_up_to_which_nothing_diverged() -> None:
     assert best_of(table(SAFE), "safe") == 0.2
     # Without the seed that diverges, as in a quarter of the draws, all are safe.
