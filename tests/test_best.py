@@ -68,12 +68,15 @@ SAFE = [
 ]
 
 
-def test_seeds_are_drawn_again_999_times_and_of_many_trials_less_often() -> None:
-    few = pd.concat([table(SAFE).assign(seed=range(8 * part, 8 * part + 8)) for part in range(4)], ignore_index=True)
-    many = pd.concat([few.assign(seed=few["seed"] + 32 * part) for part in range(15_625)], ignore_index=True)
-    for trials, resamples in ((few, 999), (many, 200)):
-        found = lrsweep.best_learning_rate(trials, rule="safe")
-        assert found == lrsweep.best_learning_rate(trials, rule="safe", resamples=resamples)
+@pytest.mark.parametrize(("redrawn", "resamples"), [(100_000_000, 999), (800, 100), (8, 99)])
+def test_seeds_of_many_trials_are_drawn_again_less_often(
+    redrawn: int, resamples: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lrsweep.best._REDRAWN", redrawn)
+    trials = table(SAFE).assign(seed=range(8))
+    for level in (0.5, 0.9):
+        found = lrsweep.best_learning_rate(trials, rule="loss", level=level)
+        assert found == lrsweep.best_learning_rate(trials, rule="loss", level=level, resamples=resamples)
 
 
 def test_safe_is_the_largest_learning_rate_up_to_which_nothing_diverged() -> None:
