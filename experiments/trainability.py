@@ -188,7 +188,8 @@ def box_dimension(cells: np.ndarray, sizes: Sequence[int] | None = None) -> floa
 
     A line has 1 and what fills the plane 2. A map of finitely many cells sees neither end of the scale: what is finer
     than a cell it takes for filled in the smallest boxes, and large boxes are all hit by a set that is dense enough;
-    the first lifts the slope and the second moves it towards 2.
+    the first lifts the slope and the second moves it towards 2. And where the boxes do not fit its pattern, its last
+    ones reach beyond it: of a cross made of crosses, 1.46, a map of 243 cells shows 1.29.
 
     Args:
         cells: ``[row, column]`` bool.
@@ -322,13 +323,14 @@ def plain_loop(gradient: LossAndGrads, start: Params, rates: Mapping[str, float]
 
 
 def sample(frame: Frame, count: int, seed: int) -> dict[str, np.ndarray]:
-    """Random cells of a frame: of all, and of those on its boundary.
+    """Random cells of a frame: of all, and of those at its boundary, on either side.
 
     Returns:
         By the kind of cell ``[cell]`` int, rows of the frame's table; at most `count`, each once.
     """
-    draw = np.random.default_rng(seed)
-    kinds = {"anywhere": np.arange(frame.trainable.size), "boundary": np.flatnonzero(boundary(frame.trainable))}
+    draw, marked = np.random.default_rng(seed), boundary(frame.trainable)
+    four = (np.roll(marked, shift, axis=(0, 1)) for shift in ((0, 0), (0, 1), (1, 0), (1, 1)))
+    kinds = {"anywhere": np.arange(marked.size), "boundary": np.flatnonzero(np.any(list(four), axis=0))}
     return {name: draw.choice(places, min(count, len(places)), replace=False) for name, places in kinds.items()}
 
 
@@ -376,17 +378,19 @@ def agreement(compared: pd.DataFrame) -> pd.DataFrame:
     """How many of the cells of `compare` agree with lrsweep's, by frame and kind.
 
     Returns:
-        `cells`; and for `NumPy`, `JAX` and `nudged` how many have the same outcome, `NumPy status`, and how many the
-        same `diverged_at` or none in both, `NumPy update`.
+        `cells`; and for each of `NumPy`, `JAX` and `nudged` how many have the same outcome, `NumPy status`; how many
+        have the same `diverged_at` or none in both, `NumPy update`; and how far apart it is at most where it is not,
+        `NumPy apart`.
     """
-    ours, columns = compared["lrsweep"], {}
+    ours = compared["lrsweep"]
+    by = [compared["frame"], compared["kind"]]
+    columns = {"cells": ours.groupby(by, sort=False).size()}
     for name in ("NumPy", "JAX", "nudged"):
         theirs = compared[name]
-        columns[f"{name} status"] = ours.isna() == theirs.isna()
-        columns[f"{name} update"] = ours.fillna(-1) == theirs.fillna(-1)
-    groups = [compared["frame"], compared["kind"]]
-    same = pd.DataFrame(columns).astype(int).groupby(groups, sort=False)
-    return pd.concat([same.size().rename("cells"), same.sum()], axis=1).reset_index()
+        columns[f"{name} status"] = (ours.isna() == theirs.isna()).groupby(by, sort=False).sum()
+        columns[f"{name} update"] = (ours.fillna(-1) == theirs.fillna(-1)).groupby(by, sort=False).sum()
+        columns[f"{name} apart"] = (ours - theirs).abs().fillna(0).groupby(by, sort=False).max()
+    return pd.DataFrame(columns).astype(int).reset_index()
 
 
 # The pictures.
