@@ -147,7 +147,7 @@ def test_with_the_input_layer_at_rest_the_output_layer_diverges_above_two_over_i
 
     def diverged_at(factor: float) -> int | None:
         rates = {"input": 0.0, "output": factor * 2 / sharpness}
-        return study.plain_loop(lambda params: study.loss_and_grads(params, objective.data), objective.init, rates, 500)
+        return study.numpy_loop(objective, rates, 500)
 
     assert diverged_at(0.99) is None
     assert diverged_at(1.05) is not None
@@ -163,10 +163,10 @@ def frame() -> Any:
 def test_the_map_agrees_trial_for_trial_with_a_plain_loop_on_a_random_sample_of_its_cells(frame: Any) -> None:
     compared = study.compare(study.network(), [frame], count=20, steps=30)
     assert compared["kind"].value_counts().to_dict() == {"anywhere": 20, "boundary": 20}
-    for _, outcomes in compared.groupby("kind")["lrsweep"]:
+    for _, outcomes in compared.groupby("kind")["map"]:
         assert 0 < outcomes.isna().sum() < 20
-    for peer in ("NumPy", "JAX", "nudged"):
-        pd.testing.assert_series_equal(compared[peer], compared["lrsweep"], check_names=False)
+    for other in ("numpy", "jax", "nudged", "plain"):
+        pd.testing.assert_series_equal(compared[other], compared["map"], check_names=False)
 
 
 def test_a_frame_is_laid_out_as_its_table_says(frame: Any) -> None:
@@ -184,17 +184,29 @@ def test_cells_that_end_otherwise_or_at_another_update_are_counted_apart() -> No
         {
             "frame": 3,
             "kind": "anywhere",
-            "lrsweep": pd.array([None, 5, 5, 7], dtype="Int64"),
-            "NumPy": pd.array([None, 5, 8, None], dtype="Int64"),
-            "JAX": pd.array([2, 5, 5, 7], dtype="Int64"),
-            "nudged": pd.array([None, 5, 5, 7], dtype="Int64"),
+            "map": pd.array([None, 5, 5, 7], dtype="Int64"),
+            "numpy": pd.array([None, 5, 8, None], dtype="Int64"),
+            "nudged": pd.array([2, 5, 5, 7], dtype="Int64"),
+            "plain": pd.array([None, 6, 5, 7], dtype="Int64"),
+            "jax": pd.array([None, 6, 5, 7], dtype="Int64"),
         }
     )
     (told,) = study.agreement(compared).to_dict("records")
     assert told["cells"] == 4
-    assert [told[f"NumPy {what}"] for what in ("status", "update", "apart")] == [3, 2, 3]
-    assert [told[f"JAX {what}"] for what in ("status", "update", "apart")] == [3, 3, 0]
-    assert [told[f"nudged {what}"] for what in ("status", "update", "apart")] == [4, 4, 0]
+    assert [told[f"numpy_{what}"] for what in ("status", "update", "apart")] == [3, 2, 3]
+    assert [told[f"nudged_{what}"] for what in ("status", "update", "apart")] == [3, 3, 0]
+    assert [told[f"jax_{what}"] for what in ("status", "update", "apart")] == [4, 4, 0]
+
+
+def test_what_of_the_claim_does_not_hold_is_told() -> None:
+    found = pd.DataFrame({"dimension": [1.0, 1.5, 1.6, 1.7]})
+    agreed = pd.DataFrame({"kind": ["anywhere", "boundary"], "cells": 9, "numpy_status": [9, 7], "jax_update": 9})
+    assert study.failures(found, agreed, quick=False) == []
+    (told,) = study.failures(found.assign(dimension=[1.0, 1.2, 1.6, 1.7]), agreed, quick=False)
+    assert told == "every zoom's dimension is above 1.3"
+    wrong = agreed.assign(numpy_status=8, jax_update=8)
+    assert len(study.failures(found.assign(dimension=1.0), wrong, quick=False)) == 4
+    assert len(study.failures(found.assign(dimension=1.0), wrong, quick=True)) == 1
 
 
 def test_the_picture_shows_what_became_of_every_trial_on_logarithmic_axes(frame: Any) -> None:
