@@ -57,7 +57,7 @@ PAPER, PAPER_LEAST, PAPER_MOST = 1.66, 1.17, 1.98
 
 # Shades of mean losses, over the first one, and of the updates at which trials diverged.
 LOSSES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
-UPDATES = (1, 5, 10, 20, 50, 100, 200, STEPS)
+UPDATES = (1, 5, 10, 20, 40, 60, 90, STEPS)
 
 
 # The trials.
@@ -419,11 +419,11 @@ def agreement(compared: pd.DataFrame) -> pd.DataFrame:
 # The pictures.
 
 
-def shades(status: str, end: str, levels: Sequence[float]) -> "tuple[ListedColormap, BoundaryNorm]":
-    """From a pale tint of a status's colour to a darker end, a shade between any two levels."""
+def shades(colours: Sequence[str], levels: Sequence[float]) -> "tuple[ListedColormap, BoundaryNorm]":
+    """Shades between some colours, one between any two levels, and none that is white."""
     from matplotlib.colors import BoundaryNorm, LinearSegmentedColormap, ListedColormap
 
-    ramp, steps = LinearSegmentedColormap.from_list(status, ["#FFFFFF", COLOURS[status], end]), len(levels) - 1
+    ramp, steps = LinearSegmentedColormap.from_list("ramp", list(colours)), len(levels) - 1
     return ListedColormap(ramp(np.linspace(0.15, 1.0, steps))), BoundaryNorm(levels, steps)
 
 
@@ -431,11 +431,12 @@ def paint(ax: "Axes", frame: Frame) -> "tuple[QuadMesh, QuadMesh]":
     """Draws a frame: trainable trials by their mean loss, and diverged ones by the update at which they did."""
     edges = frame.window.edges(len(frame.trainable))
     meshes = []
-    for status, end, levels, values in (
-        ("converged", "#002E22", LOSSES, frame.mean_loss),
-        ("diverged", "#5C2800", UPDATES, frame.diverged_at),
+    # Near the boundary the ones are dark and the others bright, so that who sees no hues can tell them apart.
+    for colours, levels, values in (
+        (("white", COLOURS["converged"], "#002E22"), LOSSES, frame.mean_loss),
+        (("white", COLOURS["diverged"]), UPDATES, frame.diverged_at),
     ):
-        tints, norm = shades(status, end, levels)
+        tints, norm = shades(colours, levels)
         # Beyond the last level its shade goes on.
         held = np.clip(values, levels[0], np.nextafter(levels[-1], 0))
         meshes.append(ax.pcolormesh(*edges, held, cmap=tints, norm=norm, rasterized=True))
@@ -482,23 +483,31 @@ def draw_zoom(frames: Sequence[Frame], found: pd.DataFrame) -> "Figure":
     from matplotlib.figure import Figure
 
     # At 160 dots per inch 256 pixels each.
-    side, gap, top, across = 1.6, 0.1, 0.2, 2
+    side, margin, gap, top, across = 1.6, 0.2, 0.05, 0.2, 2
     down = -(-len(frames) // across)
-    width, height = across * side + (across + 1) * gap, down * (side + top) + gap
+    width, height = margin + across * (side + gap), margin + down * (side + top)
     fig = Figure((width, height))
-    for number, (frame, row) in enumerate(zip(frames, found.itertuples(), strict=True)):
-        left = gap + number % across * (side + gap)
-        low = gap + (down - 1 - number // across) * (side + top)
+    for number, (frame, dimension) in enumerate(zip(frames, found["dimension"], strict=True)):
+        left = margin + number % across * (side + gap)
+        low = margin + (down - 1 - number // across) * (side + top)
         ax = fig.add_axes((left / width, low / height, side / width, side / height))
         paint(ax, frame)
         if number + 1 < len(frames):
             outline(ax, frames[number + 1].window)
-        ax.set_xticks([], [], minor=True)
-        ax.set_xticks([])
-        ax.set_yticks([], [], minor=True)
-        ax.set_yticks([])
-        times = f"{WHOLE.decades / frame.window.decades:,.0f}"
-        ax.set_title(f"{number}: {times} times, dimension {row.dimension:.2f}", fontsize=7, pad=3)
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_ticks([])
+            axis.set_ticks([], minor=True)
+        magnification = f"{WHOLE.decades / frame.window.decades:,.0f}"
+        ax.set_title(f"{magnification} times, dimension {dimension:.2f}", fontsize=7, pad=3)
+    fig.text(0.5, 0.06 / height, "learning rate of the input layer, logarithmic", fontsize=7, ha="center")
+    fig.text(
+        0.05 / width,
+        0.5,
+        "learning rate of the output layer, logarithmic",
+        fontsize=7,
+        va="center",
+        rotation="vertical",
+    )
     return fig
 
 

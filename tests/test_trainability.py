@@ -235,7 +235,7 @@ def test_the_strip_names_every_frame_its_magnification_and_its_dimension(frame: 
     nearer = frame._replace(window=study.zoom(frame.window, frame.trainable))
     found = pd.DataFrame({"dimension": [1.234, 1.567]})
     axes = study.draw_zoom([frame, nearer], found).axes
-    assert [ax.get_title() for ax in axes] == ["0: 1 times, dimension 1.23", "1: 8 times, dimension 1.57"]
+    assert [ax.get_title() for ax in axes] == ["1 times, dimension 1.23", "8 times, dimension 1.57"]
 
 
 def test_a_folder_that_is_not_there_is_refused_before_anything_runs(
