@@ -254,7 +254,7 @@ def test_the_quick_study_runs_and_its_loops_agree(tmp_path: Path) -> None:
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "frame 1 of 0 to 1" in ran.stdout
-    assert "The plain loops agree." in ran.stdout
+    assert "NumPy agrees." in ran.stdout
     for name in ("trainability.png", "trainability-zoom.png"):
         with Image.open(tmp_path / name) as picture:
             assert min(picture.size) > 300
