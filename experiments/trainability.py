@@ -18,8 +18,8 @@ losses is below the first.
 A frame is a map of 512 x 512 trials. What the next one shows is not picked for its looks: it is the window about a
 boundary cell that holds as much of the boundary as such windows typically do (see `zoom`). Another rule gives other
 dimensions, and that of the window that holds the most of it higher ones. The dimension is a slope over boxes from 2
-cells to an eighth of the frame; the paper's notebook takes the median of the slopes between neighbouring sizes, over all
-of its frames.
+cells to an eighth of the frame; the paper's notebook takes the median of the slopes between neighbouring sizes, over
+all of its frames.
 
 Near the boundary rounding grows until it decides. Of 50 cells anywhere and 50 at the boundary of each frame, 800,
 NumPy's loop ended the other way in 2, both at the boundary of the whole map, where lrsweep itself did in 3 once the
