@@ -28,8 +28,8 @@ learning rates were larger by one unit in the last place. Of the cells at the bo
 another update, mostly by no more than ten, and as many do so when nudged. From the sixth zoom on neighbouring
 learning rates are no longer different numbers in 32 bits; everything is computed in 64.
 
-Run `pip install -e '.[experiments]'` once, then `python experiments/trainability.py`: about half an hour on two cores,
-by the speed of a smaller map; it took 53 minutes beside other work. With `--quick` it makes two small frames in some
+Run `pip install -e '.[experiments]'` once, then `python experiments/trainability.py`: some twenty minutes on two cores,
+by the processor time of its frames; it took 53 minutes beside much other work. With `--quick` it makes two small frames in some
 seconds, and judges of the claim only what NumPy says. It exits with 1 where the claim does not hold in its own numbers.
 Its pictures go to `pictures` beside it, or to the folder given as `--out`.
 """
