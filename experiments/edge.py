@@ -238,7 +238,7 @@ def draw(compared: pd.DataFrame) -> Figure:
     kinds = list(compared["objective"].unique())
     for at, (optimizer, (colour, marker)) in enumerate(DRAWN.items()):
         rows = compared[compared["optimizer"] == optimizer]
-        places = rows["objective"].map(kinds.index) + 0.25 * (at - 1)
+        places = np.array([kinds.index(kind) for kind in rows["objective"]]) + 0.25 * (at - 1)
         axes.hlines(places, rows["least"], rows["most"], color=colour, linewidth=2.5, alpha=0.5)
         axes.plot(rows["typical"], places, marker, color=colour, markersize=4, label=optimizer)
     axes.axvline(1, color="black", linewidth=0.8, linestyle="--", zorder=0)

@@ -15,7 +15,7 @@ before any is timed, so that everything is compiled, and its answer is compared 
 to the last step, and put only a part of lrsweep's columns into their tables. PyTorch and C are left out where they are
 not installed. It exits with 1 where an answer differs and, at full size, where a target is missed, and puts what it
 measured into `speed.csv` and `speed.png`: in `pictures` beside the script where it measured all of it at full size,
-and otherwise only in a folder named by `--out`.
+and otherwise only in a folder named by `--out`. `--quick` measures the line alone, a thousandth of its trials.
 """
 
 import argparse
@@ -920,8 +920,11 @@ def main() -> None:
     parser.add_argument(
         "--scale", type=float, default=1.0, help="divide the numbers of trials by this, for a quick look"
     )
+    parser.add_argument("--quick", action="store_true", help="the line alone, a thousandth of its trials, timed once")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to put the table and the picture")
     given = parser.parse_args()
+    if given.quick:
+        given.workloads, given.repeats, given.scale = ["line"], 1, 1000.0
     whole = given.scale == 1 and set(given.workloads) == set(names)
     out = Path(__file__).parent / "pictures" if given.out is None and whole else given.out
     if out is not None:
