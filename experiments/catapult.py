@@ -17,24 +17,32 @@ from a first loss below 0.0005 it could count as divergence, and `Stopping(diver
 to take.
 
 Run `python experiments/catapult.py`: some ten seconds. It exits with 1 where the claim does not hold in its own
-numbers.
+numbers, and draws them in `pictures/catapult.png`.
 """
 
+import argparse
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import matplotlib
 import numpy as np
 import optax
 import pandas as pd
+from matplotlib.figure import Figure
 
 import lrsweep
+from lrsweep.plots.style import COLOURS, COLUMN, MARKERS
 
 Params = Mapping[str, jax.Array]
 
 WIDTH = 4096
 FALLING, CATAPULT, TOO_LARGE = [0.5, 1.0, 1.5, 1.9], [2.5, 3.0, 3.5, 3.9], [4.1, 4.5]
 SEEDS, STEPS = range(20), 300
+
+# Of which the losses are drawn, and in which colour.
+DRAWN = {0.5: "#000000", 2.5: "#56B4E9", 3.9: "#0072B2", 4.1: "#D55E00"}
 
 
 def init(key: jax.Array, *, width: int) -> Params:
@@ -63,6 +71,12 @@ def run_trials(learning_rates: Sequence[float], width: int = WIDTH, steps: int =
     return lrsweep.sweep(OBJECTIVE, optax.sgd, trials, steps=steps, static=["width"], record_every=1)
 
 
+def relative_losses(sweep: lrsweep.Sweep) -> pd.DataFrame:
+    """The curves, each over its first loss."""
+    assert sweep.curves is not None
+    return sweep.curves.div(sweep.table["initial_loss"], axis=0)
+
+
 def describe(sweep: lrsweep.Sweep) -> pd.DataFrame:
     """One row per learning rate, over its starts.
 
@@ -71,8 +85,7 @@ def describe(sweep: lrsweep.Sweep) -> pd.DataFrame:
         rounding, a millionth of the first; `peak_least`, `peak_median` and `peak_most`, the
         largest loss over the first; `curvature_least` and `curvature_most` at the end; and the median `updates`.
     """
-    assert sweep.curves is not None
-    curves = sweep.curves.div(sweep.table["initial_loss"], axis=0)
+    curves = relative_losses(sweep)
     table = sweep.table.assign(peak=curves.max(axis=1), rises=(curves.diff(axis=1) > 1e-6).any(axis=1))
     rates = table.groupby("learning_rate")
     return pd.DataFrame(
@@ -118,9 +131,41 @@ def failures(found: pd.DataFrame, edge: Mapping[str, float]) -> list[str]:
     return [part for part, holds in parts.items() if not holds]
 
 
+def draw(sweep: lrsweep.Sweep) -> Figure:
+    """The losses from one start at learning rates of each kind, and the curvature at the end from all starts."""
+    figure = Figure(figsize=COLUMN, layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(4, 3))
+    table, curves = sweep.table, relative_losses(sweep)
+    for rate, colour in DRAWN.items():
+        curve = curves[(table["learning_rate"] == rate) & (table["seed"] == SEEDS[0])].iloc[0].dropna()
+        left.plot(curve, color=colour, linewidth=1.2, label=f"{rate:g}")
+        if curve.iloc[-1] > 1:
+            left.plot(curve.tail(1), MARKERS["diverged"], color=COLOURS["diverged"])
+    left.set(yscale="log", xlim=(0, 20), ylim=(1e-6, 3e8), xlabel="updates", ylabel="loss / first loss")
+    left.legend(
+        title="learning rate", title_fontsize=6, fontsize=6, handlelength=1, labelspacing=0.2, loc="upper right"
+    )
+
+    kept = table[table["status"] == "converged"]
+    right.plot(kept["learning_rate"], kept["final_curvature"], ".", color=COLOURS["converged"], alpha=0.5, markersize=4)
+    rates = np.linspace(1, 4.5)
+    right.plot(rates, 2 / rates, color="black", linewidth=0.8, linestyle="--")
+    right.text(2.35, 0.97, "2 /\nlearning\nrate", va="center", fontsize=6)
+    right.axvspan(4, 4.5, color=COLOURS["diverged"], alpha=0.25, linewidth=0)
+    right.text(4.25, 1.2, "diverges", rotation=90, ha="center", va="center", fontsize=6)
+    right.set(xlim=(0, 4.5), ylim=(0, 1.4), xticks=range(5), ylabel="curvature at the end")
+    right.set_xlabel("learning rate\n(1 / first curvature)")
+    return figure
+
+
 def main() -> None:
-    """Prints what became of the starts; exits with 1 where the claim does not hold."""
-    found, edge = describe(run_trials(FALLING + CATAPULT + TOO_LARGE)), find_edge()
+    """Prints what became of the starts, draws it; exits with 1 where the claim does not hold."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    pictures = Path(__file__).parent / "pictures"
+    parser.add_argument("--out", type=Path, default=pictures, metavar="FOLDER", help="where to put the picture")
+    out = parser.parse_args().out
+    sweep = run_trials(FALLING + CATAPULT + TOO_LARGE)
+    found, edge = describe(sweep), find_edge()
     print(f"""\
 {len(SEEDS)} starts at width {WIDTH}, learning rates in units of 1 / curvature at the start. peak: the largest
 loss over the first. rises: the share of starts whose loss ever does. curvature: at the end; at the start it is 1.
@@ -128,6 +173,9 @@ updates: the median.
 """)
     print(found.to_string(index=False, float_format="{:.4g}".format))
     print(f"\nTrials begin to diverge between {edge['low']:.4g} and {edge['high']:.4g}.")
+    out.mkdir(parents=True, exist_ok=True)
+    with matplotlib.rc_context({"font.size": 7}):
+        draw(sweep).savefig(out / "catapult.png", dpi=200)
     wrong = failures(found, edge)
     if wrong:
         raise SystemExit(f"The claim does not hold: it is not so that {'; '.join(wrong)}.")

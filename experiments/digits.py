@@ -8,20 +8,25 @@ learning rate by one step of the grid.)
 
 It is about scikit-learn's digits and 150 updates on batches of 64; what is compared is the accuracy at the end, as a
 mean over seeds. Run `pip install -e '.[experiments]'` once, then `python experiments/digits.py`: about two minutes on
-two cores. It exits with 1 where the claim does not hold in its own numbers.
+two cores. It exits with 1 where the claim does not hold in its own numbers, and draws them in `pictures/digits.png`.
 """
 
+import argparse
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import matplotlib
 import numpy as np
 import optax
 import pandas as pd
+from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 
 import lrsweep
+from lrsweep.plots.style import COLUMN
 
 Params = Mapping[str, Mapping[str, jax.Array]]
 Data = Mapping[str, Any]
@@ -34,6 +39,9 @@ DECADE = 3
 PLACES = {"/ 10": -DECADE, "/ 2.15": -1, "best": 0, "* 2.15": 1, "* 10": DECADE}
 
 OPTIMIZERS = {"sgd": optax.sgd, "adam": optax.adam}
+
+# How the picture has them.
+DRAWN = {"sgd momentum 0": ("#000000", "o"), "sgd momentum 0.9": ("#0072B2", "s"), "adam": ("#E69F00", "^")}
 
 # Every trial to the last update: what is compared is the accuracy there.
 TO_THE_END = lrsweep.Stopping(tolerance=0.0, divergence=float("inf"))
@@ -123,13 +131,23 @@ def run_trials() -> pd.DataFrame:
     return sweep.table
 
 
+def name_optimizers(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with the momentum, where there is one, in the optimizer's name."""
+    momentum = table["momentum"].map(" momentum {:g}".format, na_action="ignore").fillna("")
+    return table.assign(optimizer=table["optimizer"] + momentum)
+
+
+def average(table: pd.DataFrame) -> pd.DataFrame:
+    """By model, optimizer and learning rate the `mean` over seeds of the accuracy at the end, in percent, and `std`."""
+    named = name_optimizers(table).assign(accuracy=100 * table["final_accuracy"])
+    return named.groupby(["model", "optimizer", "learning_rate"])["accuracy"].agg(["mean", "std"]).reset_index()
+
+
 def judge(table: pd.DataFrame) -> pd.DataFrame:
     """What the learning rate does to every model with every optimizer: one row each, as `compare` has it."""
-    momentum = table["momentum"].map(" momentum {:g}".format, na_action="ignore").fillna("")
-    named = table.assign(optimizer=table["optimizer"] + momentum)
     return pd.DataFrame(
         {"model": model, "optimizer": optimizer} | compare(trials)
-        for (model, optimizer), trials in named.groupby(["model", "optimizer"])
+        for (model, optimizer), trials in name_optimizers(table).groupby(["model", "optimizer"])
     )
 
 
@@ -168,9 +186,36 @@ def compare(trials: pd.DataFrame) -> dict[str, Any]:
     }
 
 
+def draw(averages: pd.DataFrame) -> Figure:
+    """The accuracy against the learning rate, its mean over seeds and one standard deviation about it.
+
+    Args:
+        averages: What `average` gives.
+    """
+    figure = Figure(figsize=COLUMN, layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, model in zip(panels, ("mlp", "cnn"), strict=True):
+        for optimizer, (colour, marker) in DRAWN.items():
+            of_one = averages[(averages["model"] == model) & (averages["optimizer"] == optimizer)]
+            rates, means, spreads = of_one["learning_rate"], of_one["mean"], of_one["std"]
+            axes.plot(rates, means, color=colour, marker=marker, markersize=2.5, linewidth=1, label=optimizer)
+            axes.fill_between(rates, means - spreads, means + spreads, color=colour, alpha=0.2, linewidth=0)
+        axes.set(
+            title=model.upper(), xscale="log", xlabel="learning rate", ylim=(0, 100), xticks=10.0 ** np.arange(-4, 2)
+        )
+    panels[0].set_ylabel("validation accuracy, %")
+    figure.legend(*panels[0].get_legend_handles_labels(), fontsize=6, loc="outside upper center", ncols=3)
+    return figure
+
+
 def main() -> None:
-    """Prints what the learning rate does and the claim; exits with 1 where the claim does not hold."""
-    verdicts = judge(run_trials())
+    """Prints what the learning rate does, draws it; exits with 1 where the claim does not hold."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    pictures = Path(__file__).parent / "pictures"
+    parser.add_argument("--out", type=Path, default=pictures, metavar="FOLDER", help="where to put the picture")
+    out = parser.parse_args().out
+    table = run_trials()
+    verdicts = judge(table)
     print(f"""\
 The best learning rate of the grid, by the mean validation accuracy of {len(SEEDS)} seeds at the end. The accuracy, in
 percent, with its standard deviation over seeds ({len(SEEDS) ** 0.5:.1f} times the standard error of the mean): at a
@@ -179,6 +224,10 @@ share of the grid that comes within 1 percentage point of the best.
 """)
     shown = verdicts.drop(columns=["accuracy", "cost", "error"])
     print(shown.to_string(index=False, formatters={"learning_rate": "{:.3g}".format, "within 1": "{:.0%}".format}))
+
+    out.mkdir(parents=True, exist_ok=True)
+    with matplotlib.rc_context({"font.size": 7}):
+        draw(average(table)).savefig(out / "digits.png", dpi=200)
 
     by_model = verdicts.groupby("model")
     choice = (by_model["accuracy"].max() - by_model["accuracy"].min()).max()

@@ -11,8 +11,8 @@ layers on the same; and a tanh network with its squared error on a sixth of the 
 is a loss a million times that of the start: Adam's steps are bounded, and with more updates it gets there sooner.
 
 Run `pip install -e '.[experiments]'` once, then `python experiments/edge.py`: about four minutes on two cores. It
-exits with 1 where the claim does not hold in its own numbers. With `--exact` it holds gradient descent, heavy ball and
-Nesterov's momentum on the quadratics against theory to a millionth instead.
+exits with 1 where the claim does not hold in its own numbers, and draws them in `pictures/edge.png`. With `--exact` it
+holds gradient descent, heavy ball and Nesterov's momentum on the quadratics against theory to a millionth instead.
 
 Theory is that of `lrsweep.critical_learning_rate`: what the curvature at the start allows (Cohen et al., 2021,
 arXiv:2103.00065), for Adam with its preconditioner frozen there (Cohen et al., 2022, arXiv:2207.14484).
@@ -22,18 +22,25 @@ import argparse
 import os
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import matplotlib
 import numpy as np
 import optax
 import pandas as pd
+from matplotlib.figure import Figure
 from sklearn.datasets import load_diabetes, load_digits
 
 import lrsweep
+from lrsweep.plots.style import COLUMN
 
 OPTIMIZERS = {"GD": optax.sgd, "momentum": partial(optax.sgd, momentum=0.9), "Adam": optax.adam}
+
+# How the picture has them.
+DRAWN = {"GD": ("#000000", "o"), "momentum": ("#0072B2", "s"), "Adam": ("#E69F00", "^")}
 
 BOWLS, SEEDS, WIDTH = 1000, range(10), 1e-6
 
@@ -220,15 +227,39 @@ def misses(compared: pd.DataFrame) -> list[str]:
     return missed
 
 
+def draw(compared: pd.DataFrame) -> Figure:
+    """The ratio of the critical learning rate to theory: its range over the starts, and its median.
+
+    Args:
+        compared: What `compare` gives.
+    """
+    figure = Figure(figsize=COLUMN, layout="constrained")
+    axes = figure.subplots()
+    kinds = list(compared["objective"].unique())
+    for at, (optimizer, (colour, marker)) in enumerate(DRAWN.items()):
+        rows = compared[compared["optimizer"] == optimizer]
+        places = np.array([kinds.index(kind) for kind in rows["objective"]]) + 0.25 * (at - 1)
+        axes.hlines(places, rows["least"], rows["most"], color=colour, linewidth=2.5, alpha=0.5)
+        axes.plot(rows["typical"], places, marker, color=colour, markersize=4, label=optimizer)
+    axes.axvline(1, color="black", linewidth=0.8, linestyle="--", zorder=0)
+    axes.set(xscale="log", xlabel="critical learning rate / theory's", ylim=(len(kinds) - 0.5, -0.5))
+    axes.set_yticks(range(len(kinds)), kinds)
+    axes.tick_params(axis="y", length=0)
+    figure.legend(fontsize=6, loc="outside upper center", ncols=len(DRAWN))
+    return figure
+
+
 def main() -> None:
-    """Prints the ratios and the claim; exits with 1 where the claim does not hold."""
+    """Prints the ratios, draws them; exits with 1 where the claim does not hold."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--exact", action="store_true", help="hold the quadratics against theory to a millionth")
-    exact = parser.parse_args().exact
+    pictures = Path(__file__).parent / "pictures"
+    parser.add_argument("--out", type=Path, default=pictures, metavar="FOLDER", help="where to put the picture")
+    given = parser.parse_args()
     # Before JAX computes anything: every core a device.
     jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
     jax.config.update("jax_enable_x64", True)
-    if exact:
+    if given.exact:
         errors = measure_errors(WIDTH)
         for name, error in errors.items():
             print(f"{name}: {BOWLS:,} quadratics, theory's edge to {error:.2g}")
@@ -238,6 +269,9 @@ def main() -> None:
     compared = compare(search())
     print("The critical learning rate over the one that theory says; in momentum 0.9.\n")
     print(compared.to_string(index=False, float_format="{:.6g}".format))
+    given.out.mkdir(parents=True, exist_ok=True)
+    with matplotlib.rc_context({"font.size": 7}):
+        draw(compared).savefig(given.out / "edge.png", dpi=200)
     for missed in misses(compared):
         print(f"\n{missed}")
     if misses(compared):

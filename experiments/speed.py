@@ -13,7 +13,9 @@ Run `pip install -e '.[experiments]'` once, then `python experiments/speed.py`: 
 entry has a process of its own, set up as suits it best; they take turns, and only one works at a time. Each runs once
 before any is timed, so that everything is compiled, and its answer is compared with lrsweep's. The simple ones go on
 to the last step, and put only a part of lrsweep's columns into their tables. PyTorch and C are left out where they are
-not installed. It exits with 1 where an answer differs and, at full size, where a target is missed.
+not installed. It exits with 1 where an answer differs and, at full size, where a target is missed, and puts what it
+measured into `speed.csv` and `speed.png`: in `pictures` beside the script where it measured all of it at full size,
+and otherwise only in a folder named by `--out`. `--quick` measures the line alone, a thousandth of its trials.
 """
 
 import argparse
@@ -37,13 +39,16 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import matplotlib
 import numpy as np
 import optax
 import pandas as pd
 from jax import lax
+from matplotlib.figure import Figure
 from sklearn.datasets import load_diabetes, load_digits
 
 import lrsweep
+from lrsweep.plots.style import COLOURS, COLUMN
 
 Run = Callable[[pd.DataFrame], pd.DataFrame]
 
@@ -879,8 +884,35 @@ def show_table(rows: list[dict[str, Any]]) -> str:
     return pd.DataFrame(shown).to_string(index=False)
 
 
+def draw(rows: list[dict[str, Any]]) -> Figure:
+    """The ratios that have a target, as bars from 1, with their spread and the target; green where it is met.
+
+    Args:
+        rows: What `compared` gives, of some comparisons.
+    """
+    panels = {"at least": "times as fast as", "at most": "times as much as"}
+    judged = {bound: [row for row in rows if row["target"] and row["bound"] == bound] for bound in panels}
+    judged = {bound: part for bound, part in judged.items() if part}
+    figure = Figure(figsize=(COLUMN[0], 0.7 + 0.26 * sum(map(len, judged.values()))), layout="constrained")
+    heights = [len(part) for part in judged.values()]
+    for axes, (bound, part) in zip(
+        figure.subplots(len(judged), 1, squeeze=False, height_ratios=heights)[:, 0], judged.items(), strict=True
+    ):
+        places = range(len(part))
+        for place, row in zip(places, part, strict=True):
+            colour = COLOURS["converged" if row["met"] else "diverged"]
+            axes.barh(place, row["ratio"] - 1, left=1, color=colour, height=0.6)
+            axes.hlines(place, row["ratio_least"], row["ratio_most"], color="black", linewidth=0.8)
+            axes.plot(row["target"], place, "|", color="black", markersize=10, markeredgewidth=1.5)
+        axes.axvline(1, color="black", linewidth=0.5)
+        axes.set(xlabel=f"{panels[bound]}\n(mark: the target, {bound})", ylim=(len(part) - 0.5, -0.5))
+        axes.set_xscale("log" if bound == "at least" else "linear")
+        axes.set_yticks(places, [f"{row['workload']}\n{row['against']}" for row in part], fontsize=5.5)
+    return figure
+
+
 def main() -> None:
-    """Measures, prints the table of ratios and writes it; exits with 1 where a target is missed at full size."""
+    """Measures, prints the table of ratios and draws it; exits with 1 where a target is missed at full size."""
     names = [*WORKLOADS, "memory", "start"]
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--workloads", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names))
@@ -888,8 +920,15 @@ def main() -> None:
     parser.add_argument(
         "--scale", type=float, default=1.0, help="divide the numbers of trials by this, for a quick look"
     )
-    parser.add_argument("--out", default="speed.csv", help="the CSV file to write")
+    parser.add_argument("--quick", action="store_true", help="the line alone, a thousandth of its trials, timed once")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to put the table and the picture")
     given = parser.parse_args()
+    if given.quick:
+        given.workloads, given.repeats, given.scale = ["line"], 1, 1000.0
+    whole = given.scale == 1 and set(given.workloads) == set(names)
+    out = Path(__file__).parent / "pictures" if given.out is None and whole else given.out
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
 
     rows = []
     for name in given.workloads:
@@ -899,8 +938,11 @@ def main() -> None:
             rows += compare_start(given.repeats)
         else:
             rows += compare(name, given.scale, given.repeats)
-        # What has been measured is kept, whatever becomes of the rest.
-        pd.DataFrame(rows).to_csv(given.out, index=False)
+        if out is not None:
+            # What has been measured is kept, whatever becomes of the rest.
+            pd.DataFrame(rows).to_csv(out / "speed.csv", index=False)
+            with matplotlib.rc_context({"font.size": 7}):
+                draw(rows).savefig(out / "speed.png", dpi=200)
     print(f"""
 Medians of {given.repeats} repetitions that took turns, after one that compiled everything; the spread of a ratio is
 over the repetitions. M/s: millions of trial-steps per second, a trial that ended early counted as if it had not.

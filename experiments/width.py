@@ -7,24 +7,29 @@ the best learning rate of width 64 gives a loss of 2.6 instead of 0.12 in the on
 It is about a tanh network with three hidden layers on scikit-learn's digits, and 40 updates of Adam on batches of 64
 with a learning rate that falls linearly to 0; what is compared is the final loss over all the digits. Run
 `pip install -e '.[experiments]'` once, then `python experiments/width.py`: two to three minutes on two cores. It exits
-with 1 where the claim does not hold in its own numbers.
+with 1 where the claim does not hold in its own numbers, and draws them in `pictures/width.png`.
 
 muP follows the columns for Adam of table 3 of Yang et al., 2022, "Tensor Programs V" (arXiv:2203.03466): the output's
 weights have a variance of 1 / fan-in^2, hidden and output weights a learning rate in proportion to 1 / fan-in. The
 constants are those that make the smallest width the same network in both.
 """
 
+import argparse
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import matplotlib
 import numpy as np
 import optax
 import pandas as pd
+from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 
 import lrsweep
+from lrsweep.plots.style import COLUMN
 
 Params = Mapping[str, Mapping[str, jax.Array]]
 Data = Mapping[str, Any]
@@ -34,6 +39,9 @@ WIDTHS = [64, 128, 256, 512, 1024]
 # Factors of 2, so placed that the smallest network's best is one of them and not halfway between two.
 LEARNING_RATES = 0.02 * 2.0 ** np.arange(-5, 3)
 SEEDS, BATCH_SIZE, STEPS = range(3), 64, 40
+
+# What the picture has them in, from pale to dark.
+DRAWN = dict(zip(WIDTHS, ["#9CCFEB", "#56B4E9", "#0072B2", "#004A75", "#000000"], strict=True))
 
 # Every trial to the last update: what is compared is the loss there.
 TO_THE_END = lrsweep.Stopping(tolerance=0.0, divergence=float("inf"))
@@ -159,9 +167,38 @@ def refine(losses: pd.Series) -> float:
     return float(np.log2(losses.index[best]) + (below - above) / 2 / (below - 2 * least + above))
 
 
+def draw(table: pd.DataFrame, best: pd.DataFrame) -> Figure:
+    """The median final loss against the learning rate, a line per width, and the best of each.
+
+    Args:
+        table: Every trial.
+        best: What `find_best` says of them.
+    """
+    medians = lrsweep.summarize(table, by=["parametrisation", "width", "learning_rate"])
+    figure = Figure(figsize=COLUMN, layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, parametrisation in zip(panels, (STANDARD, MUP), strict=True):
+        for width, colour in DRAWN.items():
+            lines, dots = (
+                frame[(frame["parametrisation"] == parametrisation) & (frame["width"] == width)]
+                for frame in (medians, best)
+            )
+            axes.plot(lines["learning_rate"], lines["median_final_loss"], color=colour, linewidth=1, label=f"{width}")
+            axes.plot(dots["learning_rate"], dots["loss"], "o", color=colour, markersize=4)
+        axes.set(title=parametrisation, xscale="log", yscale="log", xlabel="learning rate")
+    panels[0].set_ylabel("median final loss")
+    figure.legend(*panels[0].get_legend_handles_labels(), title="width", ncols=len(WIDTHS), loc="outside upper center")
+    return figure
+
+
 def main() -> None:
-    """Prints the best learning rates and the claim; exits with 1 where the claim does not hold."""
-    best = find_best(run_trials())
+    """Prints the best learning rates, draws them; exits with 1 where the claim does not hold."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    pictures = Path(__file__).parent / "pictures"
+    parser.add_argument("--out", type=Path, default=pictures, metavar="FOLDER", help="where to put the picture")
+    out = parser.parse_args().out
+    table = run_trials()
+    best = find_best(table)
     smallest, largest = WIDTHS[0], WIDTHS[-1]
     print(f"""\
 The best learning rate by the median final loss of {len(SEEDS)} seeds, and that loss. Its shift from that of width
@@ -169,6 +206,10 @@ The best learning rate by the median final loss of {len(SEEDS)} seeds, and that 
 the loss at the best learning rate of width {smallest}.
 """)
     print(best.to_string(index=False, float_format="{:.4g}".format, formatters={"refined": "{:+.2f}".format}))
+
+    out.mkdir(parents=True, exist_ok=True)
+    with matplotlib.rc_context({"font.size": 7}):
+        draw(table, best).savefig(out / "width.png", dpi=200)
 
     shifts = best.set_index(["parametrisation", "width"])["refined"]
     fall, drift = -shifts[STANDARD].iloc[-1], shifts[MUP].abs().max()
