@@ -29,9 +29,9 @@ another update, mostly by no more than ten, and as many do so when nudged. From 
 learning rates are no longer different numbers in 32 bits; everything is computed in 64.
 
 Run `pip install -e '.[experiments]'` once, then `python experiments/trainability.py`: some twenty minutes on two cores,
-by the processor time of its frames; it took 53 minutes beside much other work. With `--quick` it makes two small frames in some
-seconds, and judges of the claim only what NumPy says. It exits with 1 where the claim does not hold in its own numbers.
-Its pictures go to `pictures` beside it, or to the folder given as `--out`.
+by the processor time of its frames; it took 53 minutes beside much other work. With `--quick` it makes two small frames
+in some seconds, and judges of the claim only what NumPy says. It exits with 1 where the claim does not hold in its own
+numbers. Its pictures go to `pictures` beside it, or to the folder given as `--out`.
 """
 
 import argparse
