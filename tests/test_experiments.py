@@ -230,3 +230,13 @@ def test_a_ratio_is_how_many_times_as_fast_or_how_many_times_as_much(speed: Any)
     assert (faster["ratio"], faster["ratio_least"], faster["ratio_most"], faster["met"]) == (3.0, 1.0, 4.0, True)
     more = speed.compared("memory", "table", [3.0], [2.0], unit="bytes", target=1.2)
     assert (more["ratio"], more["met"]) == (1.5, False)
+
+
+@pytest.mark.slow
+def test_the_benchmark_runs_quickly_and_every_answer_agrees(tmp_path: Path) -> None:
+    command = [sys.executable, EXPERIMENTS / "speed.py", "--quick", "--out", tmp_path]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"speed.csv", "speed.png"}
+    against = pd.read_csv(tmp_path / "speed.csv")["against"]
+    assert {"jit(vmap(scan))", "NumPy"} <= set(against)

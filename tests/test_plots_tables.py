@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -14,7 +13,7 @@ from matplotlib.figure import Figure
 
 import lrsweep
 from lrsweep import plots
-from lrsweep.plots.files import write_picture
+from lrsweep.plots.files import render
 from lrsweep.plots.scales import edges_of
 from lrsweep.plots.style import COLOURS
 from tests.test_summary import table
@@ -395,17 +394,10 @@ def test_without_axes_a_new_figure_is_as_wide_as_a_papers_column() -> None:
         plt.close("all")
 
 
-@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
-def test_the_same_table_gives_the_same_bytes(ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("ending", [".png", ".svg", ".pdf"])
+def test_the_same_table_gives_the_same_bytes(ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
     files = []
-    for place, day in enumerate(("1", "1000000000")):
+    for day in ("1", "1000000000"):
         monkeypatch.setenv("SOURCE_DATE_EPOCH", day)
-        files.append(tmp_path / f"{place}.{ending}")
-        write_picture(plots.overview(ADAM), files[-1])
-    assert files[0].read_bytes() == files[1].read_bytes()
-
-
-def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"by its ending: use .png or .svg or .pdf"):
-        write_picture(plots.overview(SGD), tmp_path / "sweep.bmp")
-    assert list(tmp_path.iterdir()) == []
+        files.append(render(plots.overview(ADAM), ending))
+    assert files[0] == files[1]

@@ -4,7 +4,7 @@ import io
 import os
 from typing import TYPE_CHECKING, Any
 
-from lrsweep.table import check_path, replace_file
+from lrsweep.table import check_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,22 +51,3 @@ def render(figure: "Figure", ending: str) -> bytes:
     with matplotlib.rc_context(SETTINGS):
         figure.savefig(content, format=ending.lower()[1:], dpi=DOTS_PER_INCH, metadata=METADATA[ending.lower()])
     return content.getvalue()
-
-
-def write_picture(figure: "Figure", path: str | os.PathLike[str]) -> None:
-    """Writes a figure as `.png`, `.svg` or `.pdf`, by the ending of `path`.
-
-    A file that exists is replaced only once the new one is complete.
-
-    Args:
-        figure: What is drawn.
-        path: Where to.
-
-    Raises:
-        ValueError: As for `check_picture`.
-
-    Example:
-        >>> write_picture(lrsweep.plots.overview(result.table), folder / "sweep.png")
-    """
-    path = check_picture(path)
-    replace_file(path, render(figure, path.suffix))
