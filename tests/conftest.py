@@ -50,6 +50,14 @@ def room() -> Iterator[None]:
         jax.clear_caches()
 
 
+@pytest.fixture(autouse=True)
+def figures() -> Iterator[None]:
+    """Closes the figures that a test has left open."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+
+
 @pytest.fixture
 def compilations() -> Callable[[], int]:
     """A function that says how many programs have been compiled since it was last asked."""

@@ -1,5 +1,6 @@
 """Block widths that fit the memory there is, and what a sweep holds in it."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -103,12 +104,17 @@ def loss(params, data):
     return jnp.mean(jnp.tanh(data @ params) ** 2)
 objective = lrsweep.Objective(loss, np.ones((8, 512), np.float32), data=np.ones((100_000, 8), np.float32))
 trials = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-3, 1.0, 8))
+jnp.zeros(1).block_until_ready()
 most = psutil.Process().memory_info().vms + 1_500_000_000
 resource.setrlimit(resource.RLIMIT_AS, (most, most))
 sweep = lrsweep.sweep(objective, optax.sgd, trials, steps=1)
 print(sweep.provenance["groups"][0]["block_widths"][0], len(sweep.table), sweep.table["final_loss"].isna().sum())
 """
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    # Every thread may otherwise lay hold of 64 MB of addresses, as many as there are when the machine is busy.
+    few = {**os.environ, "MALLOC_ARENA_MAX": "2"}
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=few)
+    assert ran.returncode == 0, ran.stderr
+    said = ran.stdout.split()
     # The hidden layer alone takes 205 MB per trial.
     assert 1 <= int(said[0]) < 8
     assert said[1:] == ["8", "0"]

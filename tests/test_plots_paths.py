@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import matplotlib as mpl
@@ -29,12 +28,6 @@ from lrsweep.plots.trails import to_edge
 BOWL = pd.Series(np.arange(-4.0, 5.0) ** 2, pd.Index(np.arange(-4.0, 5.0), name="w"), name="loss")
 U, V = np.linspace(-2, 2, 41), np.linspace(-1, 1, 21)
 OVAL = pd.DataFrame(U**2 + 4 * V[:, None] ** 2, pd.Index(V, name="v"), pd.Index(U, name="u"))
-
-
-@pytest.fixture(autouse=True)
-def closed() -> Iterator[None]:
-    yield
-    plt.close("all")
 
 
 def path(*names: str, rows: Any) -> pd.DataFrame:
