@@ -260,12 +260,12 @@ def summarize(table: Table, by: By = None, rule: Rule = "steps", out: OutSummary
 def report(table: Table, out: OutPage = None) -> None:
     """Write a result table as one HTML page, to be opened in a browser: the answer, charts, what went wrong."""
     from lrsweep.output import read_provenance
-    from lrsweep.report.page import check_page, write_report
+    from lrsweep.report.page import check_page, page_beside, write_report
     from lrsweep.table import read_table
 
     _keep_what_is_loaded()
-    path = check_page(Path(table).with_suffix(".html") if out is None else out)
     trials = read_table(table)
+    path = page_beside(Path(table)) if out is None else check_page(out)
     write_report(trials, path, read_provenance(Path(table)))
     print(f"Wrote a report of {len(trials):,} trials to {path}.")
 

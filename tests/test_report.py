@@ -447,5 +447,10 @@ def test_the_command_writes_beside_the_table_and_leaves_the_table_alone(
     Path("sweep.json").write_text("{}")
     assert run("report", "sweep.csv").code == 0
     assert "What made these trials is not known" in Path("sweep.html").read_text(encoding="utf-8")
+    Path("sweep.html").write_text("<p>My notes on the sweep.</p>")
+    said = run("report", "sweep.csv")
+    message = "there is 'sweep.html' already, which lrsweep did not write: name another file by --out"
+    assert (said.code, said.out, said.err) == (2, "", f"lrsweep: {message}\n")
+    assert Path("sweep.html").read_text() == "<p>My notes on the sweep.</p>"
     assert Path("sweep.csv").read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["sweep.csv", "sweep.html", "sweep.json", "there.htm"]

@@ -30,6 +30,9 @@ from lrsweep.verdict import judge
 
 ENDINGS = (".html", ".htm")
 
+# What a report is known by.
+_GENERATOR = b'<meta name="generator" content="lrsweep '
+
 # The markers of `lrsweep.plots.style` as paths within 8 units of the middle.
 _MARKS = {
     "o": "M6 0A6 6 0 1 1 -6 0A6 6 0 1 1 6 0Z",
@@ -88,6 +91,22 @@ def check_page(path: str | os.PathLike[str]) -> Path:
         'report.html'
     """
     return check_path(path, ENDINGS)
+
+
+def page_beside(table: Path) -> Path:
+    """Where a table's report goes that is told no other place: beside it, by its name.
+
+    Raises:
+        ValueError: A file is there that is no report, or `check_page` would raise it.
+
+    Example:
+        >>> page_beside(folder / "sweep.csv").name
+        'sweep.html'
+    """
+    path = check_page(table.with_suffix(ENDINGS[0]))
+    if path.exists() and _GENERATOR not in path.read_bytes():
+        raise ValueError(f"there is {str(path)!r} already, which lrsweep did not write: name another file by --out")
+    return path
 
 
 def make_page(table: pd.DataFrame, provenance: Mapping[str, Any] | None, *, title: str) -> str:
