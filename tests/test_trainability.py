@@ -1,6 +1,5 @@
 """The study of the boundary of trainability: its box counting, its zooms, its maps, its pictures."""
 
-import importlib.util
 import subprocess
 import sys
 from functools import reduce
@@ -16,17 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
-SCRIPT = Path(__file__).parent.parent / "experiments" / "trainability.py"
+from tests.test_experiments import EXPERIMENTS, load
 
-
-def load() -> Any:
-    spec: Any = importlib.util.spec_from_file_location("trainability", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-study = load()
+study = load("trainability")
 
 # Sets of known dimension: each is made of copies of itself, put where a pattern is marked, and that again and again.
 PATTERNS = {
@@ -250,7 +241,7 @@ def test_a_folder_that_is_not_there_is_refused_before_anything_runs(
 
 @pytest.mark.slow
 def test_the_quick_study_runs_and_its_loops_agree(tmp_path: Path) -> None:
-    command = [sys.executable, SCRIPT, "--quick", "--out", tmp_path]
+    command = [sys.executable, EXPERIMENTS / "trainability.py", "--quick", "--out", tmp_path]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "frame 1 of 0 to 1" in ran.stdout
