@@ -7,7 +7,7 @@ point of the best. (Ten other seeds give 32 points for the factor of 10 and 1.5 
 learning rate by one step of the grid.)
 
 It is about scikit-learn's digits and 150 updates on batches of 64; what is compared is the accuracy at the end, as a
-mean over seeds. Run `pip install -e '.[experiments]'` once, then `python experiments/digits.py`: about two minutes on
+mean over seeds. Run `pip install -e '.[experiments]'` once, then `python experiments/digits.py`: about a minute on
 two cores. It exits with 1 where the claim does not hold in its own numbers, and draws them in `pictures/digits.png`.
 """
 

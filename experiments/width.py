@@ -6,7 +6,7 @@ the best learning rate of width 64 gives a loss of 2.6 instead of 0.12 in the on
 
 It is about a tanh network with three hidden layers on scikit-learn's digits, and 40 updates of Adam on batches of 64
 with a learning rate that falls linearly to 0; what is compared is the final loss over all the digits. Run
-`pip install -e '.[experiments]'` once, then `python experiments/width.py`: two to three minutes on two cores. It exits
+`pip install -e '.[experiments]'` once, then `python experiments/width.py`: a minute on two cores. It exits
 with 1 where the claim does not hold in its own numbers, and draws them in `pictures/width.png`.
 
 muP follows the columns for Adam of table 3 of Yang et al., 2022, "Tensor Programs V" (arXiv:2203.03466): the output's
