@@ -264,6 +264,13 @@ def test_what_is_chosen_is_what_the_table_says_of_these_trials_alone() -> None:
         assert row["median_final_loss"] == pytest.approx(np.quantile(losses, 0.5))
 
 
+def test_settings_of_too_many_values_to_choose_among_are_named() -> None:
+    rows = [(rate, k / 13, k % 2, 5, "converged", 9, 1.0) for rate in (0.1, 1.0) for k in range(13)]
+    drawing = draw(table(rows, ("learning_rate", "momentum", "nesterov", "constant")), None)
+    assert [choice.name for choice in drawing.choices] == ["nesterov"]
+    assert drawing.lead.endswith(" Too many values to choose among: momentum.")
+
+
 def test_two_columns_of_numbers_make_a_map() -> None:
     rows = [
         (rate, momentum, s, "converged", 9 + s, 1.0) for rate in (0.1, 1.0) for momentum in (0.0, 0.9) for s in (0, 2)
@@ -271,7 +278,7 @@ def test_two_columns_of_numbers_make_a_map() -> None:
     drawing = draw(table(rows, ("learning_rate", "momentum", "seed")), None)
     figure = drawing.charts[-1].figure
     data = drawn_data(figure)[0]
-    assert figure.xaxis[0].axis_label.text, figure.yaxis[0].axis_label.text == ("learning_rate", "momentum")
+    assert (figure.xaxis[0].axis_label.text, figure.yaxis[0].axis_label.text) == ("learning_rate", "momentum")
     # Of two trials that converge after 9 and 11 updates half have done so by 9.
     assert list(data["median_converged_at"]) == [9.0] * 4
     assert list(data["total"]) == [2] * 4

@@ -7,6 +7,7 @@ import pandas as pd
 from bokeh.models import Range1d
 
 from lrsweep.best import Best
+from lrsweep.binding import SEED
 from lrsweep.objective import LOSS
 from lrsweep.report.across import BINS, Across, Cells, across_of, cut, pick_across, pick_beside
 from lrsweep.report.along import sum_up
@@ -17,7 +18,7 @@ from lrsweep.report.plane import SHOWN, draw_plane
 from lrsweep.report.scales import scale_of
 from lrsweep.report.wording import count, write
 from lrsweep.summary import LEVEL, convergence_times, outcome_values
-from lrsweep.table import best_by_of, final
+from lrsweep.table import best_by_of, final, settings_of
 
 # So many cells are enough for the maps of all that can be chosen.
 _MAP_CELLS = 16_000
@@ -88,7 +89,8 @@ def draw(table: pd.DataFrame, best: Best | None) -> Drawing:
         charts.append(_map(table, across, across_of(table, beside), choices))
     trials = int((cells.of_trial >= 0).sum())
     grey = bool((found["trials"] > 1).any())
-    return Drawing(charts, _lead(table, across, cells, len(rows), trials, best, grey=grey), choices, trials)
+    lead = _lead(table, across, cells, len(rows), trials, best, grey=grey) + _tell_no_choice(table, across, choices)
+    return Drawing(charts, lead, choices, trials)
 
 
 def _outcomes(table: pd.DataFrame) -> list[Outcome]:
@@ -127,6 +129,13 @@ def _lead(
     if trials < len(table):
         said.append(f"Not drawn: {count(len(table) - trials, 'trial')} without {across.name}.")
     return " ".join(said)
+
+
+def _tell_no_choice(table: pd.DataFrame, across: Across, choices: list[Choice]) -> str:
+    """Which settings there is no choosing among."""
+    known = {SEED, across.name, *(choice.name for choice in choices)}
+    without = [name for name in settings_of(table) if name not in known and table[name].nunique(dropna=False) > 1]
+    return f" Too many values to choose among: {', '.join(map(str, without))}." if without else ""
 
 
 def _caption(outcome: Outcome, status: pd.Series) -> str:
