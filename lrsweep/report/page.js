@@ -30,6 +30,18 @@
   recolour();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
 
+  // Where a dot tells of its trial, the quartiles behind it say nothing.
+  for (const chart of drawn.roots()) {
+    const { tool_views } = Bokeh.index.get_by_id(chart.id);
+    const dots = chart.renderers.filter(({ tags }) => tags.length > 0);
+    for (const box of chart.renderers.filter(({ tags, glyph }) => tags.length === 0 && glyph.type === "Quad")) {
+      box.data_source.inspect.connect(() => {
+        if (dots.every(({ data_source }) => data_source.inspected.is_empty())) return;
+        for (const view of tool_views.values()) view.ttmodels?.get(box)?.clear();
+      });
+    }
+  }
+
   // What is printed is laid out at once, and the charts are not drawn anew for it: it has copies of them.
   const printed = [...document.querySelectorAll(".printed")];
   addEventListener("beforeprint", () => {
