@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,12 +76,8 @@ def animate_slope(
         >>> lrsweep.plots.save_animation(animation, folder / "balls.gif")
     """
     statuses = check_slope(landscape, paths, statuses)
-    frames, (figure, panels) = _frames(paths, updates, interval), _panels(len(paths))
-    shows = []
-    for ax, (label, path) in zip(panels, paths.items(), strict=True):
-        slope(landscape, ax=ax)
-        shows.append(_ball(ax, plain(label), on_slope(landscape, path), statuses.get(label)))
-    return _animate(figure, shows, frames, interval)
+    trails = {label: on_slope(landscape, path) for label, path in paths.items()}
+    return _animate_balls(partial(slope, landscape), trails, statuses, _frames(paths, updates, interval), interval)
 
 
 def animate_contours(
@@ -118,12 +115,8 @@ def animate_contours(
         >>> lrsweep.plots.save_animation(animation, folder / "map.gif")
     """
     statuses = check_contours(landscape, paths, statuses)
-    frames, (figure, panels) = _frames(paths, updates, interval), _panels(len(paths))
-    shows = []
-    for ax, (label, path) in zip(panels, paths.items(), strict=True):
-        contours(landscape, ax=ax)
-        shows.append(_ball(ax, plain(label), on_map(landscape, path), statuses.get(label)))
-    return _animate(figure, shows, frames, interval)
+    trails = {label: on_map(landscape, path) for label, path in paths.items()}
+    return _animate_balls(partial(contours, landscape), trails, statuses, _frames(paths, updates, interval), interval)
 
 
 def animate_fit(
@@ -221,6 +214,22 @@ def _panels(count: int, *, share: bool = True) -> tuple["Figure", "list[Axes]"]:
     width, height = PANEL
     figure = Figure((width * count, height), layout="constrained")
     return figure, list(figure.subplots(1, count, sharey=share, squeeze=False)[0])
+
+
+def _animate_balls(
+    draw: Callable[..., Any],
+    trails: Mapping[Any, Trail],
+    statuses: Mapping[Any, str],
+    frames: list[int],
+    interval: float,
+) -> "FuncAnimation":
+    """Animates a ball per trail, each in a panel that `draw` draws the ground in."""
+    figure, panels = _panels(len(trails))
+    shows = []
+    for ax, (label, trail) in zip(panels, trails.items(), strict=True):
+        draw(ax=ax)
+        shows.append(_ball(ax, plain(label), trail, statuses.get(label)))
+    return _animate(figure, shows, frames, interval)
 
 
 def _animate(figure: "Figure", shows: list[Show], frames: list[int], interval: float) -> "FuncAnimation":
