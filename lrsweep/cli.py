@@ -354,12 +354,13 @@ def _load(text: str, *, target: str | None, raw: bool, batch_size: int | None) -
 
 
 def _check_picture(option: str, text: str, inputs: list[str | None]) -> Path:
+    from lrsweep.output import replaced
     from lrsweep.plots.files import check_picture
 
     path = check_picture(text)
-    for read in inputs:
-        if read is not None and Path(read).exists() and Path(read).resolve() == path.resolve():
-            raise ValueError(f"{option} {text} would replace {read!r}, which this command reads: name another file")
+    read = replaced([path], inputs)
+    if read is not None:
+        raise ValueError(f"{option} {text} would replace {read!r}, which this command reads: name another file")
     return path
 
 

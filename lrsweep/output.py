@@ -4,7 +4,7 @@ import json
 import shlex
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,30 @@ def check_out(out: str, inputs: list[str | None]) -> Path:
     """
     path = check_path(out)
     beside = path.with_suffix(".json")
-    for text in inputs:
-        if text is not None and Path(text).exists() and Path(text).resolve() in (path.resolve(), beside.resolve()):
-            raise ValueError(f"--out {out} would replace {text!r}, which this run reads: name another file")
+    text = replaced([path, beside], inputs)
+    if text is not None:
+        raise ValueError(f"--out {out} would replace {text!r}, which this run reads: name another file")
     if beside.exists() and read_provenance(beside) is None:
         raise ValueError(f"--out {out} would replace {str(beside)!r}, which lrsweep did not write: name another file")
     return path
+
+
+def replaced(written: Sequence[Path], inputs: Sequence[str | None]) -> str | None:
+    """The first of the inputs that would be replaced by what is written, or None.
+
+    Args:
+        written: Where a command writes.
+        inputs: What it reads: files, or names of other things.
+
+    Example:
+        >>> lrsweep.write_table(result.table, folder / "sweep.csv")
+        >>> replaced([folder / "sweep.csv"], ["line", None])
+        >>> replaced([folder / "sweep.csv"], [str(folder / "sweep.csv")]) == str(folder / "sweep.csv")
+        True
+    """
+    places = [path.resolve() for path in written]
+    there = (text for text in inputs if text is not None and Path(text).exists())
+    return next((text for text in there if Path(text).resolve() in places), None)
 
 
 def read_provenance(path: Path) -> dict[str, Any] | None:
