@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lrsweep.critical import critical_learning_rate as critical_learning_rate
     from lrsweep.csv_file import regression_from_csv as regression_from_csv
     from lrsweep.curvature import sharpness as sharpness
+    from lrsweep.errors import InputError as InputError
     from lrsweep.halving import Halving as Halving
     from lrsweep.objective import Objective as Objective
     from lrsweep.refinement import Refinement as Refinement
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Best": "best",
     "Halving": "halving",
+    "InputError": "errors",
     "Layout": "turns",
     "Objective": "objective",
     "Refinement": "refinement",

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lrsweep.errors import InputError
+
 
 def grid(**axes: Any) -> pd.DataFrame:
     """Every combination of the values of some columns, one row per trial; the last column varies fastest.
@@ -29,11 +31,11 @@ def grid(**axes: Any) -> pd.DataFrame:
         3           0.01     1
     """
     if not axes:
-        raise ValueError("a grid needs at least one column, such as learning_rate=[0.1, 0.01, 0.001]")
+        raise InputError("a grid needs at least one column, such as learning_rate=[0.1, 0.01, 0.001]")
     values = {name: _values(axis) for name, axis in axes.items()}
     for name, axis in values.items():
         if len(axis) == 0:
-            raise ValueError(f"column {name!r} of the grid has no values: it needs at least one")
+            raise InputError(f"column {name!r} of the grid has no values: it needs at least one")
     table, before, after = {}, 1, math.prod(len(axis) for axis in values.values())
     for name, axis in values.items():
         after //= len(axis)
@@ -65,9 +67,9 @@ def log_grid(low: float, high: float, count: int) -> np.ndarray:
         [0.001, 0.003162, 0.01, 0.031623, 0.1]
     """
     if not (0 < low < math.inf and 0 < high < math.inf):
-        raise ValueError(f"the ends {low:g} and {high:g} of a logarithmic axis must be finite numbers above 0")
+        raise InputError(f"the ends {low:g} and {high:g} of a logarithmic axis must be finite numbers above 0")
     if count < 1 or (count == 1 and low != high):
-        raise ValueError(f"{count} values do not reach from {low:g} to {high:g}: take 2 or more")
+        raise InputError(f"{count} values do not reach from {low:g} to {high:g}: take 2 or more")
     spaced = round_to(np.geomspace(low, high, count), digits=12)
     spaced[0], spaced[-1] = low, high
     return spaced
@@ -110,7 +112,7 @@ def parse_axis(text: str) -> list[int] | list[float]:
     if ":" in text:
         parts = text.split(":")
         if len(parts) != 3 or not parts[2].strip().isdecimal():
-            raise ValueError(f"{text!r} is not a range: {forms}")
+            raise InputError(f"{text!r} is not a range: {forms}")
         return log_grid(_number(parts[0], forms), _number(parts[1], forms), int(parts[2])).tolist()
     values = [_number(part, forms) for part in text.split(",")]
     if all(part.strip().lstrip("+-").isdecimal() for part in text.split(",")):
@@ -151,7 +153,7 @@ def _number(text: str, forms: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"{text.strip()!r} is not a number: {forms}") from None
+        raise InputError(f"{text.strip()!r} is not a number: {forms}") from None
 
 
 def _values(axis: Any) -> pd.Series:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.binding import SEED
+from lrsweep.errors import InputError
 from lrsweep.messages import unknown
 from lrsweep.summary import LEARNING_RATE, LEVEL, convergence_times, group, penalised, summarize
 from lrsweep.survival import time_quantiles
@@ -71,7 +72,7 @@ def best_setting(table: pd.DataFrame) -> pd.Series:
         51.0
     """
     if len(table) == 0:
-        raise ValueError("the table is empty: there is no best setting among no trials")
+        raise InputError("the table is empty: there is no best setting among no trials")
     return rank(summarize(table), best_by_of(table)).iloc[0]
 
 
@@ -116,18 +117,18 @@ def best_learning_rate(
     """
     own = settings_of(table)
     if LEARNING_RATE not in own:
-        raise ValueError(f"the table has no column {LEARNING_RATE!r}: see best_setting")
+        raise InputError(f"the table has no column {LEARNING_RATE!r}: see best_setting")
     table = table[table[LEARNING_RATE].notna()]
     if len(table) == 0:
-        raise ValueError("the table is empty: there is no best learning rate among no trials")
+        raise InputError("the table is empty: there is no best learning rate among no trials")
     if rule not in RULES:
-        raise ValueError(unknown("rule", rule, RULES))
+        raise InputError(unknown("rule", rule, RULES))
     if not 0 < level < 1:
-        raise ValueError(f"level={level} must be between 0 and 1")
+        raise InputError(f"level={level} must be between 0 and 1")
     if resamples is None:
         resamples = max(_RESAMPLES[0], min(_RESAMPLES[1], _REDRAWN // len(table)))
     if resamples < 1:
-        raise ValueError(f"resamples={resamples} must be 1 or more")
+        raise InputError(f"resamples={resamples} must be 1 or more")
     seeds = pd.factorize(table[SEED], use_na_sentinel=False)[0] if SEED in own else np.zeros(len(table), int)
     # In ascending order, so that the interval can be one of places.
     rates, place = np.unique(table[LEARNING_RATE], return_inverse=True)

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from lrsweep.errors import InputError, InputTypeError
 from lrsweep.messages import unknown
 from lrsweep.objective import Objective
 from lrsweep.optimizers import Factory, label
@@ -69,9 +70,11 @@ def bind(columns: Iterable[str], objective: Objective, optimizers: Mapping[Any, 
     factories = {}
     for name, factory in optimizers.items():
         if hasattr(factory, "update") and hasattr(factory, "init"):
-            raise TypeError("the optimizer is already built: pass its factory, optax.sgd rather than optax.sgd(0.1)")
+            raise InputTypeError(
+                "the optimizer is already built: pass its factory, optax.sgd rather than optax.sgd(0.1)"
+            )
         if not callable(factory):
-            raise TypeError(f"the optimizer must be a factory such as optax.sgd, not {factory!r}")
+            raise InputTypeError(f"the optimizer must be a factory such as optax.sgd, not {factory!r}")
         factories[name] = _takes(factory, skip=0)
     start = _takes(objective.init, skip=1) if objective.draws_start else _Takes([], [], False)
     loss = _keywords(objective.loss)
@@ -85,7 +88,7 @@ def bind(columns: Iterable[str], objective: Objective, optimizers: Mapping[Any, 
     for owner, takes in owners:
         for name in takes.required:
             if name not in names:
-                raise ValueError(f"the {owner} needs {name!r}: add a column of that name to the trials")
+                raise InputError(f"the {owner} needs {name!r}: add a column of that name to the trials")
 
     def taken_by(takes: _Takes, others: set[str]) -> tuple[str, ...]:
         free = set(names) - {SEED, *others} if takes.anything else set()
@@ -119,7 +122,7 @@ def _check_taken(
     for name in names:
         if name not in there:
             owners = ", ".join(label(factory) for factory in optimizers.values())
-            raise ValueError(
+            raise InputError(
                 f"nobody takes column {name!r} ({owners} and {objective.name}): {unknown('keyword', name, there)}"
             )
 
@@ -128,10 +131,12 @@ def _takes(function: Callable[..., Any], *, skip: int) -> _Takes:
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except ValueError:
-        raise TypeError(f"{function!r} does not say which keywords it takes: wrap it in a function that does") from None
+        raise InputTypeError(
+            f"{function!r} does not say which keywords it takes: wrap it in a function that does"
+        ) from None
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     if len(positional) < skip and not any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        raise TypeError(f"{label(function)} must take the key first: init(key, **columns)")
+        raise InputTypeError(f"{label(function)} must take the key first: init(key, **columns)")
     skipped = {p.name for p in positional[:skip]}
     named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name not in skipped]
     return _Takes(

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from lrsweep.errors import InputError
 from lrsweep.messages import unknown
 
 
@@ -84,11 +85,11 @@ def gather(table: pd.DataFrame, name: str, bins: int = 64) -> pd.DataFrame:
         Name: count, dtype: int64
     """
     if name not in table.columns:
-        raise ValueError(unknown("column", name, table.columns))
+        raise InputError(unknown("column", name, table.columns))
     if not is_numeric(table[name]):
-        raise ValueError(f"column {name!r} does not hold numbers, which alone can be gathered into bins")
+        raise InputError(f"column {name!r} does not hold numbers, which alone can be gathered into bins")
     if bins < 1:
-        raise ValueError(f"bins={bins} must be 1 or more")
+        raise InputError(f"bins={bins} must be 1 or more")
     if table[name].nunique() <= bins:
         return table
     values, place = places(table[name], bins)

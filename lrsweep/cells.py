@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.bins import has_place, is_numeric, places
+from lrsweep.errors import InputError
 from lrsweep.messages import unknown
 from lrsweep.summary import outcome_quartiles
 from lrsweep.table import settings_of
@@ -45,16 +46,16 @@ def outcome_map(table: pd.DataFrame, x: str, y: str, outcome: str = "converged_a
     own = settings_of(table)
     for axis, name in (("x", x), ("y", y)):
         if name not in own:
-            raise ValueError(f"{axis}: {unknown('column', name, own)}")
+            raise InputError(f"{axis}: {unknown('column', name, own)}")
     if x == y:
-        raise ValueError(f"x and y are both {x!r}: a map has two columns")
+        raise InputError(f"x and y are both {x!r}: a map has two columns")
     if outcome not in table.columns:
-        raise ValueError(unknown("outcome", outcome, table.columns[len(own) :]))
+        raise InputError(unknown("outcome", outcome, table.columns[len(own) :]))
     if cells < 1:
-        raise ValueError(f"cells={cells} must be 1 or more")
+        raise InputError(f"cells={cells} must be 1 or more")
     there = has_place(table[x]) & has_place(table[y])
     if not there.any():
-        raise ValueError(f"no trial has both {x!r} and {y!r}: there is nothing to map")
+        raise InputError(f"no trial has both {x!r} and {y!r}: there is nothing to map")
     table = table[there]
     columns, rows = places(table[x], cells), places(table[y], cells)
     # Only cells that hold a trial are counted, in the order of the map.

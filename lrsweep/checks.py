@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from lrsweep.errors import InputError, InputTypeError
 from lrsweep.messages import first_line
 from lrsweep.objective import Objective
 from lrsweep.optimizers import label
@@ -26,7 +27,7 @@ def check_leaves(objective: Objective, params: Any) -> None:
     """
     leaves = jax.tree_util.tree_leaves_with_path(params)
     if not leaves:
-        raise ValueError(f"the init of objective {objective.name!r} gives no parameters: it must give at least one")
+        raise InputError(f"the init of objective {objective.name!r} gives no parameters: it must give at least one")
     for path, leaf in leaves:
         is_number = isinstance(leaf, bool | int | float | complex)
         if not hasattr(leaf, "dtype") and not is_number:
@@ -35,7 +36,7 @@ def check_leaves(objective: Objective, params: Any) -> None:
             kind = str(jnp.result_type(leaf))
         else:
             continue
-        raise TypeError(
+        raise InputTypeError(
             f"the init of objective {objective.name!r} gives {kind} at params{jax.tree_util.keystr(path)}: parameters "
             "must be floating-point arrays (0.0, not 0); of a model take those alone, "
             "equinox.filter(model, equinox.is_inexact_array) or flax.nnx.state(model, flax.nnx.Param)"
@@ -82,7 +83,7 @@ def check_program(
         if not needed:
             raise
         named, listed = " and ".join(map(repr, needed)), "".join(f"{name!r}, " for name in needed)
-        raise ValueError(
+        raise InputError(
             f"{culprit} needs the value of column {named} while it is compiled: list it in static, "
             f"sweep(..., static=({listed.strip()})), which compiles a program for each of its values"
         ) from error
@@ -129,7 +130,7 @@ def _check_start(objective: Objective, program: Program, given: Given, row: Mapp
     try:
         params = _abstractly(start, row, given)
     except Exception as error:
-        raise ValueError(f"the init of objective {objective.name!r} fails with {first_line(error)}") from error
+        raise InputError(f"the init of objective {objective.name!r} fails with {first_line(error)}") from error
     if wrong:
         raise wrong[0]
     return params
@@ -142,18 +143,18 @@ def _check_loss(owner: str, program: Program, given: Given, row: Mapping[str, An
             loss = _abstractly(lambda row, params, data: program.loss_on(row, data)(params), row, params, data)
         except Exception as error:
             fits = "its parameters" if data is None else "its parameters and data"
-            raise ValueError(f"{owner} does not fit {fits}: {first_line(error)}") from error
+            raise InputError(f"{owner} does not fit {fits}: {first_line(error)}") from error
         if not _is_scalar(loss) or not jnp.issubdtype(loss.dtype, jnp.floating):
-            raise ValueError(f"{owner} returns {_described(loss)}: it must return one floating-point scalar")
+            raise InputError(f"{owner} returns {_described(loss)}: it must return one floating-point scalar")
 
 
 def _check_metric(owner: str, program: Program, given: Given, row: Mapping[str, Any], params: Any, place: int) -> None:
     try:
         value = _abstractly(lambda *arguments: program.measure(place, *arguments), row, params, given.metrics[place])
     except Exception as error:
-        raise ValueError(f"{owner} does not fit its parameters and data: {first_line(error)}") from error
+        raise InputError(f"{owner} does not fit its parameters and data: {first_line(error)}") from error
     if not _is_scalar(value):
-        raise ValueError(f"{owner} returns {_described(value)}: it must return one number")
+        raise InputError(f"{owner} returns {_described(value)}: it must return one number")
 
 
 def _check_optimizer(owner: str, program: Program, given: Given, row: Mapping[str, Any], params: Any) -> None:
@@ -172,14 +173,14 @@ def _check_optimizer(owner: str, program: Program, given: Given, row: Mapping[st
     try:
         states = _abstractly(update, row, params, _some(given.data, program.batch_size))
     except Exception as error:
-        raise ValueError(f"{owner} fails with {first_line(error)}") from error
+        raise InputError(f"{owner} fails with {first_line(error)}") from error
     if states is None:
-        raise TypeError(
+        raise InputTypeError(
             f"{owner} gives a {type(built[0]).__name__}: a factory must return an optax.GradientTransformation"
         )
     before, after = ([(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(state)] for state in states)
     if before != after:
-        raise TypeError(
+        raise InputTypeError(
             f"{owner} starts with a state of {_told(before)} and goes on with {_told(after)}: "
             "its state must keep its shapes and dtypes"
         )

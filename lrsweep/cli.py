@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
+from lrsweep.errors import InputError
 from lrsweep.options import (
     WIDE_AXIS,
     X64,
@@ -104,7 +105,7 @@ def run(
     loaded = _load(objective, target=target, raw=raw, batch_size=batch_size)
     rows = read_rows(factories, objective, trials=trials, learning_rate=learning_rate, settings=set_, seeds=seeds)
     if picture is not None and "learning_rate" not in rows.columns:
-        raise ValueError(f"--plot {plot} is drawn against learning_rate, which these trials do not have")
+        raise InputError(f"--plot {plot} is drawn against learning_rate, which these trials do not have")
     result = sweep(
         loaded,
         one_or_named(factories, rows),
@@ -211,7 +212,7 @@ def critical(
 
     path = None if out is None else check_out(out, inputs=[objective.rpartition(":")[0] or objective])
     if "," in optimizer:
-        raise ValueError(f"--optimizer {optimizer} names several: search the edge of one at a time")
+        raise InputError(f"--optimizer {optimizer} names several: search the edge of one at a time")
     factory = optimizers.by_name(optimizer)
     loaded = _load(objective, target=target, raw=raw, batch_size=batch_size)
     axes, count = read_settings(set_ or []), count_seeds(seeds, objective)
@@ -245,7 +246,7 @@ def summarize(table: Table, by: By = None, rule: Rule = "steps", out: OutSummary
     _keep_what_is_loaded()
     path = None if out is None else check_path(out)
     if path is not None and path.resolve() == Path(table).resolve():
-        raise ValueError(f"--out {out} would replace the table that it sums up: name another file")
+        raise InputError(f"--out {out} would replace the table that it sums up: name another file")
     trials = read_table(table)
     summary = by_setting(trials, None if by is None else [name.strip() for name in by.split(",") if name.strip()])
     said = judge(trials, rule)
@@ -324,7 +325,7 @@ def main() -> NoReturn:
     except typer.TyperException as error:
         # Without a command the help has been shown, and there is no more to say.
         code = _refuse(_usage(error)) if error.format_message() else MISTAKE
-    except (ValueError, TypeError, OSError) as error:
+    except (InputError, OSError) as error:
         code = _refuse(str(error))
     sys.exit(code)
 
@@ -360,7 +361,7 @@ def _check_picture(option: str, text: str, inputs: list[str | None]) -> Path:
     path = check_picture(text)
     read = replaced([path], inputs)
     if read is not None:
-        raise ValueError(f"{option} {text} would replace {read!r}, which this command reads: name another file")
+        raise InputError(f"{option} {text} would replace {read!r}, which this command reads: name another file")
     return path
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.binding import SEED
+from lrsweep.errors import InputError, InputTypeError
 
 
 def check_trials(trials: Any) -> None:
@@ -20,17 +21,19 @@ def check_trials(trials: Any) -> None:
         >>> check_trials(pd.DataFrame({"learning_rate": [0.1]}))
     """
     if not isinstance(trials, pd.DataFrame):
-        raise TypeError(f"the trials must be a pandas DataFrame (see lrsweep.grid), not a {type(trials).__name__}")
+        raise InputTypeError(f"the trials must be a pandas DataFrame (see lrsweep.grid), not a {type(trials).__name__}")
     for name in trials.columns:
         if not isinstance(name, str):
-            raise TypeError(f"column {name!r} of the trials is named by a {type(name).__name__}: names must be text")
+            raise InputTypeError(
+                f"column {name!r} of the trials is named by a {type(name).__name__}: names must be text"
+            )
     if not trials.columns.is_unique:
         twice = trials.columns[trials.columns.duplicated()][0]
-        raise ValueError(f"the trials have two columns {twice!r}: names must differ")
+        raise InputError(f"the trials have two columns {twice!r}: names must differ")
     if trials.index.nlevels > 1 or not trials.index.is_unique:
-        raise ValueError("the trials' index must name each row once: use trials.reset_index(drop=True)")
+        raise InputError("the trials' index must name each row once: use trials.reset_index(drop=True)")
     if len(trials) == 0:
-        raise ValueError("the trials table is empty: it needs at least one row")
+        raise InputError("the trials table is empty: it needs at least one row")
 
 
 def holds_words(column: pd.Series) -> bool:
@@ -68,7 +71,7 @@ def read_words(column: pd.Series) -> tuple[np.ndarray, list[str | bool]]:
     missing = codes < 0
     if missing.any():
         row = int(np.argmax(missing))
-        raise ValueError(f"column {column.name!r} of the trials holds nothing at row {column.index[row]!r}")
+        raise InputError(f"column {column.name!r} of the trials holds nothing at row {column.index[row]!r}")
     return codes, [value if isinstance(value, str) else bool(value) for value in values.tolist()]
 
 
@@ -91,7 +94,7 @@ def read_numbers(column: pd.Series) -> np.ndarray:
     name = column.name
     if not pd.api.types.is_any_real_numeric_dtype(column.dtype):
         wrong = next((value for value in column if not _is_number(value)), column.iloc[0])
-        raise TypeError(f"column {name!r} of the trials holds {wrong!r}: it must hold numbers")
+        raise InputTypeError(f"column {name!r} of the trials holds {wrong!r}: it must hold numbers")
     whole = pd.api.types.is_integer_dtype(column.dtype) and not _is_learning_rate(name)
     exact = isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu"
     numbers = column.to_numpy() if exact else column.to_numpy(dtype=float, na_value=np.nan)
@@ -110,7 +113,7 @@ def read_numbers(column: pd.Series) -> np.ndarray:
         bad |= numbers < 0
     if bad.any():
         row = int(np.argmax(bad))
-        raise ValueError(
+        raise InputError(
             f"column {name!r} of the trials holds {column.iloc[row]} at row {column.index[row]!r}: it must be {wanted}"
         )
     if name == SEED:

@@ -12,6 +12,7 @@ import pandas as pd
 from lrsweep.axes import grid
 from lrsweep.binding import SEED, bind
 from lrsweep.columns import check_trials
+from lrsweep.errors import InputError, InputTypeError
 from lrsweep.objective import Objective
 from lrsweep.optimizers import Factory
 from lrsweep.run import sweep
@@ -150,7 +151,7 @@ def search_critical(
     """What `critical_learning_rate` returns, and what made it, as JSON can hold it."""
     _check_range(low, high, width)
     if isinstance(optimizer, Mapping):
-        raise TypeError("the optimizer must be one factory such as optax.sgd: search the others' edges one by one")
+        raise InputTypeError("the optimizer must be one factory such as optax.sgd: search the others' edges one by one")
     starts, static = _starts(trials, seeds), [static] if isinstance(static, str) else list(static)
     made: dict[str, Any] = {}
     ran = {"trials": 0, "sweeps": 0, "seconds": 0.0}
@@ -227,25 +228,25 @@ def _starts(trials: pd.DataFrame | None, seeds: Iterable[int] | None) -> pd.Data
     starts = pd.DataFrame(index=range(1)) if trials is None else trials.reset_index(drop=True)
     for name in starts.columns:
         if name == LEARNING_RATE:
-            raise ValueError(f"the trials have a column {name!r}, which is what is searched for: leave it out")
+            raise InputError(f"the trials have a column {name!r}, which is what is searched for: leave it out")
         if name in CRITICAL_DTYPES or name == INDEX:
-            raise ValueError(f"column {name!r} of the trials is named like one of the result's own: rename or drop it")
+            raise InputError(f"column {name!r} of the trials is named like one of the result's own: rename or drop it")
     if seeds is None:
         return starts
     if SEED in starts.columns:
-        raise ValueError(f"the trials have a column {SEED!r} of their own: leave out seeds")
+        raise InputError(f"the trials have a column {SEED!r} of their own: leave out seeds")
     return starts.merge(grid(**{SEED: seeds}), how="cross")
 
 
 def _check_range(low: float, high: float, width: float) -> None:
     if not 0 < low < high < math.inf:
-        raise ValueError(f"low={low:g} and high={high:g} must be finite learning rates, above 0 and the low one below")
+        raise InputError(f"low={low:g} and high={high:g} must be finite learning rates, above 0 and the low one below")
     if not 0 < width < math.inf:
-        raise ValueError(f"width={width:g} must be a finite number above 0")
+        raise InputError(f"width={width:g} must be a finite number above 0")
     finest = 8 * float(jnp.finfo(jnp.result_type(float)).eps)
     if width < finest:
         wider = "" if jax.config.read("jax_enable_x64") else ", or compute in 64-bit"
-        raise ValueError(f"width={width:g} is finer than the numbers tell apart: take {finest:.2g} or more{wider}")
+        raise InputError(f"width={width:g} is finer than the numbers tell apart: take {finest:.2g} or more{wider}")
 
 
 def _told_apart(rates: np.ndarray) -> np.ndarray:

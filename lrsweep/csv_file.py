@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lrsweep.errors import InputError, MissingFileError
 from lrsweep.messages import first_line, unknown
 from lrsweep.objective import Objective
 from lrsweep.problems import linear_regression
@@ -25,9 +26,9 @@ def read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
     """
     path = Path(path)
     if not path.exists():
-        raise FileNotFoundError(f"there is no file {str(path)!r}")
+        raise MissingFileError(f"there is no file {str(path)!r}")
     if path.is_dir():
-        raise ValueError(f"{str(path)!r} is a folder: name a CSV file")
+        raise InputError(f"{str(path)!r} is a folder: name a CSV file")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             lines = csv.reader(file, strict=True)
@@ -39,12 +40,12 @@ def read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
             raise csv.Error(f"row 1 has {len(first)} fields, and the header {len(header)}")
         table = pd.read_csv(path, encoding="utf-8-sig", skipinitialspace=True, index_col=False)
     except (UnicodeDecodeError, csv.Error, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise ValueError(f"{str(path)!r} is not CSV: {first_line(error)}") from error
+        raise InputError(f"{str(path)!r} is not CSV: {first_line(error)}") from error
     if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
-        raise ValueError(f"{str(path)!r} is not separated by commas: its header is {header[0]!r}")
+        raise InputError(f"{str(path)!r} is not separated by commas: its header is {header[0]!r}")
     for name in header:
         if header.count(name) > 1:
-            raise ValueError(f"{str(path)!r} has two columns {name!r}: names must differ")
+            raise InputError(f"{str(path)!r} has two columns {name!r}: names must differ")
     return table.rename(columns=str.strip)
 
 
@@ -77,23 +78,23 @@ def regression_from_csv(path: str | os.PathLike[str], target: str, *, raw: bool 
     """
     table, told = read_csv(path), repr(str(path))
     if target not in table.columns:
-        raise ValueError(f"{told}: " + unknown("column", target, table.columns))
+        raise InputError(f"{told}: " + unknown("column", target, table.columns))
     numeric = [name for name in table.columns if pd.api.types.is_any_real_numeric_dtype(table[name].dtype)]
     if len(table) < 2:
-        raise ValueError(f"{told} has {len(table)} row{'s' * (len(table) != 1)}: a regression needs at least two")
+        raise InputError(f"{told} has {len(table)} row{'s' * (len(table) != 1)}: a regression needs at least two")
     if target not in numeric:
-        raise ValueError(f"{told}: the target {target!r} is not numeric: {_first_text(table[target])}")
+        raise InputError(f"{told}: the target {target!r} is not numeric: {_first_text(table[target])}")
     features = [name for name in numeric if name != target]
     if not features:
-        raise ValueError(f"{told} has no numeric column beside the target {target!r}: a regression needs at least one")
+        raise InputError(f"{told} has no numeric column beside the target {target!r}: a regression needs at least one")
     for name in numeric:
         bad = ~np.isfinite(table[name].to_numpy(float))
         if bad.any():
             row = int(np.argmax(bad))
             what = "no value" if pd.isna(table[name].iloc[row]) else "an infinite value"
-            raise ValueError(f"{told} has {what} in row {row + 1} of column {name!r}: fill it or take the row out")
+            raise InputError(f"{told} has {what} in row {row + 1} of column {name!r}: fill it or take the row out")
         if table[name].nunique() == 1:
-            raise ValueError(f"{told}: column {name!r} is constant ({table[name].iloc[0]}): take it out")
+            raise InputError(f"{told}: column {name!r} is constant ({table[name].iloc[0]}): take it out")
     left_out = [name for name in table.columns if name not in numeric]
     if left_out:
         reasons = "; ".join(f"{name!r} ({_first_text(table[name])})" for name in left_out)

@@ -10,6 +10,7 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 
 from lrsweep.checks import check_leaves
+from lrsweep.errors import InputError, InputTypeError
 from lrsweep.objective import Objective
 
 # Enough for the ends of a network's spectrum, which stand clear of the rest; the residual says where it was not.
@@ -97,9 +98,9 @@ def sharpness(
         4.0
     """
     if not isinstance(objective, Objective):
-        raise TypeError(f"the objective must be a lrsweep.Objective, not a {type(objective).__name__}")
+        raise InputTypeError(f"the objective must be a lrsweep.Objective, not a {type(objective).__name__}")
     if iterations < 1:
-        raise ValueError(f"iterations={iterations} must be 1 or more")
+        raise InputError(f"iterations={iterations} must be 1 or more")
     check_leaves(objective, params)
     params, data = jax.tree.map(jnp.asarray, params), jax.device_put(objective.data)
     return float(_sharpness(objective.loss, iterations, params, data, dict(keywords or {})))

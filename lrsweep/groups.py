@@ -8,6 +8,7 @@ import pandas as pd
 
 from lrsweep.binding import OPTIMIZER, SEED, Binding
 from lrsweep.columns import holds_words, read_numbers, read_words
+from lrsweep.errors import InputError
 from lrsweep.messages import unknown
 
 
@@ -50,11 +51,11 @@ def optimizers_of(trials: pd.DataFrame, optimizers: Mapping[str, Any]) -> list[A
         ['adam', 'sgd']
     """
     if OPTIMIZER not in trials.columns:
-        raise ValueError(f"optimizers given by name need a column {OPTIMIZER!r} in the trials, to name each row's")
+        raise InputError(f"optimizers given by name need a column {OPTIMIZER!r} in the trials, to name each row's")
     _, names = read_words(trials[OPTIMIZER])
     for name in names:
         if name not in optimizers:
-            raise ValueError(f"column {OPTIMIZER!r} of the trials: " + unknown("optimizer", str(name), optimizers))
+            raise InputError(f"column {OPTIMIZER!r} of the trials: " + unknown("optimizer", str(name), optimizers))
     return names
 
 
@@ -67,9 +68,9 @@ def check_static(static: Iterable[str], trials: pd.DataFrame) -> list[str]:
     names = [static] if isinstance(static, str) else list(static)
     for name in names:
         if name not in trials.columns:
-            raise ValueError("static: " + unknown("column", str(name), trials.columns))
+            raise InputError("static: " + unknown("column", str(name), trials.columns))
         if name == SEED:
-            raise ValueError(f"static: the column {SEED!r} becomes the key, which no program is compiled for")
+            raise InputError(f"static: the column {SEED!r} becomes the key, which no program is compiled for")
     return names
 
 
@@ -159,7 +160,7 @@ def _check_absent(column: pd.Series, optimizer: Any) -> None:
     there = column.notna().to_numpy()
     if there.any():
         row = int(np.argmax(there))
-        raise ValueError(
+        raise InputError(
             f"column {column.name!r} of the trials holds {column.iloc[row]} at row {column.index[row]!r}, but "
             f"{optimizer} does not take it: leave it missing there"
         )

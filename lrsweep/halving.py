@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.binding import SEED
+from lrsweep.errors import InputError, InputTypeError
 from lrsweep.lanes import Plan
 from lrsweep.objective import LOSS, Objective
 from lrsweep.planning import one_by_one
@@ -53,9 +54,9 @@ class Halving:
         steps = list(self.at)
         whole = all(isinstance(step, int | np.integer) and not isinstance(step, bool) for step in steps)
         if not (steps and whole and steps[0] >= 1 and all(np.diff(steps) > 0)):
-            raise ValueError(f"halving at={steps} must be whole numbers of updates, 1 or more, in ascending order")
+            raise InputError(f"halving at={steps} must be whole numbers of updates, 1 or more, in ascending order")
         if not 0 < self.keep < 1:
-            raise ValueError(f"halving keep={self.keep} must be a share above 0 and below 1")
+            raise InputError(f"halving keep={self.keep} must be a share above 0 and below 1")
 
 
 def check_halving(halving: Any, steps: int) -> None:
@@ -66,9 +67,9 @@ def check_halving(halving: Any, steps: int) -> None:
         ValueError: Its last update is not below `steps`.
     """
     if not isinstance(halving, Halving):
-        raise TypeError(f"halving must be a lrsweep.Halving, not a {type(halving).__name__}")
+        raise InputTypeError(f"halving must be a lrsweep.Halving, not a {type(halving).__name__}")
     if halving.at[-1] >= steps:
-        raise ValueError(f"halving at={list(halving.at)} must be below steps={steps}: later nothing is left to drop")
+        raise InputError(f"halving at={list(halving.at)} must be below steps={steps}: later nothing is left to drop")
 
 
 def in_step(plan: Plan, halving: Halving) -> Plan:

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from lrsweep import problems
 from lrsweep.csv_file import read_csv, regression_from_csv
+from lrsweep.errors import InputError, InputTypeError, MissingFileError
 from lrsweep.messages import first_line, unknown
 from lrsweep.objective import Objective
 
@@ -59,17 +60,17 @@ def load_objective(text: str, *, target: str | None = None, raw: bool = False) -
     if is_file and Path(text).suffix != ".py":
         if target is None:
             columns = ", ".join(read_csv(text).columns)
-            raise ValueError(f"{text!r} needs --target, the column to predict: one of {columns}")
+            raise InputError(f"{text!r} needs --target, the column to predict: one of {columns}")
         return regression_from_csv(text, target, raw=raw)
     if target is not None or raw:
-        raise ValueError(f"--target and --raw go with a CSV file, not with {text!r}")
+        raise InputError(f"--target and --raw go with a CSV file, not with {text!r}")
     if is_file:
-        raise ValueError(f"{text!r} does not say which objective: write {text}:NAME")
+        raise InputError(f"{text!r} does not say which objective: write {text}:NAME")
     if colon:
         return _own_objective(text, name, attribute)
     if text not in ready_made():
         known = unknown("objective", text, ready_made())
-        raise ValueError(f"{known}; or name a CSV file, or your own as FILE.py:NAME or package.module:NAME")
+        raise InputError(f"{known}; or name a CSV file, or your own as FILE.py:NAME or package.module:NAME")
     return ready_made()[text]()
 
 
@@ -77,22 +78,22 @@ def _own_objective(text: str, module_name: str, attribute: str) -> Objective:
     module = _load_module(module_name)
     if not hasattr(module, attribute):
         public = [name for name in vars(module) if not name.startswith("_")]
-        raise ValueError(f"{module_name!r}: " + unknown("name", attribute, public))
+        raise InputError(f"{module_name!r}: " + unknown("name", attribute, public))
     found: Any = getattr(module, attribute)
     if not isinstance(found, Objective) and callable(found):
         try:
             found = found()
         except Exception as error:
-            raise ValueError(f"{text!r} fails with {first_line(error)}") from error
+            raise InputError(f"{text!r} fails with {first_line(error)}") from error
     if not isinstance(found, Objective):
-        raise TypeError(f"{text!r} is a {type(found).__name__}: it must be a lrsweep.Objective, or return one")
+        raise InputTypeError(f"{text!r} is a {type(found).__name__}: it must be a lrsweep.Objective, or return one")
     return replace(found, name=attribute) if found.name == "<lambda>" else found
 
 
 def _load_module(name: str) -> ModuleType:
     is_file = name.endswith(".py")
     if is_file and not Path(name).is_file():
-        raise FileNotFoundError(f"there is no file {name!r}")
+        raise MissingFileError(f"there is no file {name!r}")
     # As where a script is run: what lies beside it can be imported.
     sys.path.insert(0, str(Path(name).resolve().parent if is_file else Path.cwd()))
     try:
@@ -103,6 +104,6 @@ def _load_module(name: str) -> ModuleType:
         cast(Loader, cast(ModuleSpec, spec).loader).exec_module(module)
         return module
     except Exception as error:
-        raise ValueError(f"{name!r} cannot be loaded: {first_line(error)}") from error
+        raise InputError(f"{name!r} cannot be loaded: {first_line(error)}") from error
     finally:
         sys.path.pop(0)

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lrsweep.errors import InputError, InputTypeError
 from lrsweep.messages import unknown
 
 # What decides which update was the best, unless a metric does.
@@ -65,11 +66,11 @@ class Objective:
 
     def __post_init__(self) -> None:
         if not callable(self.loss):
-            raise TypeError(f"an objective's loss must be a function of the parameters, not {self.loss!r}")
+            raise InputTypeError(f"an objective's loss must be a function of the parameters, not {self.loss!r}")
         if self.name is None:
             object.__setattr__(self, "name", getattr(self.loss, "__name__", type(self.loss).__name__))
         if not math.isfinite(self.minimum):
-            raise ValueError(f"objective {self.name!r} states minimum={self.minimum}: it must be a finite number")
+            raise InputError(f"objective {self.name!r} states minimum={self.minimum}: it must be a finite number")
         _check_data(f"objective {self.name!r}, data", self.data)
         if self.batch_size is not None:
             self._check_batch_size(self.batch_size)
@@ -106,28 +107,30 @@ class Objective:
     def _check_batch_size(self, size: Any) -> None:
         place = f"objective {self.name!r} has batch_size={size!r}"
         if self.data is None:
-            raise ValueError(f"{place}, but no data to draw batches from")
+            raise InputError(f"{place}, but no data to draw batches from")
         if isinstance(size, bool) or not isinstance(size, int | np.integer) or not 1 <= size <= self.examples:
-            raise ValueError(
+            raise InputError(
                 f"{place}: it must be a whole number from 1 to {self.examples}, the number of its examples"
             )
 
     def _check_metrics(self) -> None:
         if not isinstance(self.metrics, Mapping) or not all(isinstance(name, str) for name in self.metrics):
-            raise TypeError(f"objective {self.name!r}: metrics must be functions by name, {{'accuracy': accuracy}}")
+            raise InputTypeError(
+                f"objective {self.name!r}: metrics must be functions by name, {{'accuracy': accuracy}}"
+            )
         for name, metric in self.metrics.items():
             function, *rest = metric if isinstance(metric, tuple) else (metric,)
             place = f"objective {self.name!r}, metric {name!r}"
             if not callable(function) or len(rest) > 1:
-                raise TypeError(f"{place} is {metric!r}: it must be a function, or a pair (function, data)")
+                raise InputTypeError(f"{place} is {metric!r}: it must be a function, or a pair (function, data)")
             if name == LOSS:
-                raise ValueError(f"{place} is named like the loss itself: call it something else")
+                raise InputError(f"{place} is named like the loss itself: call it something else")
             for data in rest:
                 _check_data(f"{place}, data", data)
                 if data is None:
-                    raise ValueError(f"{place} is paired with no data: leave out the pair")
+                    raise InputError(f"{place} is paired with no data: leave out the pair")
         if self.best_by != LOSS and self.best_by not in self.metrics:
-            raise ValueError(f"objective {self.name!r}: " + unknown("metric", self.best_by, [LOSS, *self.metrics]))
+            raise InputError(f"objective {self.name!r}: " + unknown("metric", self.best_by, [LOSS, *self.metrics]))
 
 
 def _check_data(place: str, data: Any) -> None:
@@ -136,15 +139,15 @@ def _check_data(place: str, data: Any) -> None:
         here = place + jax.tree_util.keystr(path)
         array = leaf if hasattr(leaf, "dtype") else np.asarray(leaf)
         if not (jnp.issubdtype(array.dtype, np.number) or array.dtype == np.bool_):
-            raise TypeError(f"{here} holds {array.dtype} values: data must be numeric arrays")
+            raise InputTypeError(f"{here} holds {array.dtype} values: data must be numeric arrays")
         if array.ndim == 0:
-            raise ValueError(f"{here} is a scalar: data must be arrays with the examples along their first axis")
+            raise InputError(f"{here} is a scalar: data must be arrays with the examples along their first axis")
         sizes[here] = array.shape[0]
     if len(set(sizes.values())) > 1:
         told = "; ".join(f"{here} has {size}" for here, size in sizes.items())
-        raise ValueError(f"data must have one leading axis in common, but {told}")
+        raise InputError(f"data must have one leading axis in common, but {told}")
     if sizes and 0 in sizes.values():
-        raise ValueError(f"{place} holds no examples: it must have at least one")
+        raise InputError(f"{place} holds no examples: it must have at least one")
 
 
 def _takes_data(function: Callable[..., Any]) -> bool:

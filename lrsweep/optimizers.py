@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from lrsweep.errors import InputError
 from lrsweep.messages import unknown
 
 Factory = Callable[..., optax.GradientTransformation]
@@ -42,7 +43,7 @@ def gauss_seidel(learning_rate: Any, *, backward: bool = False) -> optax.Gradien
 
     def update(updates: Any, state: Any, params: Any = None, **extra_args: Any) -> tuple[Any, Any]:
         if params is None or "value_fn" not in extra_args:
-            raise ValueError("gauss_seidel computes gradients: call update(grads, state, params, value_fn=loss)")
+            raise InputError("gauss_seidel computes gradients: call update(grads, state, params, value_fn=loss)")
         slope_at = jax.grad(extra_args["value_fn"])
         slopes, (leaves, structure) = jax.tree.leaves(updates), jax.tree.flatten(params)
         moves = list(leaves)
@@ -118,7 +119,7 @@ def by_name(name: str) -> Factory:
     """
     factories = _factories()
     if name not in factories:
-        raise ValueError(unknown("optimizer", name, sorted(factories)))
+        raise InputError(unknown("optimizer", name, sorted(factories)))
     return factories[name]
 
 

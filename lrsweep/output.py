@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from lrsweep.errors import InputError
 from lrsweep.table import check_path, replace_file, write_table
 
 
@@ -27,9 +28,9 @@ def check_out(out: str, inputs: list[str | None]) -> Path:
     beside = path.with_suffix(".json")
     text = replaced([path, beside], inputs)
     if text is not None:
-        raise ValueError(f"--out {out} would replace {text!r}, which this run reads: name another file")
+        raise InputError(f"--out {out} would replace {text!r}, which this run reads: name another file")
     if beside.exists() and read_provenance(beside) is None:
-        raise ValueError(f"--out {out} would replace {str(beside)!r}, which lrsweep did not write: name another file")
+        raise InputError(f"--out {out} would replace {str(beside)!r}, which lrsweep did not write: name another file")
     return path
 
 

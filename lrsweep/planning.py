@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 
+from lrsweep.errors import InputError
 from lrsweep.lanes import Plan, Task, compile_blocks, devices, lower_blocks, traits_of
 from lrsweep.memory import available_bytes, needed_bytes, show_bytes
 from lrsweep.turns import Layout
@@ -88,18 +89,18 @@ def choose_plan(task: Task, width: int | None = None, layout: Layout | None = No
 
 def _check_layout(task: Task, layout: Layout) -> None:
     if layout.turn < 1:
-        raise ValueError(f"layout: turn={layout.turn} must be 1 or more")
+        raise InputError(f"layout: turn={layout.turn} must be 1 or more")
     if layout.turn > 1 and not _every_loss_is_seen(task):
-        raise ValueError(
+        raise InputError(
             f"layout: turn={layout.turn} must be 1 where an update does not see what is measured: with a batch_size, "
             "metrics, or evaluate_every above 1"
         )
     if layout.unrolled and not traits_of(task, 0).small:
-        raise ValueError("layout: unrolled must be False, the updates are too large or not computed element by element")
+        raise InputError("layout: unrolled must be False, the updates are too large or not computed element by element")
     if layout.one_kernel and (layout.turn == 1 or not layout.unrolled):
-        raise ValueError("layout: one_kernel must be False unless turn is above 1 and unrolled is True")
+        raise InputError("layout: one_kernel must be False unless turn is above 1 and unrolled is True")
     if layout.lanes_last and layout.unrolled:
-        raise ValueError("layout: lanes_last must be False where unrolled is True: scalars have no other axis")
+        raise InputError("layout: lanes_last must be False where unrolled is True: scalars have no other axis")
 
 
 def _every_loss_is_seen(task: Task) -> bool:
@@ -127,7 +128,7 @@ def fit_plan(task: Task, plan: Plan, records: int, *, exact: bool) -> tuple[Plan
         if needed <= there or exact:
             return plan, compiled
         if plan.width == 1:
-            raise ValueError(too_large(needed))
+            raise InputError(too_large(needed))
         lane = max(1, (needed - shared) // (plan.width * plan.blocks))
         fits = max(1, (there - shared) // lane)
         plan = narrower(task, plan, min(plan.width // 2, 1 << (fits.bit_length() - 1)))

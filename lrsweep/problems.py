@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lrsweep.errors import InputError
 from lrsweep.objective import Objective
 
 
@@ -57,11 +58,11 @@ def linear_regression(X: Any, y: Any, *, name: str = "linear_regression") -> Obj
     """
     features, target = np.asarray(X, float), np.asarray(y, float)
     if features.ndim != 2 or target.shape != features.shape[:1] or features.size == 0:
-        raise ValueError(
+        raise InputError(
             f"X has shape {features.shape} and y {target.shape}: they must be [examples, features] and [examples]"
         )
     if not (np.isfinite(features).all() and np.isfinite(target).all()):
-        raise ValueError("X and y must be finite: a value is missing or infinite")
+        raise InputError("X and y must be finite: a value is missing or infinite")
     design = np.column_stack([features, np.ones(len(features))])
     solution = np.linalg.lstsq(design, target, rcond=None)[0]
     return Objective(
@@ -146,13 +147,13 @@ def quadratic(eigenvalues: Any = (1.0, 10.0), start: Any = None) -> Objective:
     """
     values = np.asarray(eigenvalues, float)
     if values.ndim != 1 or values.size == 0 or not (np.isfinite(values) & (values >= 0)).all():
-        raise ValueError(f"eigenvalues must be a list of finite numbers, none below 0, not {eigenvalues!r}")
+        raise InputError(f"eigenvalues must be a list of finite numbers, none below 0, not {eigenvalues!r}")
     if start is None:
         init: Any = _quadratic_start(len(values))
     else:
         init = {"x": np.asarray(start, float)}
         if init["x"].shape != values.shape:
-            raise ValueError(f"start has shape {init['x'].shape}: it must be that of eigenvalues, {values.shape}")
+            raise InputError(f"start has shape {init['x'].shape}: it must be that of eigenvalues, {values.shape}")
     return Objective(_quadratic_loss, init, data=values, name="quadratic")
 
 
@@ -186,7 +187,7 @@ def rosenbrock(dim: int = 2) -> Objective:
         0.0
     """
     if dim < 2:
-        raise ValueError(f"rosenbrock has 2 or more coordinates, not {dim}")
+        raise InputError(f"rosenbrock has 2 or more coordinates, not {dim}")
     return Objective(_rosenbrock_loss, _rosenbrock_start(dim), name="rosenbrock")
 
 

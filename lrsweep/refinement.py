@@ -13,6 +13,7 @@ from lrsweep.axes import round_to
 from lrsweep.best import rank
 from lrsweep.binding import SEED
 from lrsweep.columns import check_trials, read_numbers
+from lrsweep.errors import InputError, InputTypeError
 from lrsweep.messages import unknown
 from lrsweep.objective import Objective
 from lrsweep.optimizers import Factory
@@ -121,11 +122,11 @@ def refine(
         0         0.2548  0.2548  0.256
     """
     if around not in (BEST, EDGE):
-        raise ValueError("around: " + unknown("place", str(around), [BEST, EDGE]))
+        raise InputError("around: " + unknown("place", str(around), [BEST, EDGE]))
     _check_count("rounds", rounds, least=0)
     _check_count("points", points, least=1)
     if not 0 < width < math.inf:
-        raise ValueError(f"width={width} must be a finite number above 0, such as 0.01")
+        raise InputError(f"width={width} must be a finite number above 0, such as 0.01")
     trials = _check_grid(trials)
     # It is read anew in every round.
     static = [static] if isinstance(static, str) else list(static)
@@ -256,15 +257,15 @@ def _check_grid(trials: pd.DataFrame) -> pd.DataFrame:
     """The coarse grid, its learning rates as float64; refuses one that cannot be zoomed into."""
     check_trials(trials)
     if LEARNING_RATE not in trials.columns:
-        raise ValueError(f"the trials have no column {LEARNING_RATE!r}: it is what is refined")
+        raise InputError(f"the trials have no column {LEARNING_RATE!r}: it is what is refined")
     if ROUND in trials.columns:
-        raise ValueError(f"column {ROUND!r} of the trials is named like one of the result's own: rename or drop it")
+        raise InputError(f"column {ROUND!r} of the trials is named like one of the result's own: rename or drop it")
     given = trials[LEARNING_RATE].dropna()
     if len(given) == 0:
-        raise ValueError(f"column {LEARNING_RATE!r} of the trials holds no learning rate: a zoom needs two or more")
+        raise InputError(f"column {LEARNING_RATE!r} of the trials holds no learning rate: a zoom needs two or more")
     rates = read_numbers(given)
     if (rates == 0).any():
-        raise ValueError(
+        raise InputError(
             f"column {LEARNING_RATE!r} of the trials holds 0 at row {given.index[int(np.argmin(rates))]!r}: "
             "a zoom needs learning rates above 0"
         )
@@ -272,7 +273,7 @@ def _check_grid(trials: pd.DataFrame) -> pd.DataFrame:
     for part in _by_setting(trials.loc[given.index], others):
         if part[LEARNING_RATE].nunique() < 2:
             where = ", ".join(f"{name} {part[name].iloc[0]}" for name in others)
-            raise ValueError(
+            raise InputError(
                 f"the trials have one learning rate{where and f' for {where}'}, {part[LEARNING_RATE].iloc[0]:g}: "
                 "a zoom starts from two or more in each setting"
             )
@@ -281,9 +282,9 @@ def _check_grid(trials: pd.DataFrame) -> pd.DataFrame:
 
 def _check_count(name: str, value: Any, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name}={value!r} must be a whole number")
+        raise InputTypeError(f"{name}={value!r} must be a whole number")
     if value < least:
-        raise ValueError(f"{name}={value} must be {least} or more")
+        raise InputError(f"{name}={value} must be {least} or more")
 
 
 def _provenance(made: list[dict[str, Any]], asked: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.binding import SEED
+from lrsweep.errors import InputError
 from lrsweep.summary import LEARNING_RATE, group, penalised
 from lrsweep.table import settings_of
 
@@ -69,9 +70,9 @@ def sensitivity(table: pd.DataFrame, *, factor: float = 2.0) -> pd.DataFrame:
     """
     own = settings_of(table)
     if LEARNING_RATE not in own:
-        raise ValueError(f"the table has no column {LEARNING_RATE!r}, which its rows must differ in")
+        raise InputError(f"the table has no column {LEARNING_RATE!r}, which its rows must differ in")
     if not 1 <= factor < np.inf:
-        raise ValueError(f"factor={factor} must be a finite number, 1 or more")
+        raise InputError(f"factor={factor} must be a finite number, 1 or more")
     table = table[table[LEARNING_RATE] > 0]
     settings, setting = group(table, [name for name in own if name not in (LEARNING_RATE, SEED)])
     starts = table["initial_loss"].groupby(setting).median()

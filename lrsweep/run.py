@@ -17,6 +17,7 @@ from lrsweep.binding import OPTIMIZER, bind
 from lrsweep.causes import DIAGNOSIS, add_diagnosis
 from lrsweep.checks import check_leaves, check_program
 from lrsweep.columns import check_trials
+from lrsweep.errors import InputError, InputTypeError
 from lrsweep.groups import Group, check_static, cut, optimizers_of
 from lrsweep.halving import Halving, check_halving, halve, in_step
 from lrsweep.lanes import Task
@@ -107,7 +108,7 @@ class Sweep:
     def _row(self, trial: Any) -> tuple[int, int]:
         """The place of a trial in the table, and how many updates it made."""
         if trial not in self.table.index:
-            raise ValueError(f"there is no trial {trial!r}: the table's index has {len(self.table)} others")
+            raise InputError(f"there is no trial {trial!r}: the table's index has {len(self.table)} others")
         row = int(np.flatnonzero(self.table.index == trial)[0])
         return row, int(self.table["steps"].iloc[row])
 
@@ -185,9 +186,9 @@ def sweep(
     """
     stopping = Stopping() if stopping is None else stopping
     if not isinstance(objective, Objective):
-        raise TypeError(f"the objective must be a lrsweep.Objective, not a {type(objective).__name__}")
+        raise InputTypeError(f"the objective must be a lrsweep.Objective, not a {type(objective).__name__}")
     if not isinstance(stopping, Stopping):
-        raise TypeError(f"stopping must be a lrsweep.Stopping, not a {type(stopping).__name__}")
+        raise InputTypeError(f"stopping must be a lrsweep.Stopping, not a {type(stopping).__name__}")
     check_trials(trials)
     check_names(trials.columns, objective.metrics, DIAGNOSIS if diagnose else ())
     limits = _limits(objective, stopping, steps, evaluate_every, record_every)
@@ -315,7 +316,7 @@ def _limits(
     else:
         evaluate_every = 1
     if record_every is not None and record_every % evaluate_every != 0:
-        raise ValueError(
+        raise InputError(
             f"record_every={record_every} must be a multiple of evaluate_every={evaluate_every}: "
             "a loss is recorded where it is measured"
         )
@@ -333,9 +334,9 @@ def _limits(
 
 def _count(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name}={value!r} must be a whole number")
+        raise InputTypeError(f"{name}={value!r} must be a whole number")
     if not 1 <= value < 2**31 - 1:
-        raise ValueError(f"{name}={value} must be 1 or more")
+        raise InputError(f"{name}={value} must be 1 or more")
     return int(value)
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from lrsweep.errors import InputError
 from lrsweep.groups import Group
 from lrsweep.lanes import NEVER_PAUSE, Plan, Task, compile_blocks, devices, empty_states, lower_blocks, traits_of
 from lrsweep.memory import needed_bytes
@@ -185,7 +186,7 @@ class Run:
 
     def _narrow(self, error: Exception) -> None:
         if self.plan.width == 1:
-            raise ValueError(too_large(needed_bytes(self._compiled))) from error
+            raise InputError(too_large(needed_bytes(self._compiled))) from error
         plan = narrower(self.task, self.plan, self.plan.width // 2)
         self.plan, self._compiled = fit_plan(self.task, plan, self._records, exact=True)
         self._programs = _compile_all(self.task, self.plan, self._compiled, self._records)

@@ -12,6 +12,7 @@ from lrsweep import optimizers
 from lrsweep.axes import grid, parse_axis, parse_setting
 from lrsweep.binding import OPTIMIZER, SEED
 from lrsweep.csv_file import read_csv
+from lrsweep.errors import InputError, MissingFileError
 from lrsweep.loading import ready_made
 from lrsweep.optimizers import Factory
 from lrsweep.options import ARTICLE_AXIS, DEFAULT_SEEDS, WIDE_AXIS
@@ -31,7 +32,7 @@ def read_optimizers(text: str) -> dict[str, Factory]:
     names = [name.strip() for name in text.split(",")]
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"optimizer {name!r} is given twice: name it once")
+            raise InputError(f"optimizer {name!r} is given twice: name it once")
     return {name: optimizers.by_name(name) for name in names}
 
 
@@ -49,9 +50,9 @@ def read_settings(settings: Sequence[str], before: Mapping[str, Any] = MappingPr
     for text in settings:
         name, equals, axis = text.partition("=")
         if not (name and equals):
-            raise ValueError(f"--set {text!r} must be NAME=AXIS, such as momentum=0,0.9")
+            raise InputError(f"--set {text!r} must be NAME=AXIS, such as momentum=0,0.9")
         if name in axes:
-            raise ValueError(f"column {name!r} is given twice: name it once")
+            raise InputError(f"column {name!r} is given twice: name it once")
         axes[name] = parse_setting(axis)
     return axes
 
@@ -113,7 +114,7 @@ def read_trials(text: str) -> pd.DataFrame:
     if not text.lower().endswith(".parquet"):
         return read_csv(text)
     if not Path(text).is_file():
-        raise FileNotFoundError(f"there is no file {text!r}")
+        raise MissingFileError(f"there is no file {text!r}")
     return pd.read_parquet(text)
 
 
@@ -144,7 +145,7 @@ def read_rows(
     """
     if trials is not None:
         if learning_rate is not None or settings or seeds is not None:
-            raise ValueError("--trials brings its own columns: leave out --learning-rate, --set and --seeds")
+            raise InputError("--trials brings its own columns: leave out --learning-rate, --set and --seeds")
         return read_trials(trials)
     return make_trials(
         factories,
@@ -166,7 +167,7 @@ def count_seeds(seeds: int | None, objective: str) -> int | None:
         (None, 10, 3)
     """
     if seeds is not None and seeds < 1:
-        raise ValueError(f"--seeds {seeds} leaves no trials: it must be 1 or more")
+        raise InputError(f"--seeds {seeds} leaves no trials: it must be 1 or more")
     return seeds if seeds is not None or objective in ready_made() else DEFAULT_SEEDS
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.bins import gather
+from lrsweep.errors import InputError
 from lrsweep.summary import beside, check_by, group
 
 
@@ -40,7 +41,7 @@ def status_shares(table: pd.DataFrame, by: str | Sequence[str] | None = None, bi
     names = check_by(table, by)
     if bins is not None:
         if len(names) != 1:
-            raise ValueError(f"by names {len(names)} columns: of one alone the values are gathered into bins")
+            raise InputError(f"by names {len(names)} columns: of one alone the values are gathered into bins")
         table = gather(table, names[0], bins)
     settings, setting = group(table, names)
     statuses = table["status"].cat

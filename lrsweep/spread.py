@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.bins import is_numeric
+from lrsweep.errors import InputError, InputTypeError
 from lrsweep.messages import unknown
 from lrsweep.summary import QUARTILES, beside, check_by, group, of_one_size, outcome_quartiles, quartiles_of
 
@@ -56,9 +57,9 @@ def check_outcome(table: pd.DataFrame, outcome: str) -> None:
         >>> check_outcome(result.table, "final_loss")
     """
     if outcome not in table.columns:
-        raise ValueError(unknown("outcome", outcome, table.columns[table.columns.get_loc("status") :]))
+        raise InputError(unknown("outcome", outcome, table.columns[table.columns.get_loc("status") :]))
     if not is_numeric(table[outcome]):
-        raise ValueError(f"outcome {outcome!r} does not hold numbers, such as converged_at and final_loss do")
+        raise InputError(f"outcome {outcome!r} does not hold numbers, such as converged_at and final_loss do")
 
 
 def summarize_curves(table: pd.DataFrame, curves: pd.DataFrame, by: str | Sequence[str] | None = None) -> pd.DataFrame:
@@ -116,12 +117,12 @@ def summarize_curves(table: pd.DataFrame, curves: pd.DataFrame, by: str | Sequen
 def _losses_of(table: pd.DataFrame, curves: pd.DataFrame) -> np.ndarray:
     """The recorded losses of the table's trials, ``[trial, record]``."""
     if not isinstance(curves, pd.DataFrame):
-        raise TypeError(
+        raise InputTypeError(
             f"the curves must be a table, as Sweep.curves is where record_every= is given, not {type(curves).__name__}"
         )
     if not curves.index.equals(table.index):
         lacking = table.index[~table.index.isin(curves.index)]
         if len(lacking):
-            raise ValueError(f"trial {lacking[0]!r} of the table has no curve: give the curves of the same sweep")
+            raise InputError(f"trial {lacking[0]!r} of the table has no curve: give the curves of the same sweep")
         curves = curves.loc[table.index]
     return curves.to_numpy(float)

@@ -8,6 +8,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from lrsweep.errors import InputError
+
 
 class Status(enum.IntEnum):
     """How a trial ended."""
@@ -56,13 +58,13 @@ class Stopping:
 
     def __post_init__(self) -> None:
         if not 0 <= self.tolerance < math.inf:
-            raise ValueError(f"tolerance={self.tolerance} must be a finite number, 0 or more")
+            raise InputError(f"tolerance={self.tolerance} must be a finite number, 0 or more")
         if self.target is not None and not math.isfinite(self.target):
-            raise ValueError(f"target={self.target} must be a finite loss, or None")
+            raise InputError(f"target={self.target} must be a finite loss, or None")
         if not (isinstance(self.hold, int | np.integer) and 1 <= self.hold < 2**31):
-            raise ValueError(f"hold={self.hold} must be a whole number of updates, 1 or more")
+            raise InputError(f"hold={self.hold} must be a whole number of updates, 1 or more")
         if not self.divergence > 1:
-            raise ValueError(f"divergence={self.divergence} must be above 1")
+            raise InputError(f"divergence={self.divergence} must be above 1")
 
 
 def gap(loss: Any, minimum: Any) -> Any:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from lrsweep.binding import SEED
 from lrsweep.display import Summary
+from lrsweep.errors import InputError
 from lrsweep.messages import unknown
 from lrsweep.survival import time_quantiles
 from lrsweep.table import at_best, best_by_of, final, metrics_of, settings_of
@@ -84,7 +85,7 @@ def beside(settings: pd.DataFrame, columns: dict[str, Any]) -> pd.DataFrame:
     """
     for name in settings.columns:
         if name in columns:
-            raise ValueError(f"column {name!r} is named like one of the summary's own: rename it or leave it out")
+            raise InputError(f"column {name!r} is named like one of the summary's own: rename it or leave it out")
     return pd.concat([settings, pd.DataFrame(columns)], axis=1)
 
 
@@ -104,9 +105,9 @@ def check_by(table: pd.DataFrame, by: str | Sequence[str] | None) -> list[str]:
     names = [by] if isinstance(by, str) else list(by)
     for name in names:
         if name not in table.columns:
-            raise ValueError(unknown("column", name, table.columns))
+            raise InputError(unknown("column", name, table.columns))
         if names.count(name) > 1:
-            raise ValueError(f"by names column {name!r} twice: name it once")
+            raise InputError(f"by names column {name!r} twice: name it once")
     return names
 
 

@@ -13,6 +13,7 @@ from jax import lax
 
 from lrsweep.checks import check_leaves
 from lrsweep.coordinates import names_of
+from lrsweep.errors import InputError, InputTypeError
 from lrsweep.messages import first_line, unknown
 from lrsweep.objective import Objective
 
@@ -65,18 +66,20 @@ def landscape(
          0.0  1.67  1.0
     """
     if not isinstance(objective, Objective):
-        raise TypeError(f"the objective must be a lrsweep.Objective, not a {type(objective).__name__}")
+        raise InputTypeError(f"the objective must be a lrsweep.Objective, not a {type(objective).__name__}")
     if not isinstance(along, Mapping):
-        raise TypeError(f"along={along!r} must give the values to take by the parameter's name, {{'w1': [0.0, 1.0]}}")
+        raise InputTypeError(
+            f"along={along!r} must give the values to take by the parameter's name, {{'w1': [0.0, 1.0]}}"
+        )
     params = _start(objective) if params is None else params
     check_leaves(objective, params)
     params = jax.tree.map(jnp.asarray, params)
     names = _scalars(params)
     for name in along:
         if name not in names:
-            raise ValueError(unknown("parameter", str(name), _told(names)))
+            raise InputError(unknown("parameter", str(name), _told(names)))
     if not 1 <= len(along) <= 2:
-        raise ValueError(f"along names {len(along)} parameters: it must name one or two of {', '.join(_told(names))}")
+        raise InputError(f"along names {len(along)} parameters: it must name one or two of {', '.join(_told(names))}")
     values = {name: _values(name, column) for name, column in along.items()}
     (x_name, x), *rest = values.items()
     places = tuple(names[name] for name in reversed(values))
@@ -107,7 +110,7 @@ def _start(objective: Objective) -> Any:
         # As trials without a seed start.
         return objective.init(jax.random.key(0))
     except Exception as error:
-        raise ValueError(
+        raise InputError(
             f"the init of objective {objective.name!r} fails with {first_line(error)}: give params, "
             "such as Sweep.replay(trial).params"
         ) from error
@@ -117,9 +120,9 @@ def _values(name: str, values: Any) -> np.ndarray:
     try:
         column = np.asarray(values, float)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"along has {name!r} at {values!r}: it must be numbers") from error
+        raise InputError(f"along has {name!r} at {values!r}: it must be numbers") from error
     if column.ndim != 1 or column.size == 0 or not np.isfinite(column).all() or (np.diff(column) <= 0).any():
-        raise ValueError(f"the values of {name!r} must be a list of finite numbers, each above the one before")
+        raise InputError(f"the values of {name!r} must be a list of finite numbers, each above the one before")
     return column
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lrsweep.errors import InputError, MissingFileError
 from lrsweep.messages import first_line
 from lrsweep.objective import LOSS
 from lrsweep.status import Status, gap
@@ -81,7 +82,7 @@ def best_by_of(table: pd.DataFrame) -> str:
     """
     decided = table[BEST_BY].unique().tolist() if BEST_BY in table.columns else [LOSS]
     if len(decided) > 1:
-        raise ValueError(f"what decides the best differs from row to row ({', '.join(decided)}): compare them apart")
+        raise InputError(f"what decides the best differs from row to row ({', '.join(decided)}): compare them apart")
     return decided[0] if decided else LOSS
 
 
@@ -97,7 +98,7 @@ def check_names(columns: Iterable[str], metrics: Iterable[str] = (), more: Itera
     ours = {*RESULT_DTYPES, INDEX, BEST_BY, *more, *(column(name) for name in metrics for column in (final, at_best))}
     for name in columns:
         if name in ours:
-            raise ValueError(f"column {name!r} of the trials is named like one of the result's own: rename or drop it")
+            raise InputError(f"column {name!r} of the trials is named like one of the result's own: rename or drop it")
 
 
 def result_table(
@@ -152,7 +153,7 @@ def settings_of(table: pd.DataFrame) -> list[str]:
     """
     for name in RESULT_DTYPES:
         if name not in table.columns:
-            raise ValueError(f"this is not a result table of lrsweep: it has no column {name!r}")
+            raise InputError(f"this is not a result table of lrsweep: it has no column {name!r}")
     return list(table.columns[: table.columns.get_loc("status")])
 
 
@@ -172,13 +173,13 @@ def check_path(path: str | os.PathLike[str], endings: Sequence[str] = ENDINGS) -
     """
     path = Path(path)
     if path.suffix.lower() not in endings:
-        raise ValueError(f"cannot tell the format of {str(path)!r} by its ending: use {' or '.join(endings)}")
+        raise InputError(f"cannot tell the format of {str(path)!r} by its ending: use {' or '.join(endings)}")
     if not path.parent.is_dir():
-        raise ValueError(f"there is no folder {str(path.parent)!r} to write {path.name!r} into")
+        raise InputError(f"there is no folder {str(path.parent)!r} to write {path.name!r} into")
     if path.is_dir():
-        raise ValueError(f"{str(path)!r} is a folder: name a file")
+        raise InputError(f"{str(path)!r} is a folder: name a file")
     if not os.access(path.parent, os.W_OK):
-        raise ValueError(f"the folder {str(path.parent)!r} cannot be written to: name another")
+        raise InputError(f"the folder {str(path.parent)!r} cannot be written to: name another")
     return path
 
 
@@ -224,28 +225,28 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     """
     path = Path(path)
     if path.suffix.lower() not in ENDINGS:
-        raise ValueError(f"cannot tell the format of {str(path)!r} by its ending: use {' or '.join(ENDINGS)}")
+        raise InputError(f"cannot tell the format of {str(path)!r} by its ending: use {' or '.join(ENDINGS)}")
     if not path.exists():
-        raise FileNotFoundError(f"there is no file {str(path)!r}")
+        raise MissingFileError(f"there is no file {str(path)!r}")
     refused = f"{str(path)!r} is not a result table of lrsweep"
     parquet = path.suffix.lower() == ".parquet"
     try:
         table = pd.read_parquet(path) if parquet else pd.read_csv(path)
     except ValueError as error:  # pandas' own errors and Arrow's are such
-        raise ValueError(f"{refused}: {first_line(error)}") from error
+        raise InputError(f"{refused}: {first_line(error)}") from error
     if not parquet:
         if INDEX not in table.columns:
-            raise ValueError(f"{refused}: it has no column {INDEX!r}")
+            raise InputError(f"{refused}: it has no column {INDEX!r}")
         table = table.set_index(INDEX)
     settings_of(table)
     statuses = RESULT_DTYPES["status"].categories
     for status in table["status"].unique():
         if status not in statuses:
-            raise ValueError(f"{str(path)!r} holds the status {status!r}: there is {', '.join(statuses)}")
+            raise InputError(f"{str(path)!r} holds the status {status!r}: there is {', '.join(statuses)}")
     try:
         return table.astype(RESULT_DTYPES)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{refused}: {first_line(error)}") from error
+        raise InputError(f"{refused}: {first_line(error)}") from error
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -10,6 +10,7 @@ from lrsweep.advice import number
 from lrsweep.best import Best
 from lrsweep.bins import gather, has_place, is_numeric
 from lrsweep.edges import summarize_edges
+from lrsweep.errors import InputError
 from lrsweep.plots.legends import (
     Looks,
     add_colour_bar,
@@ -114,7 +115,7 @@ def gather_places(table: pd.DataFrame, x: str) -> pd.DataFrame:
     """
     there = has_place(table[x])
     if not there.any():
-        raise ValueError(f"no trial has a {x!r}: there is nothing to draw along it")
+        raise InputError(f"no trial has a {x!r}: there is nothing to draw along it")
     return gather(table[there], x, MOST_PLACES) if is_numeric(table[x]) else table[there]
 
 

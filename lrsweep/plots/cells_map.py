@@ -7,6 +7,7 @@ import pandas as pd
 
 from lrsweep.bins import is_numeric
 from lrsweep.cells import outcome_map
+from lrsweep.errors import InputError
 from lrsweep.plots.legends import add_colour_bar, add_legend
 from lrsweep.plots.scales import edges_of, label_of, lay_out, plain, suits_logarithm
 from lrsweep.plots.style import COLOURS, given_or_new
@@ -58,7 +59,7 @@ def cells(
     from matplotlib.colors import LogNorm, Normalize
 
     if len(table) == 0:
-        raise ValueError("the table is empty: there is nothing to draw of no trials")
+        raise InputError("the table is empty: there is nothing to draw of no trials")
     values = words = outcome_map(table, x, y, outcome, cells)
     numeric = is_numeric(table[outcome])
     if numeric:

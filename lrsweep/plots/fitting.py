@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from lrsweep.errors import InputError
 from lrsweep.messages import unknown
 from lrsweep.plots.legends import add_legend
 from lrsweep.plots.style import DATA, given_or_new, shades
@@ -100,12 +101,12 @@ def check_fit(x: Any, y: Any, path: pd.DataFrame, slope: str, intercept: str) ->
     """
     x, y = np.asarray(x, float), np.asarray(y, float)
     if x.ndim != 1 or x.shape != y.shape or x.size == 0:
-        raise ValueError(f"x has shape {x.shape} and y {y.shape}: they must be two lists of one length")
+        raise InputError(f"x has shape {x.shape} and y {y.shape}: they must be two lists of one length")
     for name in (slope, intercept):
         if name not in path.columns:
-            raise ValueError("path: " + unknown("parameter", name, map(str, path.columns)))
+            raise InputError("path: " + unknown("parameter", name, map(str, path.columns)))
     if len(path) == 0:
-        raise ValueError("path holds no update: it must have one row or more")
+        raise InputError("path holds no update: it must have one row or more")
     lines = path[[slope, intercept]].astype(float).set_axis(["slope", "intercept"], axis=1)
     ends = np.array([x.min(), x.max()])
     first = lines["slope"].iloc[0] * ends + lines["intercept"].iloc[0]

@@ -8,6 +8,7 @@ import pandas as pd
 
 from lrsweep.advice import number
 from lrsweep.bins import gather, is_logarithmic, is_numeric
+from lrsweep.errors import InputError
 from lrsweep.messages import unknown
 from lrsweep.plots.scales import label_of, plain, write_out
 from lrsweep.plots.style import COLOURS, MARKERS
@@ -53,18 +54,18 @@ def gather_settings(
     """
     own = settings_of(table)
     if len(table) == 0:
-        raise ValueError("the table is empty: there is nothing to draw of no trials")
+        raise InputError("the table is empty: there is nothing to draw of no trials")
     if x is not None and x not in own:
-        raise ValueError(unknown("column", x, own))
+        raise InputError(unknown("column", x, own))
     names = check_by(table, by)
     if x in names and by is not None:
-        raise ValueError(f"by names column {x!r}, which lies along the axis: leave it out")
+        raise InputError(f"by names column {x!r}, which lies along the axis: leave it out")
     names = [name for name in names if name != x]
     if len(names) == 1 and is_numeric(table[names[0]]):
         table = gather(table, names[0], MOST_SHADES)
     settings = len(group(table, names)[0])
     if settings > MOST_SETTINGS:
-        raise ValueError(f"there are {settings:,} settings of {', '.join(names)}, too many to draw: name fewer in by")
+        raise InputError(f"there are {settings:,} settings of {', '.join(names)}, too many to draw: name fewer in by")
     return table, names
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from lrsweep.errors import InputError
 from lrsweep.plots.fitting import Fit, check_fit, draw_data, segment
 from lrsweep.plots.scales import plain
 from lrsweep.plots.slopes import check_contours, check_slope, contours, slope
@@ -161,7 +162,7 @@ def animate_fit(
     frames = _frames({None: path}, updates, interval)
     losses = curve[curve.index <= frames[-1]].astype(float)
     if not np.isfinite(losses).any():
-        raise ValueError(f"the curve has no finite loss up to update {frames[-1]}, the last to be shown")
+        raise InputError(f"the curve has no finite loss up to update {frames[-1]}, the last to be shown")
     figure, (left, right) = _panels(2, share=False)
     draw_data(left, given)
     return _animate(figure, [_line(left, given), _loss(right, losses)], frames, interval)
@@ -191,7 +192,7 @@ def save_animation(animation: "FuncAnimation", path: str | os.PathLike[str], *, 
     path = check_path(path, tuple(WRITERS))
     writer = WRITERS[path.suffix.lower()]
     if not writers.is_available(writer):
-        raise ValueError(f"writing {path.name!r} takes {writer}, which is not installed: install it, or write a .gif")
+        raise InputError(f"writing {path.name!r} takes {writer}, which is not installed: install it, or write a .gif")
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder) / f"whole{path.suffix.lower()}"
         animation.save(whole, writer=writer, dpi=dpi)
@@ -200,9 +201,9 @@ def save_animation(animation: "FuncAnimation", path: str | os.PathLike[str], *, 
 
 def _frames(paths: Mapping[Any, pd.DataFrame], updates: Iterable[int] | None, interval: float) -> list[int]:
     if not interval > 0:
-        raise ValueError(f"interval={interval} must be above 0: it is how many milliseconds a frame stays")
+        raise InputError(f"interval={interval} must be above 0: it is how many milliseconds a frame stays")
     if not paths:
-        raise ValueError("there are no paths to animate: give one or more, {'learning rate 0.1': sweep.path(trial)}")
+        raise InputError("there are no paths to animate: give one or more, {'learning rate 0.1': sweep.path(trial)}")
     known = pd.Index(sorted(set().union(*(path.index for path in paths.values()))))
     return check_updates(known if updates is None else updates, known)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from lrsweep.errors import InputError
 from lrsweep.plots.scales import plain
 from lrsweep.plots.style import COLUMN, GROUND, given_or_new
 from lrsweep.plots.trails import check_paths, draw_trails, on_map, on_slope
@@ -118,7 +119,7 @@ def check_slope(
         ValueError: As it says.
     """
     if not isinstance(landscape, pd.Series) or landscape.index.name is None:
-        raise ValueError("a slope takes the landscape along one parameter: a Series, as lrsweep.landscape gives it")
+        raise InputError("a slope takes the landscape along one parameter: a Series, as lrsweep.landscape gives it")
     _check_values(landscape)
     return check_paths([landscape.index.name], paths, statuses)
 
@@ -132,14 +133,14 @@ def check_contours(
         ValueError: As it says.
     """
     if not isinstance(landscape, pd.DataFrame) or None in (landscape.columns.name, landscape.index.name):
-        raise ValueError("contours take the landscape along two parameters: a DataFrame, as lrsweep.landscape gives it")
+        raise InputError("contours take the landscape along two parameters: a DataFrame, as lrsweep.landscape gives it")
     _check_values(landscape)
     return check_paths([landscape.columns.name, landscape.index.name], paths, statuses)
 
 
 def _check_values(landscape: Any) -> None:
     if min(landscape.shape) < 2 or not np.isfinite(landscape.to_numpy(float)).any():
-        raise ValueError(
+        raise InputError(
             f"a landscape of shape {landscape.shape} cannot be drawn: it must have two values or more of each "
             "parameter, and a finite loss among them"
         )

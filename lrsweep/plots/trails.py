@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from lrsweep.errors import InputError
 from lrsweep.messages import unknown
 from lrsweep.plots.legends import add_legend, status_mark
 from lrsweep.plots.scales import plain
@@ -95,21 +96,21 @@ def check_paths(
     """
     for label, path in paths.items():
         if len(path) == 0:
-            raise ValueError(f"path {label!r} holds no update: it must have one row or more")
+            raise InputError(f"path {label!r} holds no update: it must have one row or more")
         for name in names:
             if name not in path.columns:
-                raise ValueError(f"path {label!r}: " + unknown("parameter", str(name), map(str, path.columns)))
+                raise InputError(f"path {label!r}: " + unknown("parameter", str(name), map(str, path.columns)))
         others = [str(name) for name in path.columns if name not in names and path[name].nunique(dropna=False) > 1]
         if others:
-            raise ValueError(
+            raise InputError(
                 f"path {label!r} also moves along {', '.join(others)}, which the landscape holds still: "
                 f"give path[{list(names)!r}] to draw it all the same"
             )
     for label, status in (statuses or {}).items():
         if label not in paths:
-            raise ValueError(unknown("path", str(label), map(str, paths)))
+            raise InputError(unknown("path", str(label), map(str, paths)))
         if status not in COLOURS:
-            raise ValueError(f"path {label!r}: " + unknown("status", str(status), COLOURS))
+            raise InputError(f"path {label!r}: " + unknown("status", str(status), COLOURS))
     return dict(statuses or {})
 
 
@@ -127,9 +128,9 @@ def check_updates(updates: Iterable[int], known: pd.Index) -> list[int]:
     for step in wanted:
         if step not in known:
             among = f"{len(known)} from {known[0]} to {known[-1]}"
-            raise ValueError(f"no path has update {step}: name some of the {among} that there are")
+            raise InputError(f"no path has update {step}: name some of the {among} that there are")
     if not wanted:
-        raise ValueError("updates names no update to draw: name one or more of those in the path")
+        raise InputError("updates names no update to draw: name one or more of those in the path")
     return wanted
 
 

@@ -18,6 +18,7 @@ from bokeh.document import Document
 
 from lrsweep.best import best_learning_rate, rank
 from lrsweep.bins import is_numeric
+from lrsweep.errors import InputError, InputTypeError
 from lrsweep.plots.style import COLOURS, MARKERS
 from lrsweep.report.drawing import Chart, draw
 from lrsweep.report.failures import Failure, failures_of
@@ -73,9 +74,9 @@ def write_report(
     """
     path = check_page(path)
     if not isinstance(table, pd.DataFrame):
-        raise TypeError(f"the table must be a result table (see lrsweep.sweep), not a {type(table).__name__}")
+        raise InputTypeError(f"the table must be a result table (see lrsweep.sweep), not a {type(table).__name__}")
     if provenance is not None and not isinstance(provenance, Mapping):
-        raise TypeError(f"the provenance must be a mapping or None, not a {type(provenance).__name__}")
+        raise InputTypeError(f"the provenance must be a mapping or None, not a {type(provenance).__name__}")
     replace_file(path, make_page(table, provenance, title=path.stem).encode())
 
 
@@ -105,7 +106,7 @@ def page_beside(table: Path) -> Path:
     """
     path = check_page(table.with_suffix(ENDINGS[0]))
     if path.exists() and _GENERATOR not in path.read_bytes():
-        raise ValueError(f"there is {str(path)!r} already, which lrsweep did not write: name another file by --out")
+        raise InputError(f"there is {str(path)!r} already, which lrsweep did not write: name another file by --out")
     return path
 
 
