@@ -9,13 +9,13 @@ import numpy as np
 from jax import lax
 from jax.sharding import SingleDeviceSharding
 
-from lrsweep.diagnosis import diagnose
+from lrsweep.block import State, run_block, start_lane
+from lrsweep.diagnosis import Diagnosis, diagnose
 from lrsweep.groups import Group
-from lrsweep.lanes_last import vmap_last
 from lrsweep.program import Given, Program
 from lrsweep.traits import Sort, Traits, as_numbers, find_traits, weak, with_keys
-from lrsweep.trial import State, run_trial, start_trial
-from lrsweep.turns import LANE, Layout, Pauses
+from lrsweep.trial import Moving
+from lrsweep.turns import Layout, Pauses
 from lrsweep.watch import Limits, Outcome, outcome_of
 
 # Where no lane is to make room for another.
@@ -73,29 +73,29 @@ def run_blocks(
     """
     by_lane = jax.tree.structure(states).unflatten(None if shared else 0 for shared in sort.shared)
 
-    def run_block(values: Mapping[str, Any], seeds: Any, used: Any, state: State) -> tuple[State, Outcome]:
+    def go_on(values: Mapping[str, Any], seeds: Any, used: Any, state: State) -> tuple[State, Outcome]:
+        def start_one(row: Mapping[str, Any], seed: Any) -> State:
+            return start_lane(program, row, seed, given, sort.records, guarded=sort.guarded)
+
         def start() -> State:
-            each = jax.vmap(lambda row, seed: start_trial(program, row, seed, given, sort.records), out_axes=by_lane)
-            fresh = each(values, seeds)
+            fresh = jax.vmap(start_one, out_axes=by_lane)(values, seeds)
             return as_numbers(fresh._replace(watch=fresh.watch._replace(going=used)))
 
-        def go_on(row: Mapping[str, Any], state: State) -> tuple[State, Outcome]:
-            state = run_trial(program, row, given, limits, with_keys(state, sort.kinds), pauses, layout)
-            outcome = outcome_of(state.watch, state.moving.promised, limits)
-            if program.diagnoses:
-                moving = state.moving
-                found = diagnose(program.loss_on(row, given.data), moving.params, moving.overshot)
-                outcome = outcome._replace(diagnosis=found)
-            return as_numbers(state), outcome
+        def diagnose_one(row: Mapping[str, Any], moving: Moving) -> Diagnosis:
+            return diagnose(program.loss_on(row, given.data), moving.params, moving.overshot)
 
-        state = lax.cond(state.k < 0, start, lambda: state)
-        side_by_side = vmap_last if layout.lanes_last else jax.vmap
-        return side_by_side(go_on, in_axes=(0, by_lane), out_axes=(by_lane, 0), axis_name=LANE)(values, state)
+        state = with_keys(lax.cond(state.k < 0, start, lambda: state), sort.kinds)
+        state = run_block(program, values, given, limits, state, pauses, layout, by_lane.moving)
+        outcome = outcome_of(state.watch, state.moving.promised, limits)
+        if program.diagnoses:
+            found = jax.vmap(diagnose_one, in_axes=(0, by_lane.moving))(values, state.moving)
+            outcome = outcome._replace(diagnosis=found)
+        return as_numbers(state), outcome
 
     lanes = values, seeds, used, states
     if len(seeds) > 1:
-        return lax.map(lambda block: run_block(*block), lanes)
-    only = run_block(*jax.tree.map(lambda array: array[0], lanes))
+        return lax.map(lambda block: go_on(*block), lanes)
+    only = go_on(*jax.tree.map(lambda array: array[0], lanes))
     return jax.tree.map(lambda array: array[None], only)
 
 

@@ -1,6 +1,5 @@
 """How a group's trials are laid out: how wide their blocks, how many to a call, and in which way the loop."""
 
-import importlib.metadata
 from typing import Any
 
 import jax
@@ -8,7 +7,7 @@ import jax
 from lrsweep.errors import InputError
 from lrsweep.lanes import Plan, Task, compile_blocks, devices, lower_blocks, traits_of
 from lrsweep.memory import available_bytes, needed_bytes, show_bytes
-from lrsweep.turns import Layout
+from lrsweep.turns import Layout, has_one_kernel
 
 # Past about a thousand lanes XLA's CPU backend splits even tiny operations over threads, and slows down. Where there is
 # a device per core, so that none has threads to spare, narrower blocks fit its caches better.
@@ -33,9 +32,6 @@ TURN = 8
 
 # How many blocks one call runs, where they are small: a call takes the host as long as a small block takes to run.
 MAX_BLOCKS = 64
-
-# The jaxlib whose CPU backend has been seen to compile turns into one kernel: another might not survive being asked to.
-ONE_KERNEL_VERSIONS = ("0.10.2",)
 
 # How XLA's errors begin where there is not enough memory.
 OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
@@ -79,8 +75,8 @@ def choose_plan(task: Task, width: int | None = None, layout: Layout | None = No
         # Each device has its share, unless that is less than is worth compiling for.
         width = choose_width(share if share >= MIN_SHARE else trials, most=most)
     if small:
-        known = on_cpu and importlib.metadata.version("jaxlib") in ONE_KERNEL_VERSIONS
-        layout = Layout(TURN, unrolled=True, one_kernel=known and width <= SMALL_WIDTHS[1])
+        one_kernel = on_cpu and width <= SMALL_WIDTHS[1] and has_one_kernel(devices()[0])
+        layout = Layout(TURN, unrolled=True, one_kernel=one_kernel)
     elif widest is not None and width % REGISTER == 0 and width * widest <= MAX_ARRAY_LAST:
         layout = Layout(lanes_last=True)
     calls = trials // (4 * width * len(devices())) if small else 1
@@ -94,6 +90,11 @@ def _check_layout(task: Task, layout: Layout) -> None:
         raise InputError(
             f"layout: turn={layout.turn} must be 1 where an update does not see what is measured: with a batch_size, "
             "metrics, or evaluate_every above 1"
+        )
+    if layout.turn > 1 and traits_of(task, 0).sort.guarded:
+        raise InputError(
+            f"layout: turn={layout.turn} must be 1 where the loss or the optimizer holds a loop that goes on by its "
+            "values, or a callback"
         )
     if layout.unrolled and not traits_of(task, 0).small:
         raise InputError("layout: unrolled must be False, the updates are too large or not computed element by element")
@@ -142,11 +143,12 @@ def narrower(task: Task, plan: Plan, width: int) -> Plan:
 def _compile(task: Task, plan: Plan, records: int, device: Any) -> tuple[Plan, jax.stages.Compiled]:
     try:
         return plan, compile_blocks(lower_blocks(task, plan, records, device), plan.layout)
-    except jax.errors.JaxRuntimeError:
-        if not plan.layout.one_kernel:
+    except Exception as error:
+        if plan.layout == Layout() or OUT_OF_MEMORY in str(error):
             raise
-        plan = plan._replace(layout=plan.layout._replace(one_kernel=False))
-        return _compile(task, plan, records, device)
+    # What this version of JAX or XLA does not take is done without: first the one kernel, then the rest.
+    layout = plan.layout._replace(one_kernel=False) if plan.layout.one_kernel else Layout()
+    return _compile(task, plan._replace(layout=layout), records, device)
 
 
 def one_by_one(plan: Plan) -> Plan:

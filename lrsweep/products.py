@@ -7,30 +7,32 @@ from typing import Any
 
 from jax import lax
 
+from lrsweep.jaxprs import Operation
+
 # Longer sums of products than this are not written out term by term.
 MAX_TERMS = 128
 
 
-def is_long(equation: Any) -> bool:
+def is_long(operation: Operation) -> bool:
     """Whether a product is of sums too long to be written out."""
-    ((contracted, _), _), shape = equation.params["dimension_numbers"], equation.invars[0].aval.shape
+    ((contracted, _), _), shape = operation.params["dimension_numbers"], operation.operands[0].shape
     return math.prod(shape[axis] for axis in contracted) > MAX_TERMS
 
 
-def product(equation: Any, one: tuple[Any, bool], other: tuple[Any, bool]) -> Any:
+def product(operation: Operation, one: tuple[Any, bool], other: tuple[Any, bool]) -> Any:
     """The product ``[..., lane]`` of two arrays, at least one of which is ``[..., lane]`` itself.
 
     Args:
-        equation: That of the product for one lane.
+        operation: The product for one lane.
         one: The first array, and whether it differs by lane.
         other: The second.
     """
     (left, left_own), (right, right_own) = one, other
-    params = equation.params
+    params = operation.params
     (left_contracted, right_contracted), (left_batch, right_batch) = dimensions = params["dimension_numbers"]
     kind = {"precision": params["precision"], "preferred_element_type": params["preferred_element_type"]}
     if left_own and right_own:
-        return _written_out(left, right, dimensions, equation.outvars[0].aval.dtype)
+        return _written_out(left, right, dimensions, operation.results[0].dtype)
     if right_own:
         return lax.dot_general(left, _made(right), dimensions, **kind)
     swapped = (right_contracted, left_contracted), (right_batch, left_batch)

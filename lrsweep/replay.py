@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.binding import SEED
+from lrsweep.block import State
 from lrsweep.columns import read_numbers
 from lrsweep.coordinates import names_of, values_of
 from lrsweep.lanes import NEVER_PAUSE, Plan, Task, empty_states, traits_of
 from lrsweep.planning import fit_plan
 from lrsweep.schedule import Done, first_ready
-from lrsweep.trial import State
 from lrsweep.turns import Pauses
 from lrsweep.watch import Outcome
 

@@ -1,7 +1,7 @@
 """Small arrays as separate scalars: side by side on lanes, what is computed on them can stay in registers."""
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -9,18 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from lrsweep.jaxprs import Operation, is_elementwise, operations, read, walk
+
 # What computes more scalars than this is not small: it would not fit into the registers.
 MAX_OPERATIONS = 400
 
-# What is computed element by element.
-# fmt: off
-ELEMENTWISE = frozenset((
-    "abs", "add", "add_any", "and", "atan2", "cbrt", "ceil", "clamp", "convert_element_type", "copy", "cos", "cosh",
-    "div", "eq", "erf", "erfc", "exp", "exp2", "expm1", "floor", "ge", "gt", "integer_pow", "is_finite", "le", "log",
-    "log1p", "logistic", "lt", "max", "min", "mul", "ne", "neg", "nextafter", "not", "or", "pow", "rem", "round",
-    "rsqrt", "select_n", "sign", "sin", "sinh", "sqrt", "square", "sub", "tan", "tanh", "xor",
-))
-# fmt: on
 # What takes the elements along some axes together, two by two.
 REDUCTIONS = {
     "reduce_sum": lax.add_p,
@@ -46,14 +39,12 @@ class Unrolled(NamedTuple):
     """A function of arrays written out as one of their elements; to be called with `Spread` for every array.
 
     Attributes:
-        jaxpr: What it computes.
-        constants: The elements of the arrays that it closes over.
+        computation: What it computes.
         arguments: The shapes of its arguments.
-        results: The structure and the shapes of what it returns.
+        results: The structure of what it returns.
     """
 
-    jaxpr: Any
-    constants: list[np.ndarray]
+    computation: Any
     arguments: list[tuple[int, ...]]
     results: Any
 
@@ -61,7 +52,7 @@ class Unrolled(NamedTuple):
         """What the function returns, spread."""
         leaves = jax.tree.leaves(trees, is_leaf=_is_spread)
         arrays = [_array(leaf.elements, shape) for leaf, shape in zip(leaves, self.arguments, strict=True)]
-        values = _evaluate(self.jaxpr, self.constants, arrays)
+        values = walk(self.computation, arrays, _apply, _elements)
         return jax.tree.unflatten(self.results, [Spread(tuple(value.ravel())) for value in values])
 
 
@@ -82,13 +73,19 @@ def unroll(function: Callable[..., Any], *like: Any) -> Unrolled:
         >>> float(total(spread(jnp.array([1.0, 3.0]))).elements[0])
         8.0
     """
-    closed, results = jax.make_jaxpr(function, return_shape=True)(*like)
-    if _operations(closed.jaxpr) > MAX_OPERATIONS:
+    computation, results = read(function, *like)
+    if count_scalars(computation) > MAX_OPERATIONS:
         raise TooLargeError
-    constants = [_elements(constant) for constant in closed.consts]
-    return Unrolled(
-        closed.jaxpr, constants, [np.shape(leaf) for leaf in jax.tree.leaves(like)], jax.tree.structure(results)
-    )
+    return Unrolled(computation, [np.shape(leaf) for leaf in jax.tree.leaves(like)], jax.tree.structure(results))
+
+
+def count_scalars(computation: Any) -> int:
+    """How many scalars a computation comes to, as `jaxprs.read` gives it.
+
+    Raises:
+        TooLargeError: It computes by what is not known element by element, or on nothing at all.
+    """
+    return sum(map(_scalars, operations(computation)))
 
 
 def spread(tree: Any) -> Any:
@@ -131,67 +128,38 @@ def _elements(array: Any) -> np.ndarray:
     )
 
 
-def _operations(jaxpr: Any) -> int:
-    """How many scalars are computed."""
-    count = 0
-    for equation in jaxpr.eqns:
-        name, inner = equation.primitive.name, called_by(equation)
-        if any(variable.aval.size == 0 for variable in equation.invars):
-            raise TooLargeError
-        if inner is not None:
-            count += _operations(inner.jaxpr)
-        elif name in ELEMENTWISE:
-            count += equation.outvars[0].aval.size
-        elif name in REDUCTIONS:
-            count += equation.invars[0].aval.size
-        elif name == "dot_general":
-            (contracted, _), _ = equation.params["dimension_numbers"]
-            count += 2 * equation.outvars[0].aval.size * _size(equation.invars[0].aval.shape, contracted)
-        elif name not in MOVES:
-            raise TooLargeError
-    return count
+def _scalars(operation: Operation) -> int:
+    """How many scalars an operation computes."""
+    name, operands, results = operation.name, operation.operands, operation.results
+    if any(aval.size == 0 for aval in operands):
+        raise TooLargeError
+    if is_elementwise(operation):
+        return results[0].size
+    if name in REDUCTIONS:
+        return operands[0].size
+    if name == "dot_general":
+        (contracted, _), _ = operation.params["dimension_numbers"]
+        return 2 * results[0].size * _size(operands[0].shape, contracted)
+    if name in MOVES:
+        return 0
+    raise TooLargeError
 
 
 def _size(shape: Sequence[int], axes: Sequence[int]) -> int:
     return int(np.prod([shape[axis] for axis in axes], dtype=int))
 
 
-def called_by(equation: Any) -> Any:
-    """What an equation of a jaxpr calls, where a call is all that it is, or None."""
-    if equation.primitive.name in ("jit", "pjit", "closed_call", "custom_jvp_call", "custom_vjp_call"):
-        return equation.params.get("jaxpr") or equation.params["call_jaxpr"]
-    return None
-
-
-def _evaluate(jaxpr: Any, constants: Sequence[np.ndarray], arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
-    known = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*constants, *arguments], strict=True))
-
-    def read(variable: Any) -> np.ndarray:
-        if hasattr(variable, "val"):
-            value = np.asarray(variable.val, variable.aval.dtype)
-            return _array(value.ravel(), value.shape)
-        return known[variable]
-
-    for equation in jaxpr.eqns:
-        values = _apply(equation, [read(variable) for variable in equation.invars])
-        known.update(zip(equation.outvars, values, strict=True))
-    return [read(variable) for variable in jaxpr.outvars]
-
-
-def _apply(equation: Any, operands: list[np.ndarray]) -> list[np.ndarray]:
-    name, params, shape = equation.primitive.name, equation.params, equation.outvars[0].aval.shape
-    inner = called_by(equation)
-    if inner is not None:
-        return _evaluate(inner.jaxpr, [_elements(constant) for constant in inner.consts], operands)
-    if name in ELEMENTWISE:
-        one_by_one = zip(*(np.broadcast_to(operand, shape).ravel() for operand in operands), strict=True)
-        return [_array((equation.primitive.bind(*scalars, **params) for scalars in one_by_one), shape)]
+def _apply(operation: Operation, operands: list[np.ndarray]) -> list[np.ndarray]:
+    name, params, result = operation.name, operation.params, operation.results[0]
+    if name in MOVES:
+        move: Callable[..., np.ndarray] = MOVES[name]
+        return [move(*operands, result.shape, params)]
     if name in REDUCTIONS:
-        return [_reduce(REDUCTIONS[name].bind, operands[0], params["axes"], shape)]
+        return [_reduce(REDUCTIONS[name].bind, operands[0], params["axes"], result.shape)]
     if name == "dot_general":
-        return [_dot(operands[0], operands[1], params, equation.outvars[0].aval)]
-    move: Callable[..., np.ndarray] = MOVES[name]
-    return [move(*operands, shape, params)]
+        return [_dot(operands[0], operands[1], params, result)]
+    one_by_one = zip(*(np.broadcast_to(operand, result.shape).ravel() for operand in operands), strict=True)
+    return [_array((operation.compute(*scalars)[0] for scalars in one_by_one), result.shape)]
 
 
 def _reduce(combine: Callable[..., Any], array: np.ndarray, axes: Sequence[int], shape: Sequence[int]) -> np.ndarray:
@@ -200,7 +168,7 @@ def _reduce(combine: Callable[..., Any], array: np.ndarray, axes: Sequence[int],
     return _array((functools.reduce(combine, row) for row in rows), shape)
 
 
-def _dot(left: np.ndarray, right: np.ndarray, params: Any, result: Any) -> np.ndarray:
+def _dot(left: np.ndarray, right: np.ndarray, params: Mapping[str, Any], result: Any) -> np.ndarray:
     (left_contracted, right_contracted), (left_batch, right_batch) = params["dimension_numbers"]
 
     def rows(array: np.ndarray, batch: Sequence[int], contracted: Sequence[int]) -> np.ndarray:

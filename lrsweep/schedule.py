@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from lrsweep.block import State
 from lrsweep.errors import InputError
 from lrsweep.groups import Group
 from lrsweep.lanes import NEVER_PAUSE, Plan, Task, compile_blocks, devices, empty_states, lower_blocks, traits_of
 from lrsweep.memory import needed_bytes
 from lrsweep.planning import OUT_OF_MEMORY, fit_plan, narrower, too_large
 from lrsweep.status import Status
-from lrsweep.trial import State
 from lrsweep.turns import Layout, Pauses
 from lrsweep.waiting import Call, Waiting
 from lrsweep.watch import Outcome

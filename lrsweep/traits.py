@@ -1,17 +1,20 @@
 """What is known of trials before one runs: the shapes of their state, what they share, whether they are small."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lrsweep.dependence import dependent
-from lrsweep.lanes_last import UnsuitedError, widest
+from lrsweep.block import State, start_lane
+from lrsweep.jaxprs import differing, is_bounded, read
+from lrsweep.lanes_last import widest
 from lrsweep.program import Given, Program
-from lrsweep.trial import Moving, State, is_small, start_trial, update
+from lrsweep.scalars import MAX_OPERATIONS, count_scalars
+from lrsweep.trial import Moving, measure, start_trial, update
 from lrsweep.watch import Limits
 
 
@@ -23,11 +26,14 @@ class Sort(NamedTuple):
             that differs between them.
         kinds: What kind of key each leaf is, or None where it is a number.
         records: How many losses are recorded.
+        guarded: Whether their parameters must stay finite: with others an update, or a metric, might not come to its
+            end.
     """
 
     shared: tuple[bool, ...]
     kinds: tuple[Any, ...]
     records: int
+    guarded: bool
 
 
 class Traits(NamedTuple):
@@ -93,35 +99,49 @@ def find_traits(
 @functools.lru_cache(maxsize=64)
 def _traits(program: Program, row: _Like, given: _Like, limits: _Like, records: int, _: bool) -> Traits:
     kinds: list[Any] = []
-    seed = jax.ShapeDtypeStruct((), np.uint32)
+    seed, k = jax.ShapeDtypeStruct((), np.uint32), jax.ShapeDtypeStruct((), np.int32)
     arguments = row.shapes(), given.shapes(), limits.shapes()
 
-    def start(seed: Any, row: Any, given: Any, _: Any) -> State:
-        state = start_trial(program, row, seed, given, records)
-        kinds[:] = [jax.random.key_impl(leaf) if is_key(leaf) else None for leaf in jax.tree.leaves(state)]
-        return state
+    def begin(guarded: bool, seed: Any, row: Any, given: Any, _: Any) -> Moving:
+        return start_trial(program, row, seed, given, guarded=guarded)
 
     def go_on(k: Any, moving: Moving, row: Any, given: Any, limits: Any) -> Moving:
         return update(program, row, given, limits, k, moving, promising=True)[0]
 
+    def judge(moving: Moving, row: Any, given: Any) -> Any:
+        return measure(program, row, given, moving, moving.promised)
+
+    def start(seed: Any, row: Any, given: Any, _: Any) -> State:
+        state = start_lane(program, row, seed, given, records, guarded=guarded)
+        kinds[:] = [jax.random.key_impl(leaf) if is_key(leaf) else None for leaf in jax.tree.leaves(state)]
+        return state
+
+    moving = jax.eval_shape(partial(begin, False), seed, *arguments)
+    judged, moved = read(judge, moving, *arguments[:2])[0], read(go_on, k, moving, *arguments)[0]
+    guarded = not _otherwise(False, lambda: is_bounded(judged) and is_bounded(moved))
+    if guarded:
+        moving = jax.eval_shape(partial(begin, True), seed, *arguments)
+        moved = read(go_on, k, moving, *arguments)[0]
+    started = read(partial(begin, guarded), seed, *arguments)[0]
+    none = [False for _ in jax.tree.leaves(moving)]
+    shared = _otherwise(none, lambda: _in_common(started, moved, moving, arguments))
     state = jax.eval_shape(start, seed, *arguments)
-    started = jax.make_jaxpr(lambda *arguments: start(*arguments).moving)(seed, *arguments)
-    moved = jax.make_jaxpr(go_on)(state.k, state.moving, *arguments)
-    shared = _independent(started.jaxpr, moved.jaxpr, state.moving, arguments)
     rest = [False for _ in jax.tree.leaves((state.watch, state.curve))]
+    own = [False, *(not leaf for leaf in shared), *_by_row(arguments)]
     return Traits(
-        Sort((True, *shared, *rest), tuple(kinds), records),
+        Sort((True, *shared, *rest), tuple(kinds), records, guarded),
         jax.eval_shape(as_numbers, state),
-        program.sees_loss and is_small(program, *arguments),
-        _widest(moved.jaxpr, [False, *(not leaf for leaf in shared), *_by_row(arguments)]),
+        program.sees_loss and not guarded and _otherwise(False, lambda: count_scalars(moved) <= MAX_OPERATIONS),
+        _otherwise(None, lambda: widest(moved, own)),
     )
 
 
-def _widest(update: Any, own: Sequence[bool]) -> int | None:
+def _otherwise(without: Any, found: Callable[[], Any]) -> Any:
+    """What is found out about a computation, or what is done without where it cannot be: JAX may say it in new ways."""
     try:
-        return widest(update, own)
-    except UnsuitedError:
-        return None
+        return found()
+    except Exception:
+        return without
 
 
 def _by_row(arguments: Any) -> list[bool]:
@@ -129,14 +149,16 @@ def _by_row(arguments: Any) -> list[bool]:
     return [place == 0 for place, argument in enumerate(arguments) for _ in jax.tree.leaves(argument)]
 
 
-def _independent(started: Any, moved: Any, moving: Moving, arguments: Any) -> list[bool]:
+def _in_common(started: Any, moved: Any, moving: Moving, arguments: Any) -> list[bool]:
     """Which leaves of what an update changes depend neither on the row nor on the seed, however many there are."""
     by_row = _by_row(arguments)
-    # The parameters and what they promise are a trial's own in any case.
-    own = [part in (0, 3) for part, tree in enumerate(moving) for _ in jax.tree.leaves(tree)]
-    lanes = [first or mine for first, mine in zip(dependent(started, [True, *by_row]), own, strict=True)]
+    # The parameters and what is known of them are a trial's own in any case.
+    own = [
+        name not in ("optimizer", "batches") for name, tree in moving._asdict().items() for _ in jax.tree.leaves(tree)
+    ]
+    lanes = [first or mine for first, mine in zip(differing(started, [True, *by_row]), own, strict=True)]
     while True:
-        after = [before or now for before, now in zip(lanes, dependent(moved, [False, *lanes, *by_row]), strict=True)]
+        after = [before or now for before, now in zip(lanes, differing(moved, [False, *lanes, *by_row]), strict=True)]
         if after == lanes:
             return [not lane for lane in lanes]
         lanes = after

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from lrsweep.block import State
 from lrsweep.lanes import Plan, empty_states
 from lrsweep.traits import Traits
-from lrsweep.trial import State
 
 
 class Call(NamedTuple):

@@ -13,8 +13,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import lrsweep
-from lrsweep.trial import LANE
-from lrsweep.watch import NEVER
 from tests import oracles
 
 STEPS = 200
@@ -219,22 +217,16 @@ def test_a_line_search_runs_inside_a_sweep() -> None:
     assert table["status"][0] == "converged"
 
 
-def test_the_loop_is_scalar_code_but_for_the_name_of_its_axis() -> None:
+def test_a_trial_is_scalar_code_that_knows_of_no_lanes() -> None:
     from lrsweep.binding import bind
     from lrsweep.program import given_by, make_program
-    from lrsweep.trial import run_trial, start_trial
-    from lrsweep.turns import Layout, Pauses
+    from lrsweep.trial import start_trial, update
     from lrsweep.watch import Limits
 
     problem = lrsweep.problems.quadratic([1.0], [1.0])
     program = make_program(problem, optax.sgd, bind(["learning_rate"], problem, {None: optax.sgd})[None])
-    limits, given = Limits(8, 1e-4, None, 10, 1e6, 0.0, 1, 1), given_by(problem)
-
-    def one(rate: Any) -> Any:
-        row = {"learning_rate": rate}
-        start = start_trial(program, row, jnp.uint32(0), given, 0)
-        return run_trial(program, row, given, limits, start, Pauses(1000, 0), Layout()).watch
-
-    shapes = {leaf.shape for leaf in jax.tree.leaves(jax.vmap(one, axis_name=LANE)(jnp.array([0.5])))}
-    assert shapes == {(1,)}
-    assert NEVER < 0
+    row, given, limits = {"learning_rate": 0.5}, given_by(problem), Limits(8, 1e-4, None, 10, 1e6, 0.0, 1, 1)
+    moving = start_trial(program, row, jnp.uint32(0), given, guarded=False)
+    moving, loss, finite = update(program, row, given, limits, jnp.int32(0), moving, promising=True)
+    # The loss is x**2 / 2, and x goes from 1 to 1/2.
+    assert (float(loss), bool(finite), moving.params["x"].tolist()) == (0.5, True, [0.5])
