@@ -1,6 +1,7 @@
 """Several updates to a turn of the loop: turns of which nothing can come but a better loss are passed over quickly."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -9,7 +10,7 @@ from jax import lax
 from jax.experimental.xla_metadata import set_xla_metadata
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
-from lrsweep.watch import Limits, Watch, half_of, keep_best, late_of, may_matter, where
+from lrsweep.watch import Bounds, Limits, Watch, half_of, keep_best, late_of, may_matter, quiet_between, where
 
 # The axis that trials run side by side on. A trial asks along it only whether any of them is still going, or is due.
 LANE = "lane"
@@ -95,7 +96,7 @@ def pass_quiet_turns(
         is_stop: Whether the turn that begins at an update is to be looked at in any case.
     """
 
-    def take(turn: Turn) -> Turn:
+    def take(turn: Turn, quiet: Bounds) -> Turn:
         def one(now: tuple[Any, Any, Any], _: None) -> tuple[tuple[Any, Any, Any], Any]:
             k, moving, finite = now
             moving, loss, is_finite = update(k, moving)
@@ -103,7 +104,7 @@ def pass_quiet_turns(
 
         (end, moving, finite), losses = lax.scan(one, (turn.end, turn.moving, jnp.int32(0)), length=layout.turn)
         each = [losses[place] for place in range(layout.turn)]
-        matters = may_matter(watch, each, limits) | (watch.going & (finite < layout.turn))
+        matters = may_matter(watch, quiet, each, limits) | (watch.going & (finite < layout.turn))
         busy = any_lane(matters) | is_stop(turn.end) | _is_mark(turn.end, limits, layout.turn)
         best = where(busy, turn.best, keep_best(turn.best, turn.end, each))
         return Turn(end, moving, losses, finite, best, busy)
@@ -111,7 +112,7 @@ def pass_quiet_turns(
     def until_busy(k: Any, moving: Any, watch: Watch) -> Turn:
         losses = jnp.zeros(layout.turn, watch.best_loss.dtype)
         first = Turn(k, moving, losses, jnp.int32(0), (watch.best_loss, watch.best_at), jnp.bool_(False))
-        return lax.while_loop(lambda turn: ~turn.busy, take, first)
+        return lax.while_loop(lambda turn: ~turn.busy, partial(take, quiet=quiet_between(watch, limits)), first)
 
     return call(until_busy, k, moving, watch, one_kernel=layout.one_kernel)
 

@@ -27,8 +27,8 @@ def test_the_best_learning_rate_of_a_quadratic_is_found_to_two_digits() -> None:
 
 
 def test_the_edge_of_a_quadratic_is_where_its_closed_form_outgrows_the_limit() -> None:
-    # gap_k / gap_0 = (1 - learning_rate * sharpness) ** (2 * k), which exceeds 1e6 within 1000 updates.
-    edge = (1 + 1e6 ** (1 / 2000)) / 10
+    # loss_k / loss_0 = (1 - learning_rate * sharpness) ** (2 * k), which exceeds 2 from the last quarter of 1000 on.
+    edge = (1 + 2 ** (1 / (2 * 751))) / 10
     objective, trials = lrsweep.problems.quadratic([10.0]), lrsweep.grid(learning_rate=COARSE, seed=range(3))
     refined = lrsweep.refine(objective, optax.sgd, trials, around="edge", width=0.001)
     found = refined.found.loc[0].to_dict()
