@@ -238,6 +238,8 @@ def sweep(
     recorded = None if record_every is None else _in_order(tasks, [part.curves for part in done])
     at_start = _in_order(tasks, starts) if diagnose else None
     groups = [again(task, part) for task, part in zip(tasks, done, strict=True)]
+    apart = {name for task in tasks for name in task.group.binding.loss}
+    apart |= {static.name for task in tasks for static in task.group.static}
     del done, tasks
     # Shares its memory with the caller's until one of the two is changed.
     kept = trials.copy(deep=False)
@@ -248,7 +250,9 @@ def sweep(
     table = result_table(trials, columns, objective.minimum, metrics=list(objective.metrics), best_by=objective.best_by)
     if at_start is not None:
         batches = objective.batch_size is not None
-        table = add_diagnosis(table, diagnosis, *at_start, batches=batches, minimum=objective.minimum)
+        table = add_diagnosis(
+            table, diagnosis, *at_start, batches=batches, minimum=objective.minimum, apart=sorted(apart)
+        )
     curves = None
     if recorded is not None:
         updates = pd.RangeIndex(0, records * limits.record_every, limits.record_every, name="step")

@@ -52,6 +52,7 @@ ORDER = [
     "halving",
     "progress",
     "table",
+    "starts",
     "causes",
     "display",
     "survival",
