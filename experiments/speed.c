@@ -20,11 +20,11 @@
 enum status { CONVERGED, DIVERGED, SLOW, OSCILLATING, STALLED };
 
 /* What is known of a block's trials; `settled` counts the updates at the target in a row, `away` those since it
-   diverged. The rate is 2 / 3 of the learning rate, and 0 once a trial has ended: then nothing changes any more. */
+   diverged, `low_at` is the last whose loss was at most twice the first. The rate is 2 / 3 of the learning rate, and 0 once a trial has ended: then nothing changes any more. */
 struct block {
-    _Alignas(64) float w0[LANES], w1[LANES], rate[LANES], near[LANES], far[LANES];
+    _Alignas(64) float w0[LANES], w1[LANES], rate[LANES], near[LANES], twice[LANES], far[LANES];
     _Alignas(64) float initial[LANES], last[LANES], best[LANES], half[LANES], late[LANES], promised[LANES];
-    _Alignas(64) int32_t best_at[LANES], settled[LANES], away[LANES];
+    _Alignas(64) int32_t best_at[LANES], settled[LANES], away[LANES], low_at[LANES];
 };
 
 struct table {
@@ -81,7 +81,7 @@ INLINE int fall(struct block *block, int k, int updates, int promising)
         block->w0[lane] = w0s[lane];
         block->w1[lane] = w1s[lane];
         block->best[lane] = lasts[lane];
-        block->best_at[lane] = k + updates - 1;
+        block->best_at[lane] = block->low_at[lane] = k + updates - 1;
         block->promised[lane] = promises[lane];
     }
     return 1;
@@ -94,9 +94,10 @@ INLINE int step(struct block *block, int k, int updates, int32_t hold, int promi
 #pragma omp simd reduction(| : going)
     for (int lane = 0; lane < LANES; lane++) {
         float w0 = block->w0[lane], w1 = block->w1[lane], rate = block->rate[lane];
-        float near = block->near[lane], far = block->far[lane];
+        float near = block->near[lane], twice = block->twice[lane], far = block->far[lane];
         float loss = 0.0f, best = block->best[lane], promised = block->promised[lane], g0, g1;
         int32_t best_at = block->best_at[lane], settled = block->settled[lane], away = block->away[lane];
+        int32_t low_at = block->low_at[lane];
 #pragma GCC unroll 32
         for (int update = 0; update < updates; update++) {
             loss = descend(w0, w1, &g0, &g1);
@@ -104,6 +105,7 @@ INLINE int step(struct block *block, int k, int updates, int32_t hold, int promi
             best = loss < best ? loss : best;
             settled = loss <= near ? settled + 1 : 0;
             away = loss <= far ? away : away + 1;
+            low_at = loss <= twice ? k + update : low_at;
             rate = settled == hold ? 0.0f : rate;
             rate = away ? 0.0f : rate;
             w0 -= rate * g0;
@@ -119,6 +121,7 @@ INLINE int step(struct block *block, int k, int updates, int32_t hold, int promi
         block->best_at[lane] = best_at;
         block->settled[lane] = settled;
         block->away[lane] = away;
+        block->low_at[lane] = low_at;
         block->promised[lane] = promised;
         going |= rate != 0.0f;
     }
@@ -143,14 +146,16 @@ static enum status classify(float half, float late, float last, float promised)
     return promised > 0.0f && promised >= share ? OSCILLATING : STALLED;
 }
 
-/* Writes down what became of a trial, `seen` losses after its start. */
-static void finish(const struct block *block, int lane, int64_t row, int seen, int64_t hold, struct table *out)
+/* Writes down what became of a trial, `seen` losses after its start; the last quarter begins after `late` updates. */
+static void finish(const struct block *block, int lane, int64_t row, int seen, int64_t hold, int late,
+                   struct table *out)
 {
-    int32_t settled = block->settled[lane], away = block->away[lane];
-    int diverged = away > 0, converged = !diverged && settled > 0;
+    int32_t settled = block->settled[lane], away = block->away[lane], low_at = block->low_at[lane];
+    int at_once = away > 0, converged = !at_once && settled > 0;
+    int diverged = at_once || (!converged && low_at <= late);
     /* A trial that has ended stays where it is, and goes on counting. */
     int64_t held = settled < hold ? settled : hold;
-    int64_t steps = diverged ? seen - away : converged ? seen - 1 - (settled - held) : seen - 1;
+    int64_t steps = at_once ? seen - away : converged ? seen - 1 - (settled - held) : seen - 1;
     float initial = block->initial[lane] / 3.0f, last = block->last[lane] / 3.0f;
     out->status[row] = diverged    ? DIVERGED
                        : converged ? CONVERGED
@@ -158,7 +163,7 @@ static void finish(const struct block *block, int lane, int64_t row, int seen, i
                                               block->promised[lane]);
     out->steps[row] = steps;
     out->converged_at[row] = converged ? steps - held + 1 : -1;
-    out->diverged_at[row] = diverged ? steps : -1;
+    out->diverged_at[row] = at_once ? steps : diverged ? low_at + 1 : -1;
     out->best_at[row] = block->best_at[lane];
     out->initial_loss[row] = initial;
     out->final_loss[row] = last;
@@ -181,9 +186,10 @@ static void run_block(int64_t first, int used, const double *rate, const double 
         block.initial[lane] = descend(block.w0[lane], block.w1[lane], &g0, &g1);
         block.best[lane] = INFINITY;
         block.near[lane] = tolerance * block.initial[lane];
-        block.far[lane] = fminf(divergence * block.initial[lane], FLT_MAX);
+        block.twice[lane] = 2.0f * block.initial[lane];
+        block.far[lane] = fminf(block.initial[lane] + divergence * block.initial[lane], FLT_MAX);
         block.promised[lane] = 0.0f;
-        block.best_at[lane] = block.settled[lane] = block.away[lane] = 0;
+        block.best_at[lane] = block.settled[lane] = block.away[lane] = block.low_at[lane] = 0;
     }
     int k = 0, falling = 1, going = 1;
     while (going && k < steps) {
@@ -204,7 +210,7 @@ static void run_block(int64_t first, int used, const double *rate, const double 
     if (going)
         step(&block, k++, 1, hold, 0);
     for (int lane = 0; lane < used; lane++)
-        finish(&block, lane, first + lane, k, hold, out);
+        finish(&block, lane, first + lane, k, hold, late, out);
 }
 
 void run_trials(int64_t trials, const double *rate, const double *w0, const double *w1, int64_t steps, int64_t hold,

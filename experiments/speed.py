@@ -201,8 +201,11 @@ def outcomes(losses: Any, minimum: float, stopping: lrsweep.Stopping, xp: Any) -
         ``[...]`` arrays; -1 where there is no such update.
     """
     steps = losses.shape[-1]
-    gaps = losses - minimum
-    far = ~(gaps <= stopping.divergence * gaps[..., :1]) | ~xp.isfinite(losses)
+    gaps, first = losses - minimum, losses[..., :1]
+    scale = xp.maximum(abs(gaps[..., :1]), abs(first))
+    far = ~(losses <= first + stopping.divergence * scale) | ~xp.isfinite(losses)
+    low = losses <= first + scale
+    last_low = steps - 1 - low[..., ::-1].argmax(-1)
     near = gaps <= stopping.tolerance * gaps[..., :1]
     # What it is at in the last update counts as held to the end of the window.
     beyond = xp.ones((*near.shape[:-1], stopping.hold - 1), bool)
@@ -213,6 +216,9 @@ def outcomes(losses: Any, minimum: float, stopping: lrsweep.Stopping, xp: Any) -
     end = xp.minimum(xp.minimum(converged_at + stopping.hold - 1, diverged_at), steps - 1)
     seen = xp.arange(steps) <= end[..., None]
     converged = (converged_at < diverged_at) & (converged_at < steps)
+    # What stayed above during the whole last quarter has diverged too.
+    stayed = (last_low < steps - -(-(steps - 1) // 4)) & (diverged_at == steps)
+    diverged_at = xp.where(stayed, last_low + 1, diverged_at)
     return {
         "converged_at": xp.where(converged, converged_at, -1),
         "diverged_at": xp.where((diverged_at < steps) & ~converged, diverged_at, -1),
@@ -351,13 +357,15 @@ def run_numpy(workload: Workload) -> Run:
     def run(trials: pd.DataFrame) -> pd.DataFrame:
         rate, w0, w1 = (trials[name].to_numpy(np.float32).copy() for name in ("learning_rate", "w0", "w1"))
         initial = mean((w1 * x + w0 - y) ** 2 for x, y in examples)
-        near, far = stopping.tolerance * initial, stopping.divergence * initial
+        near, twice, far = stopping.tolerance * initial, initial + initial, initial + stopping.divergence * initial
+        low_at = np.zeros(len(rate), int)
         loss, best, final, going = initial, initial.copy(), initial.copy(), np.ones(len(rate), bool)
         settled, converged_at, diverged_at = np.zeros(len(rate), int), np.full(len(rate), -1), np.full(len(rate), -1)
         for k in range(steps + 1):
             residuals = [w1 * x + w0 - y for x, y in examples]
             loss = mean(residual * residual for residual in residuals)
             np.copyto(best, loss, where=going & (loss < best))
+            np.copyto(low_at, k, where=loss <= twice)
             settled = np.where(loss <= near, settled + 1, 0)
             diverged = going & ~(loss <= far)
             converged = going & (settled >= (stopping.hold if k < steps else 1))
@@ -369,6 +377,8 @@ def run_numpy(workload: Workload) -> Run:
             w0 -= rate * 2 * mean(residuals)
             w1 -= rate * 2 * mean(x * residual for (x, _), residual in zip(examples, residuals, strict=True))
         final[going] = loss[going]
+        stayed = going & (low_at <= steps - -(-steps // 4))
+        diverged_at[stayed] = low_at[stayed] + 1
         losses = {"initial_loss": initial, "final_loss": final, "best_loss": best}
         return tabulate(trials, {"converged_at": converged_at, "diverged_at": diverged_at} | losses)
 

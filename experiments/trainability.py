@@ -12,9 +12,9 @@ tanh network of two layers without biases, a learning rate for either layer, all
 many random examples as parameters, and one start for all trials, all of them standard normal. Scales are those of its
 mean-field parametrisation: v . tanh(sqrt(2 / n) W x) / n, and 500 updates are a number that it uses. Three things
 differ. The width n is 8, as in the notebook published with the paper, where the paper has 16: a trial then takes about
-a fifteenth of the work. Data and start are other draws. And a trial is *trainable* here where it has not diverged by
-the last update, its loss finite and at or below a million times the first; there it is where the mean of the last 20
-losses is below the first.
+a fifteenth of the work. Data and start are other draws. And a trial is *trainable* here where it goes on to the last update, its loss finite and never above the
+first by more than a million times that; there it is where the mean of the last 20 losses is below the first. So one
+that ends somewhat above its start is trainable here, though lrsweep's own rule calls it diverged.
 
 A frame is a map of 512 x 512 trials. What the next one shows is not picked for its looks: it is the window about a
 boundary cell that holds as much of the boundary as such windows typically do (see `zoom`). Another rule gives other
@@ -130,10 +130,10 @@ class Frame(NamedTuple):
     Attributes:
         window: Where it lies.
         table: The result table, a row per trial, the input layer's learning rate varying fastest.
-        trainable: ``[row, column]`` bool: the trial has not diverged.
-        mean_loss: ``[row, column]`` float64: the mean of every tenth loss, over the first one; NaN where the trial
-            diverged.
-        diverged_at: ``[row, column]`` float64, updates: NaN where it has not.
+        trainable: ``[row, column]`` bool: the trial goes on to the end.
+        mean_loss: ``[row, column]`` float64: the mean of every tenth loss, over the first one; NaN where the trial does
+            not.
+        diverged_at: ``[row, column]`` float64, the update at which it ended, having diverged: NaN where it has not.
     """
 
     window: Window
@@ -149,7 +149,8 @@ def sweep_frame(objective: lrsweep.Objective, window: Window, cells: int, steps:
     trials = lrsweep.grid(learning_rate_1=rows, learning_rate_0=columns)
     swept = lrsweep.sweep(objective, layerwise_sgd, trials, steps=steps, stopping=STOPPING, record_every=RECORD_EVERY)
     assert swept.curves is not None
-    diverged = (swept.table["status"] == "diverged").to_numpy()
+    ended = ended_at(swept.table).to_numpy(float, na_value=np.nan)
+    diverged = ~np.isnan(ended)
     mean = swept.curves.mean(axis=1).to_numpy() / swept.table["initial_loss"].to_numpy()
     shape = cells, cells
     return Frame(
@@ -157,8 +158,13 @@ def sweep_frame(objective: lrsweep.Objective, window: Window, cells: int, steps:
         swept.table,
         ~diverged.reshape(shape),
         np.where(diverged, np.nan, mean).reshape(shape),
-        swept.table["diverged_at"].to_numpy(float, na_value=np.nan).reshape(shape),
+        ended.reshape(shape),
     )
+
+
+def ended_at(table: pd.DataFrame) -> pd.Series:
+    """The update at which each trial ended because it had diverged, missing where it went on to the last (Int64)."""
+    return table["diverged_at"].where(table["diverged_at"] == table["steps"])
 
 
 # The boundary.
@@ -326,7 +332,7 @@ def numpy_loop(objective: lrsweep.Objective, rates: Mapping[str, float], steps: 
         loss, grads = loss_and_grads(params, objective.data)
         first = loss if first is None else first
         finite = all(np.isfinite(layer).all() for layer in params.values())
-        if not (finite and loss <= STOPPING.divergence * first):
+        if not (finite and loss <= first + STOPPING.divergence * first):
             return k
         params = {name: layer - rates[name] * grads[name] for name, layer in params.items()}
     return None
@@ -353,7 +359,7 @@ def jax_loop(objective: lrsweep.Objective, trials: pd.DataFrame, steps: int) -> 
 
     rates = (trials[name].to_numpy() for name in ("learning_rate_0", "learning_rate_1"))
     losses, finite = map(np.asarray, jax.jit(jax.vmap(train, in_axes=(0, 0, None)))(*rates, objective.data))
-    left = ~(finite & (losses <= STOPPING.divergence * losses[:, :1]))
+    left = ~(finite & (losses <= losses[:, :1] + STOPPING.divergence * losses[:, :1]))
     return [int(row.argmax()) if row.any() else None for row in left]
 
 
@@ -394,12 +400,12 @@ def compare(objective: lrsweep.Objective, frames: Sequence[Frame], count: int, s
 
     def again(trials: pd.DataFrame, layout: lrsweep.Layout | None = None) -> Any:
         swept = lrsweep.sweep(objective, layerwise_sgd, trials, steps=steps, stopping=STOPPING, layout=layout)
-        return swept.table["diverged_at"].array
+        return ended_at(swept.table).array
 
     rates = zip(trials["learning_rate_0"], trials["learning_rate_1"], strict=True)
     alone = [numpy_loop(objective, {"input": first, "output": second}, steps) for first, second in rates]
     return cells[["frame", "kind"]].assign(
-        map=cells["diverged_at"],
+        map=ended_at(cells),
         numpy=pd.array(alone, dtype="Int64"),
         nudged=again(pd.DataFrame({name: np.nextafter(trials[name], np.inf) for name in trials})),
         plain=again(trials, lrsweep.Layout()),

@@ -6,8 +6,12 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.best import rank
-from lrsweep.summary import LEARNING_RATE
+from lrsweep.starts import cannot_start, tell_starts
+from lrsweep.summary import LEARNING_RATE, summarize
 from lrsweep.table import best_by_of, final
+
+# Losses that differ by less than this share of what trials have gained since their start are one.
+_ALIKE = 0.01
 
 
 def advise(summary: pd.DataFrame, table: pd.DataFrame) -> str:
@@ -22,6 +26,16 @@ def advise(summary: pd.DataFrame, table: pd.DataFrame) -> str:
         'Use learning_rate 0.1: it converged after 51 updates. None of these learning rates diverged; 0.1 is the
         largest tried, and a larger one may be faster.'
     """
+    lost = cannot_start(table)
+    if lost.all():
+        return tell_starts(table)
+    if lost.any():
+        # What diverged for its start says nothing of the learning rate.
+        return f"{_advise(summarize(table[~lost]), table[~lost])} {tell_starts(table)}"
+    return _advise(summary, table)
+
+
+def _advise(summary: pd.DataFrame, table: pd.DataFrame) -> str:
     best_by = best_by_of(table)
     best = rank(summary, best_by).iloc[0]
     names, setting = list(summary.columns[: summary.columns.get_loc("trials")]), describe(best)
@@ -86,12 +100,26 @@ def none_converged(best: pd.Series, best_by: str, setting: str, table: pd.DataFr
     lead = f"No trial converged within {steps} updates; the least median {called}, {least}, is that of {setting}."
     ends = {
         "slow": "Most trials were still improving: give more steps.",
-        "stalled": "Most trials came to rest above the target: try other starts or another optimizer.",
+        "stalled": f"Most trials came to rest {_tell_rest(table)}",
         "oscillating": "Most trials bounced without improving: try smaller learning rates.",
         "diverged": "Most trials diverged: try smaller learning rates.",
     }
     counts = table["status"].value_counts().reindex(list(ends))
     return f"{lead} {ends[str(counts.idxmax())]}"
+
+
+def _tell_rest(table: pd.DataFrame) -> str:
+    """Where the trials that stalled came to rest, and what may help."""
+    stalled, lasting = table[table["status"] == "stalled"], table[table["status"] != "diverged"]
+    least, most = stalled["final_loss"].min(), stalled["final_loss"].max()
+    within = _ALIKE * (stalled["initial_loss"] - stalled["final_loss"]).abs().median()
+    others = "try other starts or another optimizer."
+    if most - least <= within and lasting["best_loss"].min() >= least - within:
+        return (
+            f"at one loss, {number(least)}, which may be the least there is: if so, state Objective(..., "
+            f"minimum={least:.6g}) or Stopping(target=...) (--target-loss); if not, {others}"
+        )
+    return f"above the target: {others}"
 
 
 def _edges(summary: pd.DataFrame, best: pd.Series, names: list[str]) -> str:

@@ -26,7 +26,7 @@ class Best(NamedTuple):
     """The best learning rate of a table, and how far its seeds leave that open.
 
     Attributes:
-        learning_rate: The best one; NaN where the rule finds none.
+        learning_rate: The best one; NaN where the rule finds none, as where every trial diverged.
         low: The lower end of its interval, one of the learning rates tried; NaN where there is no interval.
         high: The upper end.
         rule: What best means: "steps", "loss" or "safe".
@@ -45,6 +45,8 @@ class Best(NamedTuple):
 def rank(summary: pd.DataFrame, best_by: str, rule: str = "steps") -> pd.DataFrame:
     """A summary's rows from the best setting to the worst, by a rule of `best_learning_rate`: "steps" or "loss".
 
+    Among equals one of whose trials some did not diverge comes before one of whose all did.
+
     Args:
         summary: What `summarize` returns.
         best_by: What decides among settings that converged alike: the loss, or a metric.
@@ -57,12 +59,15 @@ def rank(summary: pd.DataFrame, best_by: str, rule: str = "steps") -> pd.DataFra
             "converged_at": summary["median_converged_at"].astype(float).fillna(np.inf),
             "final": summary[f"median_{final(best_by)}"].fillna(np.inf),
         }
+    keys["lost"] = summary["diverged"] == 1
     ordered = pd.DataFrame(keys | {LEARNING_RATE: summary.get(LEARNING_RATE, 0.0)})
     return summary.loc[ordered.sort_values(ordered.columns.tolist(), kind="stable").index]
 
 
 def best_setting(table: pd.DataFrame) -> pd.Series:
     """The best setting's row of `summarize(table)`, by the rule "steps" of `best_learning_rate`.
+
+    Where every trial diverged there is none: the columns of the setting are then NaN.
 
     Raises:
         ValueError: It is not a result table, or it has no rows.
@@ -73,7 +78,11 @@ def best_setting(table: pd.DataFrame) -> pd.Series:
     """
     if len(table) == 0:
         raise InputError("the table is empty: there is no best setting among no trials")
-    return rank(summarize(table), best_by_of(table)).iloc[0]
+    best = rank(summarize(table), best_by_of(table)).iloc[0]
+    if best["diverged"] == 1:
+        names = best.index[: best.index.get_loc("trials")]
+        best = best.astype(object).where(~best.index.isin(names), np.nan)
+    return best
 
 
 def best_learning_rate(
@@ -98,7 +107,9 @@ def best_learning_rate(
             - "safe": the largest at which, and below which, no trial diverged, whatever its other columns. It can only
               fall as seeds are added, so that its interval leans upwards: it starts at the rate itself.
 
-            Of the first two the rate is that of the best setting among every combination of the caller's columns.
+            Of the first two the rate is that of the best setting among every combination of the caller's columns, of
+            those of which some trial did not diverge; where every trial did, it is NaN. So it is with each draw of the
+            seeds, and an end of the interval is NaN where that many draws leave no trial that did not diverge.
         level: How sure the interval is to hold the learning rate that would be best over all seeds, from 0 to 1.
         resamples: How many times the seeds are drawn again; where it is left out 999 times, or as often as makes a
             hundred million trials, 99 times at the least.
@@ -165,6 +176,7 @@ def _least(table: pd.DataFrame, place: np.ndarray, seeds: np.ndarray, rule: str)
     there = row >= 0
     seed_of, rate_of = seeds[row], place[row[:, 0]]
     times, converged = (column[row] for column in convergence_times(table))
+    lasts = there & (table["status"] != "diverged").to_numpy()[row]
 
     def lost_share(counts: np.ndarray, among: np.ndarray) -> np.ndarray:
         return 1 - (counts * converged[among]).sum(-1) / np.maximum(counts.sum(-1), 1)
@@ -183,12 +195,16 @@ def _least(table: pd.DataFrame, place: np.ndarray, seeds: np.ndarray, rule: str)
         for some in _parts(draws, there.size):
             # Left out is who has no trial in a draw, and then whoever is beaten: few are looked at to the end.
             counts = np.where(there, some[:, seed_of], 0)
-            left = counts.sum(-1) > 0
+            left = (counts * lasts).sum(-1) > 0
+            none = ~left.any(-1)
+            if none.all():
+                found.append(np.full(len(some), -1))
+                continue
             for key in keys:
                 among = np.flatnonzero(left.any(0))
                 values = np.where(left[:, among], key(counts[:, among], among), np.inf)
                 left[:, among] &= values == values.min(-1, keepdims=True)
-            found.append(np.where(left, rate_of, rate_of.max()).min(-1))
+            found.append(np.where(none, -1, np.where(left, rate_of, rate_of.max()).min(-1)))
         return np.concatenate(found)
 
     return apply

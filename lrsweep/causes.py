@@ -1,5 +1,6 @@
 """Why each trial ended as it did: what was measured at its start and its end, and one word for it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ def add_diagnosis(
     *,
     batches: bool,
     minimum: float,
+    apart: Sequence[str] = (),
 ) -> pd.DataFrame:
     """The result table with a diagnosis of every trial.
 
@@ -44,6 +46,7 @@ def add_diagnosis(
         theory: ``[trial] float64``, the learning rate that theory allows there, NaN where it says nothing.
         batches: Whether an update saw a part of the data only.
         minimum: The least value the loss can reach.
+        apart: See `causes`.
 
     Returns:
         The same with the columns of `DIAGNOSIS`: floats, but for `cause`.
@@ -61,17 +64,18 @@ def add_diagnosis(
     }
     columns = {name: np.asarray(column, float) for name, column in measured.items()}
     diagnosed = table.assign(**columns)
-    return diagnosed.assign(cause=causes(diagnosed, batches=batches, minimum=minimum))
+    return diagnosed.assign(cause=causes(diagnosed, batches=batches, minimum=minimum, apart=apart))
 
 
 @np.errstate(invalid="ignore", over="ignore", divide="ignore")
-def causes(table: pd.DataFrame, *, batches: bool, minimum: float) -> pd.Series:
+def causes(table: pd.DataFrame, *, batches: bool, minimum: float, apart: Sequence[str] = ()) -> pd.Series:
     """Why each trial ended as it did, in a word.
 
     The first that holds of:
 
     - `converged`, `dropped`: its status.
-    - `bad start`: it diverged before any update.
+    - `bad start`: it diverged before any update; or by the first one, and the sharpness where it started is not finite,
+      as where the gradient is not.
     - `noise`: it oscillates, its updates see a part of the data only, and theory does not say that its learning rate is
       too large where it ended (`stability` there, with the sharpness of the end in place of that of the start, is not
       above 1).
@@ -81,31 +85,40 @@ def causes(table: pd.DataFrame, *, batches: bool, minimum: float) -> pd.Series:
       `gradient_norm**2 / (2 sharpness_end)`, which is what the best step along the gradient would gain on a quadratic,
       1% of the gap or more.
     - `saddle`: it is stalled where the least eigenvalue is below 0 by 1/100 of the largest in magnitude.
-    - `local minimum`: it is stalled anywhere else.
+    - `local minimum`: it is stalled anywhere else, and a lower loss is known: the objective states a minimum other than
+      0, or some trial of the table has been lower by 1% of the gap or more.
+    - `unknown minimum`: it is stalled, and nothing tells the loss it came to rest at from the least there is.
 
     Args:
         table: A result table with the columns of `DIAGNOSIS` but `cause`.
         batches: Whether an update saw a part of the data only.
         minimum: The least value the loss can reach.
+        apart: The columns that the loss takes, and those that the program is compiled for: only trials alike in these
+            have losses that can be compared.
 
     Returns:
         str Series, on the table's index.
     """
     status: Any = table["status"].astype(str)
+    diverged_at = pd.Series(table["diverged_at"].to_numpy(float, na_value=np.nan), table.index)
     largest, least = table["sharpness_end"], table["least_eigenvalue_end"]
     bend = np.maximum(largest.abs(), least.abs())
     end_stability = table["stability"] * largest / table["sharpness_start"]
     gain = table["final_gradient_norm"] ** 2 / (2 * largest)
+    gap = table["final_loss"] - minimum
+    keys: Any = [table[name] for name in apart] or np.zeros(len(table), int)
+    lowest = table["best_loss"].groupby(keys, dropna=False, observed=True).transform("min")
     oscillates, stalled = status == "oscillating", status == "stalled"
     rules = {
         "converged": status == "converged",
         "dropped": status == "dropped",
-        "bad start": table["diverged_at"].eq(0).fillna(False).astype(bool),
+        "bad start": (diverged_at == 0) | ((diverged_at == 1) & ~np.isfinite(table["sharpness_start"])),
         "noise": oscillates & batches & ~(end_stability > 1),
         "too large": oscillates | (status == "diverged"),
         "flat": stalled & (bend <= _FLAT * table["sharpness_start"].abs()),
-        "too small": (status == "slow") | (stalled & (largest > 0) & (gain >= _GAIN * (table["final_loss"] - minimum))),
+        "too small": (status == "slow") | (stalled & (largest > 0) & (gain >= _GAIN * gap)),
         "saddle": stalled & (least < -_NEGATIVE * bend),
+        "local minimum": stalled & ((minimum != 0) | (lowest < table["final_loss"] - _GAIN * gap.abs())),
     }
-    words = np.select([rule.to_numpy(bool) for rule in rules.values()], list(rules), "local minimum")
+    words = np.select([rule.to_numpy(bool) for rule in rules.values()], list(rules), "unknown minimum")
     return pd.Series(words, table.index, dtype="str")

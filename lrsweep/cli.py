@@ -22,7 +22,9 @@ from lrsweep.options import (
     By,
     CoarseGrid,
     Diagnose,
+    Divergence,
     High,
+    Hold,
     LearningRate,
     Low,
     Objective,
@@ -43,6 +45,7 @@ from lrsweep.options import (
     Steps,
     Table,
     Target,
+    TargetLoss,
     Tolerance,
     Trials,
     Upwards,
@@ -82,6 +85,9 @@ def run(
     steps: Steps = 1000,
     batch_size: BatchSize = None,
     tolerance: Tolerance = 1e-4,
+    target_loss: TargetLoss = None,
+    hold: Hold = 10,
+    divergence: Divergence = 1e6,
     trials: Trials = None,
     diagnose: Diagnose = False,
     out: Out = None,
@@ -100,7 +106,7 @@ def run(
     inputs = [objective.rpartition(":")[0] or objective, trials]
     path = None if out is None else check_out(out, inputs)
     picture = None if plot is None else _check_picture("--plot", plot, inputs)
-    stopping = Stopping(tolerance=tolerance)
+    stopping = Stopping(tolerance=tolerance, target=target_loss, hold=hold, divergence=divergence)
     factories = read_optimizers(optimizer)
     loaded = _load(objective, target=target, raw=raw, batch_size=batch_size)
     rows = read_rows(factories, objective, trials=trials, learning_rate=learning_rate, settings=set_, seeds=seeds)
@@ -142,6 +148,9 @@ def refine_(
     steps: Steps = 1000,
     batch_size: BatchSize = None,
     tolerance: Tolerance = 1e-4,
+    target_loss: TargetLoss = None,
+    hold: Hold = 10,
+    divergence: Divergence = 1e6,
     trials: Trials = None,
     out: Out = None,
     x64: X64 = False,
@@ -157,7 +166,7 @@ def refine_(
     from lrsweep.summary import summarize as by_setting
 
     path = None if out is None else check_out(out, inputs=[objective.rpartition(":")[0] or objective, trials])
-    stopping = Stopping(tolerance=tolerance)
+    stopping = Stopping(tolerance=tolerance, target=target_loss, hold=hold, divergence=divergence)
     factories = read_optimizers(optimizer)
     loaded = _load(objective, target=target, raw=raw, batch_size=batch_size)
     rows = read_rows(
@@ -198,6 +207,7 @@ def critical(
     low: Low = 1e-6,
     high: High = 1e3,
     width: Width = 1e-3,
+    divergence: Divergence = 1e6,
     batch_size: BatchSize = None,
     out: Out = None,
     x64: X64 = False,
@@ -206,7 +216,7 @@ def critical(
     _begin(x64=x64)
     from lrsweep import optimizers
     from lrsweep.axes import grid
-    from lrsweep.critical import search_critical
+    from lrsweep.critical import STOPPING, search_critical
     from lrsweep.output import check_out, write_result
     from lrsweep.search import count_seeds, read_settings
 
@@ -225,7 +235,7 @@ def critical(
         high=high,
         width=width,
         steps=steps,
-        stopping=None,
+        stopping=replace(STOPPING, divergence=divergence),
         static=static or (),
         block_width=None,
     )

@@ -7,6 +7,7 @@ import pandas as pd
 from lrsweep.advice import advise, alike, describe, how_it_converged, none_converged, number
 from lrsweep.best import rank
 from lrsweep.refinement import EDGE, ROUND, Refinement
+from lrsweep.starts import cannot_start, tell_starts
 from lrsweep.summary import LEARNING_RATE, summarize
 from lrsweep.table import best_by_of
 
@@ -30,6 +31,8 @@ def conclude(refined: Refinement) -> str:
     last = int(table[ROUND].max())
     rounds = "" if last == 0 else f" in {last} round{'s' if last > 1 else ''}"
     trials = f"{len(table):,} trials{rounds}"
+    if cannot_start(table).all():
+        return tell_starts(table)
     if asked["around"] == EDGE:
         answer = refined.found.iloc[refined.found[LEARNING_RATE].fillna(0).argmax()]
         told = _edge(answer, refined.found, trials, digits)
@@ -46,8 +49,9 @@ def conclude(refined: Refinement) -> str:
         else:
             lead, what = f"Use {setting}: {how_it_converged(best)};", "it"
         told = f"{lead} {trials} found {_place(answer, what, digits)}"
-    wide = answer["high"] / answer["low"] > 1 + asked["width"]
-    return f"{told} Give more rounds to narrow it down." if wide else told
+    if answer["high"] / answer["low"] > 1 + asked["width"]:
+        told += " Give more rounds to narrow it down."
+    return f"{told} {tell_starts(table)}".strip()
 
 
 def _place(answer: pd.Series, what: str, digits: int) -> str:

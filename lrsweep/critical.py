@@ -16,6 +16,7 @@ from lrsweep.errors import InputError, InputTypeError
 from lrsweep.objective import Objective
 from lrsweep.optimizers import Factory
 from lrsweep.run import sweep
+from lrsweep.starts import cannot_start
 from lrsweep.status import Stopping
 from lrsweep.theory import at_start
 
@@ -23,14 +24,14 @@ INDEX = "start"
 LEARNING_RATE = "learning_rate"
 
 # How a start's search ended.
-FOUND, NEVER_DIVERGES, ALWAYS_DIVERGES = "found", "never diverges", "always diverges"
+FOUND, NEVER_DIVERGES, ALWAYS_DIVERGES, BAD_START = "found", "never diverges", "always diverges", "bad start"
 
 # Every column that the table has beside the caller's, in order, with its dtype.
 CRITICAL_DTYPES: dict[str, Any] = {
     "critical_learning_rate": np.dtype("float64"),
     "low": np.dtype("float64"),
     "high": np.dtype("float64"),
-    "found": pd.CategoricalDtype([FOUND, NEVER_DIVERGES, ALWAYS_DIVERGES]),
+    "found": pd.CategoricalDtype([FOUND, NEVER_DIVERGES, ALWAYS_DIVERGES, BAD_START]),
     "window": np.dtype("bool"),
     "sharpness_start": np.dtype("float64"),
     "theory": np.dtype("float64"),
@@ -76,9 +77,10 @@ def critical_learning_rate(
     window, it is the least edge that is found; a window narrower than the scan's spacing can be missed.
 
     What counts is divergence within `steps`, and near the edge it takes its time: on a quadratic, gradient descent at
-    `1 + eps` times its edge multiplies the loss by `1 + 4 eps` per update, so that it takes
-    `log(divergence / share) / (4 eps)` updates, where `share` is that of the sharpest direction in the loss at the
-    start. With 1,000 updates the edge is seen no finer than to some thousandths; momentum sees it sooner.
+    `1 + eps` times its edge multiplies the loss by `1 + 4 eps` per update, so that it takes `log(2 / share) / (4 eps)`
+    updates to twice what it was, where it must be by the last quarter; `share` is that of the sharpest direction in the
+    loss at the start. With 1,000 updates the edge is seen no finer than to about a thousandth. With momentum the loss
+    rises for a while below the edge too: with few steps the edge that is found may lie a little below.
 
     Args:
         objective: What is minimised.
@@ -99,9 +101,10 @@ def critical_learning_rate(
         One row per start, index `start`: the caller's columns, then `critical_learning_rate` (float64, the geometric
         mean of the bracket), `low` and `high` (float64, the bracket: not seen to diverge, seen to diverge), `found`
         (category: `found`; `never diverges`, not at any learning rate of the scan; `always diverges`, already at the
-        least of them; the numbers are NaN in these), `window` (bool, whether the scan saw a learning rate
-        above one that diverged and yet did not), `sharpness_start` (float64, the Hessian's largest eigenvalue at the
-        start, over all the data), `theory` (float64, what theory says for `optax.sgd` and for `optax.adam` with its
+        least of them; `bad start`, where the loss or its gradient is not finite, as `lrsweep.starts` tells; the numbers
+        are NaN in these), `window` (bool, whether the scan saw a learning rate above one that diverged and yet did
+        not), `sharpness_start` (float64, the Hessian's largest eigenvalue at the start, over all the data), `theory`
+        (float64, what theory says for `optax.sgd` and for `optax.adam` with its
         preconditioner frozen, see `lrsweep.theory`; NaN for other optimizers) and `ratio` (float64, over theory).
 
     Raises:
@@ -156,8 +159,8 @@ def search_critical(
     made: dict[str, Any] = {}
     ran = {"trials": 0, "sweeps": 0, "seconds": 0.0}
 
-    def diverges(rows: pd.DataFrame, rates: np.ndarray) -> np.ndarray:
-        """Whether each of some starts diverges at each of its learning rates: ``[start, rate] bool``."""
+    def run(rows: pd.DataFrame, rates: np.ndarray) -> pd.DataFrame:
+        """The result table of some starts, each with its learning rates ``[start, rate]``, one start after another."""
         every = rows.loc[rows.index.repeat(rates.shape[1])].reset_index(drop=True)
         every.insert(0, LEARNING_RATE, rates.ravel())
         result = sweep(
@@ -173,13 +176,19 @@ def search_critical(
         ran["trials"] += len(every)
         ran["sweeps"] += 1
         ran["seconds"] += result.provenance["seconds"]
-        return (result.table["status"] == "diverged").to_numpy().reshape(rates.shape)
+        return result.table
+
+    def diverges(rows: pd.DataFrame, rates: np.ndarray) -> np.ndarray:
+        """Whether each of some starts diverges at each of its learning rates: ``[start, rate] bool``."""
+        return (run(rows, rates)["status"] == "diverged").to_numpy().reshape(rates.shape)
 
     scan = _told_apart(np.geomspace(low, high, math.ceil(SCAN * math.log10(high / low)) + 1))
-    seen = diverges(starts, np.tile(scan, (len(starts), 1)))
+    scanned = run(starts, np.tile(scan, (len(starts), 1)))
+    seen = (scanned["status"] == "diverged").to_numpy().reshape(len(starts), -1)
+    bad = cannot_start(scanned).reshape(seen.shape)[:, 0]
     first = np.where(seen.any(axis=1), seen.argmax(axis=1), len(scan))
     window = (~seen & (np.arange(len(scan)) > first[:, None])).any(axis=1)
-    codes = np.where(first == 0, 2, np.where(first == len(scan), 1, 0))
+    codes = np.where(bad, 3, np.where(first == 0, 2, np.where(first == len(scan), 1, 0)))
     found = codes == 0
     bracket = np.full((len(starts), 2), np.nan)
     bracket[found] = np.stack([scan[first[found] - 1], scan[first[found]]], axis=1)

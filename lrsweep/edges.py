@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.binding import SEED
-from lrsweep.critical import ALWAYS_DIVERGES, FOUND, NEVER_DIVERGES
+from lrsweep.critical import ALWAYS_DIVERGES, BAD_START, FOUND, NEVER_DIVERGES
+from lrsweep.starts import LOOK
 
 # More settings than this are not told one by one.
 _MOST_TOLD = 3
@@ -21,7 +22,7 @@ def summarize_edges(table: pd.DataFrame) -> pd.DataFrame:
     Returns:
         The settings' columns, then `starts` (int, how many), `median`, `least` and `most` (float, of their critical
         learning rates; a start that never diverges counts as above any, one that always does as below, and what would
-        be such a one is NaN), `theory` (float, the median over the starts that have one).
+        be such a one is NaN; a bad start does not count), `theory` (float, the median over the starts that have one).
 
     Example:
         >>> import optax
@@ -53,6 +54,12 @@ def give_verdict(table: pd.DataFrame, *, low: float, high: float) -> str:
         >>> give_verdict(edges, low=1e-6, high=1e3)
         'Stay below learning_rate 0.25...: that is where the first of 5 starts diverges; theory says 0.2539.'
     """
+    bad = table["found"] == BAD_START
+    if bad.any():
+        who = _count(bad.sum(), table)
+        told = f"{who} diverged at the first update or before, even at learning_rate {low:g}: the loss or its gradient"
+        told += f" is not finite there; {LOOK}"
+        return told if bad.all() else f"{give_verdict(table[~bad], low=low, high=high)} {told}"
     names, edges = _settings(table), _edges(table)
     always, never = ((table["found"] == ended).sum() for ended in (ALWAYS_DIVERGES, NEVER_DIVERGES))
     if always:

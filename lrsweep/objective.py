@@ -40,12 +40,16 @@ class Objective:
         best_by: What decides which update was a trial's best: `"loss"`, or the metric of that name; the least
             value is the best.
         minimum: The least value the loss can reach, in the loss's unit. 0 suits any loss that is never negative.
+        baseline: A loss above which no trial is called converged, however small a share of its starting gap is left, or
+            None. A start may be so far off that with a ten-thousandth of its gap the model is still worse than none.
+            `Stopping(target=...)` goes before it.
         name: What messages call it; the name of `loss` where it is left out.
 
     Raises:
         TypeError: `loss` or a metric cannot be called, or data holds something that is not a numeric array.
-        ValueError: `minimum` is not finite, the arrays of some data differ in their leading axis, `batch_size` is
-            not a whole number from 1 to the number of examples, or `best_by` names no metric.
+        ValueError: `minimum` or `baseline` is not finite, or the baseline is below the minimum; the arrays of some
+            data differ in their leading axis, `batch_size` is not a whole number from 1 to the number of examples, or
+            `best_by` names no metric.
 
     Example:
         >>> import jax.numpy as jnp
@@ -62,6 +66,7 @@ class Objective:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     best_by: str = LOSS
     minimum: float = 0.0
+    baseline: float | None = None
     name: str | None = None
 
     def __post_init__(self) -> None:
@@ -71,6 +76,11 @@ class Objective:
             object.__setattr__(self, "name", getattr(self.loss, "__name__", type(self.loss).__name__))
         if not math.isfinite(self.minimum):
             raise InputError(f"objective {self.name!r} states minimum={self.minimum}: it must be a finite number")
+        if self.baseline is not None and not self.minimum <= self.baseline < math.inf:
+            raise InputError(
+                f"objective {self.name!r} states baseline={self.baseline}: it must be a finite number, "
+                f"the minimum {self.minimum} or more"
+            )
         _check_data(f"objective {self.name!r}, data", self.data)
         if self.batch_size is not None:
             self._check_batch_size(self.batch_size)

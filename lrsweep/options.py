@@ -68,6 +68,19 @@ Low = Annotated[float, typer.Option("--from", metavar="LOW", help="The least lea
 High = Annotated[float, typer.Option("--to", metavar="HIGH", help="The greatest learning rate to try.")]
 Width = Annotated[float, typer.Option(metavar="X", help="How narrow: by what share the ends of the answer may differ.")]
 Tolerance = Annotated[float, typer.Option(metavar="X", help="The share of the starting gap that counts as converged.")]
+TargetLoss = Annotated[
+    float | None,
+    typer.Option(metavar="LOSS", help="The loss that counts as converged, instead of a share of the starting gap."),
+]
+Hold = Annotated[int, typer.Option(metavar="N", help="For how many updates in a row it must stay there.")]
+Divergence = Annotated[
+    float,
+    typer.Option(
+        metavar="X",
+        help="By how many times the starting gap, or the starting loss where that is larger, a loss must rise to have "
+        "diverged at once; inf: only what is not finite has.",
+    ),
+]
 Trials = Annotated[
     str | None,
     typer.Option(metavar="FILE", help="A ready-made trials table (.csv, .parquet) instead of axes and seeds."),

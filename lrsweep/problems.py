@@ -41,8 +41,15 @@ def linear_regression(X: Any, y: Any, *, name: str = "linear_regression") -> Obj
     """Least squares: the mean over the examples of `(X @ coefficients + intercept - y) ** 2`.
 
     Parameters: `{"coefficients": [features], "intercept": []}`. They start at 0; where the trials have a `seed`
-    column, at standard normal values drawn by it. The minimum comes from the closed form (the least-squares
-    solution, computed in 64-bit; where columns of `X` depend on each other the minimum is still the only one).
+    column, at standard normal values drawn by it. What ends worse than predicting the mean of `y`, or nearer to that
+    than to the minimum, is not called converged, however far it has come from its start (see `Objective`, `baseline`).
+
+    The minimum is that of the numbers given, by least squares in 64-bit on columns that are centred and scaled: they
+    may be far from 0, of any size, constant, copies of one another, or more than the examples. Whether gradient
+    descent reaches it is another question. Columns that are not scaled take it many updates. And unless it is told
+    otherwise JAX computes in 32-bit, where numbers within a ten-millionth of each other, such as the Unix times of a
+    minute, are the same number, and the minimum is out of reach: take the mean of such columns out, or compute in
+    64-bit.
 
     Args:
         X: [examples, features] float, the features.
@@ -50,7 +57,8 @@ def linear_regression(X: Any, y: Any, *, name: str = "linear_regression") -> Obj
         name: What messages call it.
 
     Raises:
-        ValueError: The shapes do not fit, there is no example or no feature, or a value is not finite.
+        ValueError: The shapes do not fit, there is no example or no feature, a value is not finite, or the squares of
+            `y` are not.
 
     Example:
         >>> linear_regression([[0.0], [1.0], [2.0]], [0.0, 1.0, 0.0]).minimum  # the mean is the best there is
@@ -63,15 +71,57 @@ def linear_regression(X: Any, y: Any, *, name: str = "linear_regression") -> Obj
         )
     if not (np.isfinite(features).all() and np.isfinite(target).all()):
         raise InputError("X and y must be finite: a value is missing or infinite")
-    design = np.column_stack([features, np.ones(len(features))])
-    solution = np.linalg.lstsq(design, target, rcond=None)[0]
+    minimum, baseline = _least_squares(features, target)
+    if not np.isfinite(baseline):
+        raise InputError(f"y holds {abs(target).max():.3g}, whose square is no longer a finite number: scale it down")
     return Objective(
         _regression_loss,
         _regression_start(features.shape[1]),
         data={"X": features, "y": target},
-        minimum=float(np.mean((design @ solution - target) ** 2)),
+        minimum=minimum,
+        baseline=baseline or None,
         name=name,
     )
+
+
+# What 32-bit computing may round a number by, of its size.
+_ROUNDING = 100 * float(np.finfo(np.float32).eps)
+
+
+def _least_squares(features: np.ndarray, target: np.ndarray) -> tuple[float, float]:
+    """The least mean squared error of a linear model, and half the way from it to that of predicting the mean.
+
+    The latter is rounded up as 32-bit computing may, so that it can be reached where the two are one.
+    """
+    columns, (scaled, power) = _near_one(features)[0], _near_one(target[:, None])
+    columns, centred = _centre(columns), _centre(scaled)[:, 0]
+    columns = columns[:, columns.any(axis=0)]
+    columns /= abs(columns).max(axis=0)
+    directions, lengths, _ = np.linalg.svd(columns, full_matrices=False)
+    rounding = max(columns.shape) * np.finfo(float).eps
+    directions = directions[:, lengths > rounding * lengths.max(initial=0.0)]
+    left = centred - directions @ (directions.T @ centred)
+    # Once more, for what rounding has left along the directions.
+    left -= directions @ (directions.T @ left)
+    least, of_mean = np.mean(left**2), np.mean(centred**2)
+    if least <= rounding**2 * of_mean:
+        least = 0.0
+    baseline = (least + of_mean) / 2 + (_ROUNDING * of_mean if of_mean else _ROUNDING**2 * np.mean(scaled**2))
+    with np.errstate(over="ignore"):
+        return float(np.ldexp(least, 2 * power[0])), float(np.ldexp(baseline, 2 * power[0]))
+
+
+def _near_one(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The columns divided by powers of 2, which rounds nothing, so that their largest are near 1; and these powers."""
+    powers = np.frexp(abs(columns).max(axis=0))[1]
+    return np.ldexp(columns, -powers), powers
+
+
+def _centre(columns: np.ndarray) -> np.ndarray:
+    # Differences to the first row are exact where a column holds numbers that are close to one another.
+    columns = columns - columns[0]
+    columns = columns - columns.mean(axis=0)
+    return columns - columns.mean(axis=0)
 
 
 def _regression_loss(params: dict[str, Any], data: dict[str, Any]) -> Any:

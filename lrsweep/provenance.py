@@ -44,6 +44,7 @@ def provenance_of(
         "steps": limits.steps,
         "stopping": {name: _json_number(value) for name, value in vars(stopping).items()},
         "minimum": limits.minimum,
+        "baseline": limits.baseline,
         "batch_size": objective.batch_size,
         "metrics": list(objective.metrics),
         "best_by": objective.best_by,

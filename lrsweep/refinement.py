@@ -36,8 +36,8 @@ class Refinement:
         table: One row per trial of every round, as `sweep` gives it, and last a column `round` (int, 0 for the grid
             that went in). The new rows follow the caller's, and their labels go on from the caller's.
         found: One row per setting of the other columns (all but `learning_rate` and `seed`): these columns, then
-            float64 `learning_rate`, the answer, and `low` and `high`, the two learning rates that enclose it; NaN
-            where none of those tried does.
+            float64 `learning_rate`, the answer, NaN where every trial diverged, and `low` and `high`, the two learning
+            rates that enclose it, NaN where none of those tried does.
         provenance: What made it, as `sweep` has it, with `trials` and `seconds` in all, and what `refine` was asked;
             what is each round's own stands under `rounds`. JSON can hold it.
     """
@@ -118,8 +118,8 @@ def refine(
         >>> refined.table.groupby("round").size().tolist()
         [25, 8, 8, 8]
         >>> lrsweep.refine(lrsweep.problems.line(), optax.sgd, trials, around="edge").found
-           learning_rate     low   high
-        0         0.2548  0.2548  0.256
+           learning_rate     low    high
+        0         0.2535  0.2535  0.2548
     """
     if around not in (BEST, EDGE):
         raise InputError("around: " + unknown("place", str(around), [BEST, EDGE]))
@@ -166,7 +166,9 @@ def _find(table: pd.DataFrame, around: str) -> pd.DataFrame:
     firsts, answers = [], []
     for part in _by_setting(summary, others):
         rates = np.sort(part[LEARNING_RATE].to_numpy(float))
-        if around == BEST:
+        if (part["diverged"] == 1).all():
+            low, answer, high = -1, -1, 0
+        elif around == BEST:
             best = part[LEARNING_RATE].to_numpy(float)[place[part.index].argmin()]
             answer = int(np.searchsorted(rates, best))
             low, high = answer - 1, answer + 1

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
@@ -30,11 +31,14 @@ from lrsweep.progress import progress
 from lrsweep.provenance import provenance_of
 from lrsweep.replay import Replay, again, follow, replay
 from lrsweep.schedule import Run
-from lrsweep.status import Stopping, gap
+from lrsweep.status import Stopping
 from lrsweep.table import check_names, result_table
 from lrsweep.theory import starts_of
 from lrsweep.turns import Layout
 from lrsweep.watch import Limits
+
+# By so many units in the last place of the starting loss rounding alone may take a loss below its minimum.
+_ROUNDING = 100
 
 # With more seeds than this a block draws fewer permutations by drawing each trial's own.
 MAX_SHARED_SEEDS = 32
@@ -173,7 +177,7 @@ def sweep(
             this is said before anything is compiled.
 
     Warns:
-        UserWarning: A loss fell below the objective's stated minimum.
+        UserWarning: A loss fell below the objective's stated minimum, by more than rounding.
 
     Example:
         >>> import optax
@@ -234,17 +238,21 @@ def sweep(
     recorded = None if record_every is None else _in_order(tasks, [part.curves for part in done])
     at_start = _in_order(tasks, starts) if diagnose else None
     groups = [again(task, part) for task, part in zip(tasks, done, strict=True)]
+    apart = {name for task in tasks for name in task.group.binding.loss}
+    apart |= {static.name for task in tasks for static in task.group.static}
     del done, tasks
     # Shares its memory with the caller's until one of the two is changed.
     kept = trials.copy(deep=False)
-    _warn_below_minimum(objective, outcome.best_loss)
+    _warn_below_minimum(objective, outcome.initial_loss, outcome.best_loss)
     columns = outcome._asdict()
     diagnosis = columns.pop("diagnosis")
     del outcome
     table = result_table(trials, columns, objective.minimum, metrics=list(objective.metrics), best_by=objective.best_by)
     if at_start is not None:
         batches = objective.batch_size is not None
-        table = add_diagnosis(table, diagnosis, *at_start, batches=batches, minimum=objective.minimum)
+        table = add_diagnosis(
+            table, diagnosis, *at_start, batches=batches, minimum=objective.minimum, apart=sorted(apart)
+        )
     curves = None
     if recorded is not None:
         updates = pd.RangeIndex(0, records * limits.record_every, limits.record_every, name="step")
@@ -329,6 +337,7 @@ def _limits(
         minimum=float(objective.minimum),
         evaluate_every=evaluate_every,
         record_every=record_every or evaluate_every,
+        baseline=None if objective.baseline is None else float(objective.baseline),
     )
 
 
@@ -340,10 +349,19 @@ def _count(name: str, value: Any) -> int:
     return int(value)
 
 
-def _warn_below_minimum(objective: Objective, best_loss: np.ndarray) -> None:
-    finite = best_loss[np.isfinite(best_loss)]
-    if finite.size and gap(finite.min(), finite.dtype.type(objective.minimum)) < 0:
-        least = float(finite.min())
+def _warn_below_minimum(objective: Objective, initial_loss: np.ndarray, best_loss: np.ndarray) -> None:
+    """Warns of a fall below the minimum that is more than the rounding of the terms that losses are made of.
+
+    Those are as large as the loss at the start, or larger, though near the minimum they cancel; and a function such as
+    `exp` multiplies the rounding of its argument by some tens. A fall that small moves no target by much.
+    """
+    minimum = best_loss.dtype.type(objective.minimum)
+    if not (best_loss < minimum).any():
+        return
+    scale = np.maximum(abs(initial_loss - minimum), abs(initial_loss))
+    fell = np.isfinite(best_loss) & (minimum - best_loss > _ROUNDING * jnp.finfo(best_loss.dtype).eps * scale)
+    if fell.any():
+        least = float(best_loss[fell].min())
         warnings.warn(
             f"the loss of objective {objective.name!r} fell to {least:.6g}, below its stated minimum "
             f"{objective.minimum:.6g}, so that convergence is misjudged: state the least value that it can reach, "

@@ -33,15 +33,24 @@ class Stopping:
 
     With `gap_k = loss_k - minimum`, a trial has converged at `k` when `gap_k <= tolerance * gap_0` (or
     `loss_k <= target`, where one is given) and it stays so for `hold` updates in a row, counting `k`, or to the end
-    of the steps. It has diverged at the first `k` at which the loss or a parameter is not finite, or
-    `gap_k > divergence * gap_0`.
+    of the steps. Above an objective's `baseline` no share of the gap counts.
+
+    A trial has diverged at the first `k` at which the loss or a parameter is not finite, or the loss is above `loss_0`
+    by more than `divergence` times its scale, `max(|gap_0|, |loss_0|)`. And at the end of the steps, where it has not
+    converged and its loss was above `loss_0` plus once that scale during the whole last quarter (at every update at
+    which it was measured): at the update since which it was. So a loss that goes from 2 to 1,000 and stays there has
+    diverged, one that shoots up and comes back has not, and noise about a start at the minimum is no divergence. Where
+    `loss_0` and `gap_0` are 0 there is no scale, and only what is not finite has diverged.
+
+    A start below the stated minimum, whose gap is negative, counts as at the minimum: the trial has converged at 0
+    where its loss stays at or below the stated minimum. Its `rate` is NaN, and `sweep` warns of the minimum.
 
     Attributes:
         tolerance: The share of the starting gap that counts as converged, 0 or more.
         target: A loss that counts as converged instead, or None.
         hold: For how many updates in a row it must stay there, 1 or more.
-        divergence: The multiple of the starting gap that counts as diverged, above 1; `math.inf` leaves only what
-            is not finite.
+        divergence: By how many times its scale a loss must rise to have diverged at once, above 1; with `math.inf` only
+            what is not finite has, before the end of the steps.
 
     Raises:
         ValueError: A value is outside these bounds.

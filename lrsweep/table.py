@@ -117,7 +117,8 @@ def result_table(
     Returns:
         The same rows under the same index, called `trial`: the caller's columns, then those of `RESULT_DTYPES`, then,
         where there are metrics, `best_by` and two columns for each of them. `rate` is
-        `(gap_steps / gap_0) ** (1 / steps)`, NaN where no update was made.
+        `(gap_steps / gap_0) ** (1 / steps)`, 0 where it ends at or below the minimum, and NaN where no update was
+        made or the start is below it.
     """
     columns: dict[str, Any] = {"rate": _rate(outcome, minimum)}
     columns["status"] = pd.Categorical.from_codes(outcome.pop("status"), dtype=RESULT_DTYPES["status"])
@@ -139,9 +140,9 @@ def result_table(
 def _rate(outcome: dict[str, Any], minimum: float) -> np.ndarray:
     first, last = (gap(outcome[name], outcome[name].dtype.type(minimum)) for name in ("initial_loss", "final_loss"))
     with np.errstate(all="ignore"):
-        rate = np.divide(last, first, dtype=np.float64)
+        rate = np.divide(np.maximum(last, 0), first, dtype=np.float64)
         rate **= 1 / outcome["steps"]
-    rate[outcome["steps"] == 0] = np.nan
+    rate[(outcome["steps"] == 0) | (first < 0)] = np.nan
     return rate
 
 

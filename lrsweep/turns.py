@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from lrsweep.jaxprs import compute, held_by, read
-from lrsweep.watch import Limits, Watch, half_of, keep_best, late_of, may_matter, where
+from lrsweep.watch import Bounds, Limits, Watch, half_of, keep_best, late_of, may_matter, quiet_between, where
 
 # From the count of updates and what the next one changes: that after it, and of each trial side by side the loss before
 # it, and whether the parameters before it were finite.
@@ -88,7 +88,7 @@ def pass_quiet_turns(
         is_stop: Whether the turn that begins at an update is to be looked at in any case.
     """
 
-    def take(turn: Turn) -> Turn:
+    def take(turn: Turn, quiet: Bounds) -> Turn:
         def one(now: tuple[Any, Any, Any], _: None) -> tuple[tuple[Any, Any, Any], Any]:
             k, moving, finite = now
             moving, loss, is_finite = update(k, moving)
@@ -97,7 +97,7 @@ def pass_quiet_turns(
         none = jnp.zeros(watch.best_at.shape, jnp.int32)
         (end, moving, finite), losses = lax.scan(one, (turn.end, turn.moving, none), length=layout.turn)
         each = [losses[place] for place in range(layout.turn)]
-        matters = may_matter(watch, each, limits) | (watch.going & (finite < layout.turn))
+        matters = may_matter(watch, quiet, each, limits) | (watch.going & (finite < layout.turn))
         busy = matters.any() | is_stop(turn.end) | _is_mark(turn.end, limits, layout.turn)
         best = where(busy, turn.best, keep_best(turn.best, turn.end, each))
         return Turn(end, moving, losses, finite, best, busy)
@@ -106,7 +106,7 @@ def pass_quiet_turns(
         losses = jnp.zeros((layout.turn, *watch.best_loss.shape), watch.best_loss.dtype)
         finite = jnp.zeros(watch.best_at.shape, jnp.int32)
         first = Turn(k, moving, losses, finite, (watch.best_loss, watch.best_at), jnp.bool_(False))
-        return lax.while_loop(lambda turn: ~turn.busy, take, first)
+        return lax.while_loop(lambda turn: ~turn.busy, partial(take, quiet=quiet_between(watch, limits)), first)
 
     return call(until_busy, k, moving, watch, one_kernel=layout.one_kernel)
 

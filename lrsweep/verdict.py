@@ -7,6 +7,7 @@ from lrsweep.advice import advise, alike, describe, how_it_converged, number
 from lrsweep.best import Best, best_learning_rate, rank
 from lrsweep.binding import SEED
 from lrsweep.robustness import sensitivity
+from lrsweep.starts import tell_starts
 from lrsweep.summary import LEARNING_RATE, LEVEL, summarize
 from lrsweep.table import best_by_of, final, settings_of
 
@@ -37,8 +38,10 @@ def judge(table: pd.DataFrame, rule: str = "steps", found: Best | None = None) -
     found = best_learning_rate(table, rule=rule) if found is None else found
     if (table["status"] == "diverged").all():
         return advise(summary, table)
+    of_starts = f" {tell_starts(table)}".rstrip()
     if np.isnan(found.learning_rate):
-        return f"No learning rate is safe: trials diverged at the smallest, {number(table[LEARNING_RATE].min())}."
+        least = number(table[LEARNING_RATE].min())
+        return f"No learning rate is safe: trials diverged at the smallest, {least}.{of_starts}"
     if rule == "safe":
         named, why = f"learning_rate {number(found.learning_rate)}", "no trial diverged there or below"
     else:
@@ -48,7 +51,7 @@ def judge(table: pd.DataFrame, rule: str = "steps", found: Best | None = None) -
         # What a learning rate does depends on the other settings: those of the best one count.
         others = [name for name in settings_of(table) if name not in (LEARNING_RATE, SEED)]
         table = table[alike(table, best, others)]
-    return "; ".join([f"Use {named}{_interval(found)}: {why}", *_costs(table)]) + "."
+    return "; ".join([f"Use {named}{_interval(found)}: {why}", *_costs(table)]) + f".{of_starts}"
 
 
 def _interval(found: Best) -> str:

@@ -16,9 +16,9 @@ NEVER = -1
 class Limits(NamedTuple):
     """The numbers that end a trial, arguments of the compiled program: another value compiles nothing.
 
-    `target` is a loss, or None for a share of the starting gap (`tolerance`). Losses and metrics are measured at every
-    `evaluate_every`-th update, and those of every `record_every`-th, a multiple of it, recorded. The parameters stay as
-    the update `last` leaves them.
+    `target` is a loss, or None for a share of the starting gap (`tolerance`); above `baseline`, a loss or None, that
+    share does not count. Losses and metrics are measured at every `evaluate_every`-th update, and those of every
+    `record_every`-th, a multiple of it, recorded. The parameters stay as the update `last` leaves them.
     """
 
     steps: Any
@@ -30,6 +30,7 @@ class Limits(NamedTuple):
     evaluate_every: Any
     record_every: Any
     last: Any = 2**31 - 1
+    baseline: Any = None
 
 
 class Outcome(NamedTuple):
@@ -69,12 +70,13 @@ class Measured(NamedTuple):
 class Watch(NamedTuple):
     """What is kept of a trial while it runs.
 
-    Beside what its outcome says: whether it is `going`; since when it has been at the target; and the least loss of
-    the first half and of the first three quarters of the steps.
+    Beside what its outcome says: whether it is `going`; since when it has been at the target, and since when too high
+    (see `bounds_of`); and the least loss of the first half and of the first three quarters of the steps.
     """
 
     going: Any
     at_target_since: Any
+    high_since: Any
     converged_at: Any
     diverged_at: Any
     steps: Any
@@ -95,6 +97,7 @@ def first_watch(loss_like: Any, metrics_like: tuple[Any, ...]) -> Watch:
     return Watch(
         going=jnp.bool_(True),
         at_target_since=never,
+        high_since=never,
         converged_at=never,
         diverged_at=never,
         steps=zero,
@@ -109,17 +112,36 @@ def first_watch(loss_like: Any, metrics_like: tuple[Any, ...]) -> Watch:
     )
 
 
+class Bounds(NamedTuple):
+    """Two losses between which a trial is."""
+
+    lower: Any
+    upper: Any
+
+
+def bounds_of(initial_loss: Any, limits: Limits) -> Bounds:
+    """The losses above which a trial is too high, and above which it has diverged at once.
+
+    Where it starts from a loss and a gap of 0 there are no such.
+    """
+    minimum = jnp.asarray(limits.minimum, initial_loss.dtype)
+    scale = jnp.maximum(abs(gap(initial_loss, minimum)), abs(initial_loss))
+    scale = jnp.where(scale == 0, jnp.inf, scale)
+    return Bounds(initial_loss + scale, initial_loss + limits.divergence * scale)
+
+
 def observe(watch: Watch, k: Any, measured: Measured, limits: Limits, best_place: int | None) -> Watch:
     """Takes note of what was measured after `k` updates, where it was, and decides whether the trial ends there."""
     loss = measured.loss
-    minimum = jnp.asarray(limits.minimum, loss.dtype)
     initial_loss = jnp.where(k == 0, loss, watch.initial_loss)
-    gap_0, gap_k = gap(initial_loss, minimum), gap(loss, minimum)
-    diverged = ~measured.sound | ~jnp.isfinite(loss) | (gap_k > limits.divergence * abs(gap_0))
-    at_target = _is_near(loss, gap_k, gap_0, limits) & ~diverged
-    since = jnp.where(at_target, jnp.where(watch.at_target_since == NEVER, k, watch.at_target_since), NEVER)
+    bounds = bounds_of(initial_loss, limits)
+    away = ~measured.sound | ~jnp.isfinite(loss) | (loss > bounds.upper)
+    at_target = _is_near(loss, initial_loss, limits) & ~away
+    since = _since(at_target, watch.at_target_since, k)
+    high_since = _since(loss > bounds.lower, watch.high_since, k)
     last = k >= limits.steps
     converged = at_target & ((k - since + 1 >= limits.hold) | last)
+    stayed = last & ~converged & _is_whole_quarter(high_since, limits)
 
     score, best_score = (
         _score(loss, measured.metrics, best_place),
@@ -127,10 +149,11 @@ def observe(watch: Watch, k: Any, measured: Measured, limits: Limits, best_place
     )
     better = (score < best_score) | (jnp.isnan(best_score) & ~jnp.isnan(score)) | (k == 0)
     seen = watch._replace(
-        going=~(converged | diverged | last),
+        going=~(converged | away | last),
         at_target_since=since,
+        high_since=high_since,
         converged_at=jnp.where(converged, since, NEVER),
-        diverged_at=jnp.where(diverged, k, NEVER),
+        diverged_at=jnp.where(away, k, jnp.where(stayed, high_since, NEVER)),
         steps=k,
         initial_loss=initial_loss,
         final_loss=loss,
@@ -144,31 +167,52 @@ def observe(watch: Watch, k: Any, measured: Measured, limits: Limits, best_place
     return where(watch.going & measured.due, seen, watch)
 
 
-def _is_near(loss: Any, gap_k: Any, gap_0: Any, limits: Limits) -> Any:
+def _since(holds: Any, before: Any, k: Any) -> Any:
+    """Since when something has held, up to the update `k`."""
+    return jnp.where(holds, jnp.where(before == NEVER, k, before), NEVER)
+
+
+def _is_whole_quarter(since: Any, limits: Limits) -> Any:
+    """Whether what has held since some update, up to the last, held wherever the last quarter was measured."""
+    every = limits.evaluate_every
+    return (since != NEVER) & ((since - 1) // every * every <= late_of(limits.steps))
+
+
+def _is_near(loss: Any, initial_loss: Any, limits: Limits) -> Any:
     if limits.target is not None:
         return loss <= limits.target
+    minimum = jnp.asarray(limits.minimum, loss.dtype)
     # A start below the stated minimum counts as at it: no share of a negative gap would be nearer.
-    return gap_k <= limits.tolerance * jnp.maximum(gap_0, 0)
+    near = gap(loss, minimum) <= limits.tolerance * jnp.maximum(gap(initial_loss, minimum), 0)
+    return near if limits.baseline is None else near & (loss <= limits.baseline)
 
 
 def _score(loss: Any, metrics: tuple[Any, ...], best_place: int | None) -> Any:
     return loss if best_place is None else metrics[best_place]
 
 
-def may_matter(watch: Watch, losses: Sequence[Any], limits: Limits) -> Any:
+def quiet_between(watch: Watch, limits: Limits) -> Bounds:
+    """The losses between which a trial stays on its side of its bounds: above the first, and not above the second."""
+    bounds, is_high = bounds_of(watch.initial_loss, limits), watch.high_since != NEVER
+    upper = jnp.where(is_high, bounds.upper, bounds.lower)
+    # So that what is not finite is above it.
+    upper = jnp.minimum(upper, jnp.finfo(upper.dtype).max)
+    return Bounds(jnp.where(is_high, bounds.lower, -jnp.inf), upper)
+
+
+def may_matter(watch: Watch, quiet: Bounds, losses: Sequence[Any], limits: Limits) -> Any:
     """Whether more can come of some losses in a row than a better one: an end, or the way to it.
 
     Args:
         watch: What was known before them.
+        quiet: What `quiet_between` says of it.
         losses: The loss at each update.
         limits: What ends a trial.
     """
     highest, lowest = functools.reduce(jnp.maximum, losses), functools.reduce(jnp.minimum, losses)
-    minimum = jnp.asarray(limits.minimum, highest.dtype)
-    gap_0 = gap(watch.initial_loss, minimum)
-    away = ~jnp.isfinite(highest) | ~(gap(highest, minimum) <= limits.divergence * abs(gap_0))
-    near = _is_near(lowest, gap(lowest, minimum), gap_0, limits)
-    return watch.going & (away | near | (watch.at_target_since != NEVER))
+    leaves = ~(highest <= quiet.upper) | (lowest <= quiet.lower)
+    near = _is_near(lowest, watch.initial_loss, limits)
+    return watch.going & (leaves | near | (watch.at_target_since != NEVER))
 
 
 def keep_best(best: tuple[Any, Any], k: Any, losses: Sequence[Any]) -> tuple[Any, Any]:

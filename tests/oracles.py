@@ -1,6 +1,7 @@
 """What results are checked against: closed forms, NumPy loops, and the stopping rule written a second time."""
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import jax
@@ -70,17 +71,30 @@ class End(NamedTuple):
     steps: int
 
 
-def end_of(losses: np.ndarray, tolerance: float = 1e-4, hold: int = 10, divergence: float = 1e6) -> End:
-    """The contract's stopping rule, for a minimum of 0, read off a whole run's losses."""
-    near = losses <= tolerance * losses[0]
-    last = len(losses) - 1
-    for k, loss in enumerate(losses):
-        if not np.isfinite(loss) or loss > divergence * losses[0]:
+def end_of(
+    losses: np.ndarray,
+    tolerance: float = 1e-4,
+    hold: int = 10,
+    divergence: float = 1e6,
+    minimum: float = 0.0,
+    every: int = 1,
+) -> End:
+    """The contract's stopping rule, read off a whole run's losses; `hold` is of use where every one is measured."""
+    first, last = losses[0], len(losses) - 1
+    near = losses - minimum <= tolerance * max(first - minimum, 0)
+    rise = (losses - first) / max(abs(first - minimum), abs(first))
+    measured = [k for k in range(last + 1) if k % every == 0 or k == last]
+    for k in measured:
+        if not np.isfinite(losses[k]) or rise[k] > divergence:
             return End(None, k, k)
         row = near[k : k + hold]
         first_of_row = near[k] and (k == 0 or not near[k - 1])
         if first_of_row and row.all():
             return End(k, None, min(k + hold - 1, last))
+    quarter = -(-last // 4)
+    if all(rise[k] > 1 for k in measured if k > last - quarter):
+        low = max(k for k in measured if rise[k] <= 1)
+        return End(None, min(k for k in measured if k > low), last)
     return End(None, None, last)
 
 
@@ -120,6 +134,29 @@ def regression_losses(
         grad = 2 * X[batch].T @ (X[batch] @ weights - y[batch]) / len(batch)
         weights = weights + update(grad, weights, k)
     return np.array([*losses, np.mean((X @ weights - y) ** 2)])
+
+
+def least_squares(X: np.ndarray, y: np.ndarray) -> float:
+    """The least mean squared error of a linear model with an intercept, in exact fractions, by Gram and Schmidt."""
+    target, columns = (
+        [Fraction(value) for value in y.tolist()],
+        [[Fraction(value) for value in x] for x in X.T.tolist()],
+    )
+    directions: list[tuple[list[Fraction], Fraction]] = []
+    for column in [[Fraction(1)] * len(target), *columns]:
+        for direction, square in directions:
+            column = _less(column, direction, square)
+        square = sum((value * value for value in column), Fraction(0))
+        if square:
+            directions.append((column, square))
+            target = _less(target, column, square)
+    return float(sum(value * value for value in target) / len(target))
+
+
+def _less(vector: list[Fraction], direction: list[Fraction], square: Fraction) -> list[Fraction]:
+    """The vector without its part along a direction of that squared length."""
+    part = sum((a * b for a, b in zip(vector, direction, strict=True)), Fraction(0)) / square
+    return [a - part * b for a, b in zip(vector, direction, strict=True)]
 
 
 def hessian_eigenvalues(loss: Callable[[Any], Any], params: Any) -> np.ndarray:

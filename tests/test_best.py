@@ -28,6 +28,8 @@ def tables(draw: st.DrawFn) -> pd.DataFrame:
 
 
 def best_of(drawn: pd.DataFrame, rule: str) -> float:
+    if (drawn["status"] == "diverged").all():
+        return np.nan
     if rule != "safe":
         return float(rank(lrsweep.summarize(drawn), "loss", rule).iloc[0]["learning_rate"])
     safe = np.nan
@@ -43,7 +45,7 @@ def best_of(drawn: pd.DataFrame, rule: str) -> float:
 def test_the_interval_is_that_of_regrouping_what_each_draw_of_the_seeds_holds(trials: pd.DataFrame, rule: str) -> None:
     seeds = trials["seed"].unique()
     found = lrsweep.best_learning_rate(trials, rule=rule, level=0.8, resamples=20, seed=7)
-    assert found.learning_rate == best_of(trials, rule)
+    np.testing.assert_equal(found.learning_rate, best_of(trials, rule))
     if len(seeds) == 1:
         assert np.isnan([found.low, found.high]).all()
         return
@@ -53,7 +55,9 @@ def test_the_interval_is_that_of_regrouping_what_each_draw_of_the_seeds_holds(tr
         parts = [trials[trials["seed"] == seed] for seed, times in zip(seeds, draw, strict=True) for _ in range(times)]
         bests.append(best_of(pd.concat(parts, ignore_index=True), rule))
     # The tenth and the ninetieth percentile of twenty, the one before and the one after.
-    assert (found.low, found.high) == (sorted(bests)[1], sorted(bests)[18])
+    # Draws that leave no best one count as below all.
+    ordered = sorted(bests, key=lambda rate: -np.inf if np.isnan(rate) else rate)
+    np.testing.assert_equal([found.low, found.high], [ordered[1], ordered[18]])
 
 
 SAFE = [
@@ -102,11 +106,25 @@ def test_without_several_seeds_there_is_no_interval(rule: str) -> None:
         assert np.isnan([found.low, found.high]).all()
 
 
-def test_where_all_diverged_the_smallest_is_the_least_bad_and_none_is_safe() -> None:
-    trials = table([(rate, seed, "diverged", None, np.nan) for rate in (0.2, 0.1) for seed in range(3)])
+@pytest.mark.parametrize("losses", [np.nan, 3.0])
+def test_where_every_trial_diverged_there_is_no_best(losses: float) -> None:
+    trials = table([(rate, seed, "diverged", None, losses) for rate in (0.2, 0.1) for seed in range(3)])
+    for rule in ("steps", "loss", "safe"):
+        assert np.isnan(lrsweep.best_learning_rate(trials, rule=rule)[:3]).all()
+    best = lrsweep.best_setting(trials)
+    assert np.isnan(best["learning_rate"])
+    assert (best["trials"], best["diverged"]) == (3, 1.0)
+
+
+def test_a_setting_of_which_a_trial_is_left_is_better_than_one_of_which_none_is() -> None:
+    rows = [(0.1, seed, "diverged", None, 9.0) for seed in range(3)]
+    rows += [(0.2, seed, "slow" if seed == 2 else "diverged", None, 9.0) for seed in range(3)]
     for rule in ("steps", "loss"):
-        assert lrsweep.best_learning_rate(trials, rule=rule) == (0.1, 0.1, 0.1, rule)
-    assert np.isnan(lrsweep.best_learning_rate(trials, rule="safe")[:3]).all()
+        found = lrsweep.best_learning_rate(table(rows), rule=rule)
+        # Draws without the last seed leave none.
+        assert found.learning_rate == found.high == 0.2
+        assert np.isnan(found.low)
+    assert lrsweep.best_setting(table(rows))["learning_rate"] == 0.2
 
 
 def test_rows_without_a_learning_rate_are_left_out() -> None:

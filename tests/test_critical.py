@@ -40,17 +40,18 @@ def random_bowls(count: int) -> tuple[pd.DataFrame, np.ndarray]:
 
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize(
-    ("optimizer", "threshold", "divergence"),
+    ("optimizer", "threshold", "divergence", "below"),
     [
         # Below its edge gradient descent never raises the loss of a quadratic; with momentum it does for a while.
-        (optax.sgd, 2.0, 10.0),
-        (partial(optax.sgd, momentum=0.9), 3.8, 1e4),
-        (partial(optax.sgd, momentum=0.9, nesterov=True), 3.8 / 2.8, 1e4),
+        (optax.sgd, 2.0, 10.0, 0.0),
+        # At 1 - eps times its edge up to 361 times, which falls by exp(-76 eps) per update: to 2 within three quarters.
+        (partial(optax.sgd, momentum=0.9), 3.8, 1e4, np.log(361 / 2) / 76 / 45_000),
+        (partial(optax.sgd, momentum=0.9, nesterov=True), 3.8 / 2.8, 1e4, 0.0),
     ],
     ids=["gradient_descent", "heavy_ball", "nesterov"],
 )
 def test_on_a_thousand_random_quadratics_it_is_theorys_to_the_width_asked_for(
-    optimizer: Any, threshold: float, divergence: float
+    optimizer: Any, threshold: float, divergence: float, below: float
 ) -> None:
     """`python experiments/edge.py --exact` asks for 1e-6, which takes a hundred times as many updates."""
     width = 1e-4
@@ -62,7 +63,7 @@ def test_on_a_thousand_random_quadratics_it_is_theorys_to_the_width_asked_for(
     edge = threshold / largest
     np.testing.assert_allclose(found["critical_learning_rate"], edge, rtol=width)
     np.testing.assert_allclose(found["theory"], edge, rtol=1e-12)
-    assert (found["high"] >= edge).all()
+    assert (found["high"] >= edge * (1 - below)).all()
     assert (found["high"] <= found["low"] * (1 + width)).all()
 
 

@@ -53,6 +53,7 @@ ORDER = [
     "halving",
     "progress",
     "table",
+    "starts",
     "causes",
     "display",
     "survival",

@@ -11,6 +11,7 @@ from scipy.optimize import minimize_scalar, rosen, rosen_der
 
 import lrsweep
 from lrsweep import problems
+from tests import oracles
 
 
 def start_of(objective: lrsweep.Objective, seed: int | None = None, **columns: float) -> Any:
@@ -48,6 +49,84 @@ def test_a_regressions_minimum_is_that_of_the_normal_equations(dependent: bool) 
     params = {"coefficients": jnp.asarray(solution[:-1]), "intercept": jnp.asarray(solution[-1])}
     assert objective.minimum == pytest.approx(np.mean((design @ solution - target) ** 2), rel=1e-12)
     assert float(objective.loss(params, objective.data)) == pytest.approx(objective.minimum, rel=1e-12)
+
+
+DRAW = np.random.default_rng(0)
+WHOLE, TARGET = DRAW.integers(-50, 50, (12, 3)).astype(float), DRAW.normal(size=12)
+COLUMNS = {
+    "far from 0": (WHOLE + 4e9, TARGET),
+    "as far as can be told": (WHOLE + 2.0**50, TARGET),
+    "of many sizes": (WHOLE * [1e-200, 1e150, 1.0], TARGET),
+    "tiny": (WHOLE * 1e-300, TARGET),
+    "huge": (WHOLE * 1e306, TARGET),
+    "copies": (WHOLE[:, [0, 1, 1]], TARGET),
+    "sums of others": (np.column_stack([WHOLE, WHOLE @ [1.0, -2.0, 3.0]]), TARGET),
+    "sums of others, far from 0": (np.column_stack([WHOLE, WHOLE @ [1.0, -2.0, 3.0]]) + 1e9, TARGET),
+    "one of them constant": (np.column_stack([WHOLE, np.full(12, 1e9)]), TARGET),
+    "all constant": (np.ones((12, 2)), TARGET),
+    "Unix times": (1.7e9 + 60.0 * np.arange(12)[:, None], TARGET),
+    "milliseconds": (1.7e12 + DRAW.integers(0, 1000, (12, 2)), TARGET),
+    "more than the examples": (DRAW.normal(size=(4, 9)), TARGET[:4]),
+    "of one example": (WHOLE[:1], TARGET[:1]),
+    "for a target far from 0": (WHOLE, TARGET + 1e8),
+    "for a tiny target": (WHOLE, TARGET * 1e-100),
+    "for a huge target": (WHOLE, TARGET * 1e100),
+    "for a constant target": (WHOLE, np.full(12, 0.1)),
+    "on a line": (WHOLE, WHOLE @ [1.0, 2.0, 3.0] + 7.0),
+    "on a line far from 0": (WHOLE + 1e9, WHOLE @ [1.0, 2.0, 3.0] + 7.0),
+}
+
+
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_a_regressions_minimum_is_that_of_exact_fractions_whatever_its_columns(kind: str) -> None:
+    X, y = COLUMNS[kind]
+    exact, minimum = oracles.least_squares(X, y), problems.linear_regression(X, y).minimum
+    assert minimum == pytest.approx(exact, rel=1e-13, abs=0.0)
+
+
+def test_a_perfect_fit_has_a_minimum_of_0_where_its_target_is_rounded() -> None:
+    x = np.arange(30.0)[:, None]
+    assert problems.linear_regression(x, 0.1 * x[:, 0] + 0.3).minimum == 0
+
+
+def test_a_target_whose_square_is_too_large_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"y holds 1e\+200, whose square is no longer a finite number: scale it down"):
+        problems.linear_regression(WHOLE, np.full(12, 1e200))
+
+
+@pytest.mark.usefixtures("x64")
+def test_a_regression_that_ends_worse_than_predicting_the_mean_has_not_converged() -> None:
+    ticks = 4e9 + 190.0 * np.arange(40)
+    y = (ticks - ticks[0]) / 1900 + np.random.default_rng(0).normal(size=40) * 0.05
+    objective = problems.linear_regression(ticks[:, None], y)
+    # From random starts the gap is some 1e19, of which a ten-thousandth is 1e15.
+    table = lrsweep.sweep(objective, optax.sgd, lrsweep.grid(learning_rate=[1e-21, 2e-20], seed=range(5))).table
+    assert (table["final_loss"] < 1e-4 * table["initial_loss"]).sum() >= 5
+    assert (table["final_loss"] > 0.99 * np.var(y)).all()
+    assert (table["status"] != "converged").all()
+    # With columns centred and scaled it converges, and a target goes before the mean.
+    scaled = problems.linear_regression((ticks[:, None] - ticks.mean()) / ticks.std(), y)
+    trials = lrsweep.grid(learning_rate=[0.1, 0.3], seed=range(2))
+    assert (lrsweep.sweep(scaled, optax.sgd, trials).table["final_loss"] < np.var(y)).all()
+    stopping = lrsweep.Stopping(target=1e30)
+    assert (lrsweep.sweep(objective, optax.sgd, trials, stopping=stopping).table["converged_at"] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("X", "y"),
+    [
+        # What the features say nothing of is predicted best by the mean; so is what is constant, whatever it is.
+        ([[0.0], [1.0], [2.0]], [0.0, 1.0, 0.0]),
+        ([[1.0], [1.0], [1.0]], [3.0, 1.0, 2.0]),
+        ([[0.0], [1.0], [2.0]], [5.0, 5.0, 5.0]),
+        ([[0.0], [1.0], [2.0]], [0.0, 0.0, 0.0]),
+    ],
+)
+def test_a_regression_whose_best_is_the_mean_converges_there(X: list[list[float]], y: list[float]) -> None:
+    trials = lrsweep.grid(learning_rate=[0.1, 0.3], seed=range(3))
+    for given in (trials, trials[["learning_rate"]]):
+        table = lrsweep.sweep(problems.linear_regression(X, y), optax.sgd, given).table
+        assert (table["status"] == "converged").all()
 
 
 def test_a_regression_starts_at_0_or_at_random() -> None:

@@ -27,8 +27,8 @@ def test_the_best_learning_rate_of_a_quadratic_is_found_to_two_digits() -> None:
 
 
 def test_the_edge_of_a_quadratic_is_where_its_closed_form_outgrows_the_limit() -> None:
-    # gap_k / gap_0 = (1 - learning_rate * sharpness) ** (2 * k), which exceeds 1e6 within 1000 updates.
-    edge = (1 + 1e6 ** (1 / 2000)) / 10
+    # loss_k / loss_0 = (1 - learning_rate * sharpness) ** (2 * k), which exceeds 2 from the last quarter of 1000 on.
+    edge = (1 + 2 ** (1 / (2 * 751))) / 10
     objective, trials = lrsweep.problems.quadratic([10.0]), lrsweep.grid(learning_rate=COARSE, seed=range(3))
     refined = lrsweep.refine(objective, optax.sgd, trials, around="edge", width=0.001)
     found = refined.found.loc[0].to_dict()
@@ -94,16 +94,26 @@ def test_the_rounds_are_kept_in_files(ending: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("rates", "around"), [([1e-4, 2e-4], "best"), ([8.0, 4.0], "best"), ([1e-3, 2e-3], "edge")])
 def test_where_the_answer_lies_beyond_the_grid_the_zoom_goes_there(rates: list[float], around: Any) -> None:
+    # Above the edge an eleventh of the loss grows, which must be twice the whole from the last quarter on.
     objective = lrsweep.problems.quadratic([1.0, 10.0], start=[1.0, 0.1])
     refined = lrsweep.refine(objective, optax.sgd, lrsweep.grid(learning_rate=rates), around=around, rounds=6)
     found, answer = (
         refined.found.loc[0].to_dict(),
-        {"best": 2 / 11, "edge": 2 / 10 * (1 + 1e6 ** (1 / 2000)) / 2}[around],
+        {"best": 2 / 11, "edge": (1 + 22 ** (1 / (2 * 751))) / 10}[around],
     )
     assert found["low"] < answer < found["high"] <= 1.01 * found["low"]
     # Outward by the ratio of the grid.
     first = np.sort(refined.table.query("round == 1")["learning_rate"])
     np.testing.assert_allclose(first[1:] / first[:-1], 2, rtol=0.01)
+
+
+@pytest.mark.parametrize("around", ["best", "edge"])
+def test_where_every_trial_diverged_nothing_is_found_and_the_zoom_looks_below(around: Any) -> None:
+    trials = lrsweep.grid(learning_rate=[8.0, 9.0], seed=range(2))
+    refined = lrsweep.refine(lrsweep.problems.line(), optax.sgd, trials, around=around, rounds=0)
+    np.testing.assert_equal(refined.found.loc[0].to_dict(), {"learning_rate": np.nan, "low": np.nan, "high": 8.0})
+    further = lrsweep.refine(lrsweep.problems.line(), optax.sgd, trials, around=around, rounds=1).table
+    assert (further.loc[further["round"] == 1, "learning_rate"] < 8).all()
 
 
 def test_no_learning_rate_is_tried_that_the_program_cannot_tell_from_another() -> None:

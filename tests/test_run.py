@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -79,6 +80,27 @@ def test_a_minimum_reached_to_rounding_is_not_warned_of() -> None:
     draw = np.random.default_rng(1)
     regression = lrsweep.problems.linear_regression(draw.normal(size=(50, 2)), draw.normal(size=50) + 1e3)
     assert (lrsweep.sweep(regression, optax.sgd, lrsweep.grid(learning_rate=0.3)).table["status"] == "converged").all()
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_rounding_is_no_fall_below_the_minimum_of_lrsweeps_own_problems(wide: bool) -> None:
+    x, rates = np.linspace(0.0, 3.0, 30)[:, None], lrsweep.log_grid(1e-2, 1.0, 12)
+    perfect = lrsweep.problems.linear_regression(x, 0.1 * x[:, 0] + 0.3)
+    cases: list[tuple[lrsweep.Objective, dict[str, Any]]] = [
+        (lrsweep.problems.valleys(), {"seed": range(30)}),
+        # A start at the minimum, where the terms are as small as the minimum itself.
+        (lrsweep.problems.valleys(), {"x": np.linspace(4.9, 5.1, 21)}),
+        (perfect, {"seed": range(5)}),
+        (perfect, {}),
+        (lrsweep.problems.linear_regression(x, np.sin(99 * x[:, 0]) + 1e3), {"seed": range(5)}),
+        (lrsweep.problems.quadratic(), {"seed": range(5)}),
+        (lrsweep.problems.rosenbrock(), {"seed": range(5)}),
+    ]
+    with jax.enable_x64(wide):
+        for objective, columns in cases:
+            trials = lrsweep.grid(learning_rate=rates, **columns)
+            table = lrsweep.sweep(objective, optax.adam, trials, stopping=lrsweep.Stopping(tolerance=0.0)).table
+            assert not table["rate"].isna().any()
 
 
 def growing() -> optax.GradientTransformation:

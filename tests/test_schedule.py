@@ -111,7 +111,6 @@ OPTIMIZERS: dict[str, Any] = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:the loss of objective 'valleys' fell to")  # by rounding
 @pytest.mark.parametrize(
     ("name", "optimizer"), [*(("line", name) for name in OPTIMIZERS), ("valleys", "sgd"), ("rosenbrock", "adam")]
 )

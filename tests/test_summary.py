@@ -18,6 +18,7 @@ from lrsweep.table import RESULT_DTYPES
 def table(rows: list[tuple[Any, ...]], columns: tuple[str, ...] = ("learning_rate", "seed")) -> pd.DataFrame:
     """A result table by hand: the caller's columns, then status, converged_at and final_loss."""
     frame = pd.DataFrame(rows, columns=pd.Index([*columns, "status", "converged_at", "final_loss"]))
+    frame["diverged_at"] = np.where(frame["status"] == "diverged", 5, None)
     for name in RESULT_DTYPES:
         if name not in frame:
             frame[name] = 1000 if name == "steps" else 0
@@ -251,6 +252,24 @@ def test_what_cannot_be_summarised_is_refused() -> None:
 )
 def test_the_answer_says_which_to_use_and_which_to_stay_clear_of(rows: list[tuple[Any, ...]], answer: str) -> None:
     assert advise(lrsweep.summarize(table(rows)), table(rows)) == answer
+
+
+def rest_at(losses: dict[float, float], start: float = 1.0) -> pd.DataFrame:
+    """Trials at rest, by learning rate."""
+    frame = table([(rate, 0, "stalled", None, loss) for rate, loss in losses.items()])
+    return frame.assign(initial_loss=start, best_loss=frame["final_loss"])
+
+
+def test_trials_at_rest_at_one_loss_may_have_reached_the_minimum_and_others_have_not() -> None:
+    one = rest_at({0.1: 0.6, 0.2: 0.600001, 0.4: 0.6})
+    said = advise(lrsweep.summarize(one), one)
+    assert "came to rest at one loss, 0.6, which may be the least there is" in said
+    assert "Objective(..., minimum=0.6) or Stopping(target=...) (--target-loss)" in said
+    elsewhere = one.assign(best_loss=[0.6, 0.6, 0.3])
+    for others in (rest_at({0.1: 0.6, 0.2: 0.3, 0.4: 0.6}), elsewhere):
+        said = advise(lrsweep.summarize(others), others)
+        assert "came to rest above the target: try other starts or another optimizer." in said
+        assert "minimum" not in said
 
 
 def test_the_answer_speaks_of_the_best_settings_own_learning_rates() -> None:

@@ -104,9 +104,9 @@ def test_the_rate_of_every_trial_is_that_of_its_own_losses(dtype: type[Any], min
         (5.0, 5.0, 3, 1.0),
         (5.0, 5.0, 0, math.nan),
         (5.0, 9.0, 0, math.nan),
-        # Below the stated minimum: an odd root of a negative number is none, of a quotient of two it is.
-        (2.0, 0.0, 3, math.nan),
-        (-7.0, 0.0, 3, 0.5),
+        # Below the stated minimum nothing is left, and of a start there nothing is said.
+        (2.0, 0.0, 3, 0.0),
+        (-7.0, 0.0, 3, math.nan),
         # A gap within rounding is none.
         (5.0, "next", 3, 0.0),
     ],

@@ -12,18 +12,18 @@ from lrsweep.summary import LEARNING_RATE
 # How a trial ended, in a sentence.
 STATUSES = {
     "converged": "The loss reached the target and stayed there.",
-    "diverged": "The loss or a parameter was no longer finite, or the gap grew beyond bounds: "
-    "a million times what it was, unless the search says otherwise.",
+    "diverged": "The loss or a parameter was no longer finite, or the loss rose beyond bounds (a million times what it "
+    "was, unless the search says otherwise), or stayed above twice what it was to the end.",
     "slow": "The steps ran out while the loss was still improving.",
     "oscillating": "The steps ran out while the loss bounced without improving.",
     "stalled": "The steps ran out while the loss was at rest above the target: a local minimum, a plateau, "
-    "or no gradient.",
+    "no gradient, or the least loss there is.",
     "dropped": "Successive halving stopped it early: its setting was among the worse ones.",
 }
 
 # And why, where the table was diagnosed.
 CAUSES = {
-    "bad start": "The loss was not finite, or out of bounds, before any update.",
+    "bad start": "The loss or its gradient was not finite before any update: look at the data and the loss there.",
     "noise": "Its updates see a part of the data only, and bounce for that alone: theory does not say that the "
     "learning rate is too large.",
     "too large": "The learning rate is too large: the updates overshoot.",
@@ -31,6 +31,7 @@ CAUSES = {
     "flat": "It came to rest on a plateau, where the loss has next to no curvature.",
     "saddle": "It came to rest on a saddle, where the loss falls to either side.",
     "local minimum": "It came to rest in a valley above the target.",
+    "unknown minimum": "It came to rest in a valley that may be the lowest: if so, state its loss as the minimum.",
 }
 
 
