@@ -1,6 +1,5 @@
 """What is known of trials before one runs: the shapes of their state, what they share, whether they are small."""
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -9,10 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from lrsweep.dependence import dependent
+from lrsweep.kept import keep
 from lrsweep.lanes_last import UnsuitedError, widest
 from lrsweep.program import Given, Program
 from lrsweep.trial import Moving, State, is_small, start_trial, update
 from lrsweep.watch import Limits
+
+# Of how many programs the traits are kept.
+MOST_TRAITS = 256
 
 
 class Sort(NamedTuple):
@@ -90,7 +93,7 @@ def find_traits(
     return _traits(program, row, _Like.of(given), numbers, records, jax.config.jax_enable_x64)  # pyright: ignore[reportAttributeAccessIssue]
 
 
-@functools.lru_cache(maxsize=64)
+@keep(MOST_TRAITS)
 def _traits(program: Program, row: _Like, given: _Like, limits: _Like, records: int, _: bool) -> Traits:
     kinds: list[Any] = []
     seed = jax.ShapeDtypeStruct((), np.uint32)

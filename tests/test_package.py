@@ -19,6 +19,7 @@ ROOT = PACKAGE.parent
 ORDER = [
     "errors",
     "messages",
+    "kept",
     "objective",
     "problems",
     "optimizers",
