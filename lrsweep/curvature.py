@@ -11,6 +11,7 @@ from jax.flatten_util import ravel_pytree
 from lrsweep.checks import check_leaves
 from lrsweep.errors import InputError, InputTypeError
 from lrsweep.kept import jitted
+from lrsweep.modes import ordinary
 from lrsweep.objective import Objective
 
 # Enough for the ends of a network's spectrum, which stand clear of the rest; the residual says where it was not.
@@ -73,6 +74,7 @@ def extreme_eigenvalues(loss_of: Callable[[Any], Any], params: Any, *, iteration
     return _ends(*_tridiagonal(product, flat.size, iterations, wide), product, dtype)
 
 
+@ordinary()
 def sharpness(
     objective: Objective, params: Any, *, keywords: Mapping[str, Any] | None = None, iterations: int = ITERATIONS
 ) -> float:

@@ -142,9 +142,3 @@ def compile_blocks(lowered: jax.stages.Lowered, layout: Layout) -> jax.stages.Co
     """The compiled program; JAX keeps it, and gives it again."""
     # Loops over lanes are all that one kernel holds, and the widest registers suit them.
     return lowered.compile({"xla_cpu_prefer_vector_width": "512"} if layout.one_kernel or layout.lanes_last else None)
-
-
-def devices() -> list[Any]:
-    """The devices that blocks are handed to: the one that JAX is told to use, or all of this process."""
-    told = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
-    return [told] if isinstance(told, jax.Device) else jax.local_devices()

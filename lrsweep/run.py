@@ -21,6 +21,7 @@ from lrsweep.errors import InputError, InputTypeError
 from lrsweep.groups import Group, check_static, cut, optimizers_of
 from lrsweep.halving import Halving, check_halving, halve, in_step
 from lrsweep.lanes import Task
+from lrsweep.modes import ordinary
 from lrsweep.notebook import present
 from lrsweep.objective import Objective
 from lrsweep.optimizers import Factory
@@ -40,7 +41,8 @@ from lrsweep.watch import Limits
 MAX_SHARED_SEEDS = 32
 
 
-@dataclass(frozen=True)
+# A table has no one answer to whether it equals another: a sweep is equal to itself.
+@dataclass(frozen=True, eq=False)
 class Sweep:
     """What `sweep` returns.
 
@@ -113,6 +115,7 @@ class Sweep:
         return row, int(self.table["steps"].iloc[row])
 
 
+@ordinary()
 def sweep(
     objective: Objective,
     optimizer: Factory | Mapping[str, Factory],
@@ -348,5 +351,5 @@ def _warn_below_minimum(objective: Objective, best_loss: np.ndarray) -> None:
             f"the loss of objective {objective.name!r} fell to {least:.6g}, below its stated minimum "
             f"{objective.minimum:.6g}, so that convergence is misjudged: state the least value that it can reach, "
             f"Objective(..., minimum={least:.6g}) or less, or give Stopping(target=...)",
-            stacklevel=3,
+            stacklevel=4,
         )

@@ -16,6 +16,7 @@ from lrsweep.coordinates import names_of
 from lrsweep.errors import InputError, InputTypeError
 from lrsweep.kept import jitted
 from lrsweep.messages import first_line, unknown
+from lrsweep.modes import ordinary
 from lrsweep.objective import Objective
 
 # A message lists no more parameters than this.
@@ -29,6 +30,7 @@ class Scalar(NamedTuple):
     element: int
 
 
+@ordinary()
 def landscape(
     objective: Objective,
     along: Mapping[str, Any],

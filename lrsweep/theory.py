@@ -15,6 +15,7 @@ from lrsweep.binding import Binding
 from lrsweep.curvature import ITERATIONS, extreme_eigenvalues
 from lrsweep.groups import Group, cut
 from lrsweep.kept import jitted
+from lrsweep.modes import ordinary
 from lrsweep.objective import Objective
 from lrsweep.optimizers import Factory
 from lrsweep.program import Given, Program, given_by, make_program
@@ -108,6 +109,7 @@ def preconditioned_sharpness(loss_of: Callable[[Any], Any], params: Any, *, eps:
     return extreme_eigenvalues(stretched, jax.tree.map(jnp.zeros_like, params)).largest
 
 
+@ordinary()
 def at_start(
     objective: Objective, optimizer: Factory, binding: Binding, trials: pd.DataFrame, static: Iterable[str] = ()
 ) -> pd.DataFrame:

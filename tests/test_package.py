@@ -19,6 +19,9 @@ ROOT = PACKAGE.parent
 ORDER = [
     "errors",
     "messages",
+    "forks",
+    "modes",
+    "devices",
     "kept",
     "objective",
     "problems",
