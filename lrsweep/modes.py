@@ -21,8 +21,8 @@ def ordinary() -> Iterator[None]:
 
     Modes that look for faults in the caller's own code (a NaN, a promotion, a transfer that was not asked for) would
     find them in trials that diverge, and in what lrsweep does on purpose; a mesh is for arrays that are spread over
-    devices, and trials are not. What decides about numbers stays: 64 bits, the precision of products, how random
-    numbers are made.
+    devices, and trials are not; keys of other kinds than threefry's give a trial numbers that depend on the trials
+    beside it. What decides about precision stays the caller's: 64 bits, and how products are rounded.
 
     Raises:
         ValueError: Nothing can be run here: within a transformation of JAX, or in a process that was forked from one
@@ -57,6 +57,7 @@ def ordinary() -> Iterator[None]:
             jax.debug_infs(False),
             jax.transfer_guard("allow"),
             jax.disable_jit(False),
+            jax.default_prng_impl("threefry2x32"),
         ):
             stack.enter_context(mode)
         yield

@@ -134,8 +134,8 @@ def sweep(
     """Runs every trial of a table, many at a time, and says what became of each.
 
     What is compiled depends on the objective's functions, the optimizer's factory, the columns' names and the block
-    width, and is kept: other values, limits, steps and data of the same shapes compile nothing. A function that is
-    defined anew is another function, so define it once. Rows that differ in a column of text, of booleans, or named
+    width, and is kept while these functions live: other values, limits, steps and data of the same shapes compile
+    nothing. A function that is defined anew is another function, so define it once. Rows that differ in a column of text, of booleans, or named
     in `static` are compiled apart.
 
     Args:
@@ -172,8 +172,9 @@ def sweep(
 
     Raises:
         TypeError: An argument is of the wrong kind, a column does not hold numbers, or a parameter is not a float.
-        ValueError: A value is out of range, nobody takes a column, or objective and optimizer do not fit. All of
-            this is said before anything is compiled.
+        ValueError: A value is out of range, nobody takes a column, objective and optimizer do not fit, or it is called
+            inside a transformation of JAX or in a process forked from one that has used JAX. All of this is said
+            before anything is compiled.
 
     Warns:
         UserWarning: A loss fell below the objective's stated minimum.

@@ -90,11 +90,13 @@ def find_traits(
     """
     row = _Like.of({name: weak((), column.dtype) for name, column in columns.items()})
     numbers = _Like.of(jax.eval_shape(lambda: jax.tree.map(jnp.asarray, limits)))
-    return _traits(program, row, _Like.of(given), numbers, records, jax.config.jax_enable_x64)  # pyright: ignore[reportAttributeAccessIssue]
+    config: Any = jax.config
+    modes = config.jax_enable_x64, config.jax_enable_custom_prng
+    return _traits(program, row, _Like.of(given), numbers, records, modes)
 
 
 @keep(MOST_TRAITS)
-def _traits(program: Program, row: _Like, given: _Like, limits: _Like, records: int, _: bool) -> Traits:
+def _traits(program: Program, row: _Like, given: _Like, limits: _Like, records: int, _: tuple[Any, ...]) -> Traits:
     kinds: list[Any] = []
     seed = jax.ShapeDtypeStruct((), np.uint32)
     arguments = row.shapes(), given.shapes(), limits.shapes()
