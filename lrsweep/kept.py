@@ -11,6 +11,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import jax
 import numpy as np
 
+from lrsweep.errors import InputTypeError
+
 # Each compiled program takes some megabytes, and up to 150 of the 65,530 mappings of memory that Linux allows.
 MOST_PROGRAMS = 128
 
@@ -130,9 +132,18 @@ def _loosen(value: Any, functions: list[weakref.ref], gone: Callable[[Any], None
     if isinstance(value, tuple):
         parts = [_loosen(part, functions, gone) for part in value]
         return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    if not callable(value):
+        return value
+    try:
+        hash(value)
+    except TypeError as error:
+        raise InputTypeError(
+            f"a {type(value).__name__} cannot be hashed, so that what is compiled for it would not be known again: "
+            "make it a function, or a frozen dataclass"
+        ) from error
     owner = value.__self__ if isinstance(value, MethodType) else value
     # Another one could be equal to what is compared by value, and what was made of it would be gone with the first.
-    if not callable(value) or type(owner).__eq__ is not object.__eq__:
+    if type(owner).__eq__ is not object.__eq__:
         return value
     try:
         loose = weakref.WeakMethod(value, gone) if isinstance(value, MethodType) else weakref.ref(value, gone)

@@ -135,8 +135,8 @@ def sweep(
 
     What is compiled depends on the objective's functions, the optimizer's factory, the columns' names and the block
     width, and is kept while these functions live: other values, limits, steps and data of the same shapes compile
-    nothing. A function that is defined anew is another function, so define it once. Rows that differ in a column of text, of booleans, or named
-    in `static` are compiled apart.
+    nothing. A function that is defined anew is another function, so define it once. Rows that differ in a column of
+    text, of booleans, or named in `static` are compiled apart.
 
     Args:
         objective: What is minimised.

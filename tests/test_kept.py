@@ -34,8 +34,10 @@ USES: dict[str, Use] = {
     "path": lambda objective: sweep(objective).path(1),
     "refine": lambda objective: lrsweep.refine(objective, optax.sgd, TRIALS, steps=5, rounds=1, points=2),
     "critical": lambda objective: lrsweep.critical_learning_rate(objective, optax.sgd, steps=5, width=0.5),
-    "sharpness": lambda objective: lrsweep.sharpness(objective, jnp.ones(2)),
-    "landscape": lambda objective: lrsweep.landscape(objective, {"params[0]": [0.0, 1.0]}, params=jnp.ones(2)),
+    "sharpness": lambda objective: lrsweep.sharpness(objective, np.ones(2, np.float32)),
+    "landscape": lambda objective: lrsweep.landscape(
+        objective, {"params[0]": [0.0, 1.0]}, params=np.ones(2, np.float32)
+    ),
 }
 
 
@@ -98,6 +100,16 @@ class Power:
         return jnp.sum(params**self.power)
 
 
+@dataclass
+class Changing:
+    """A loss that is another's equal and may change, so that it cannot be hashed."""
+
+    power: int
+
+    def __call__(self, params: Any) -> Any:
+        return jnp.sum(params**self.power)
+
+
 class Model:
     """An object with a loss for a method."""
 
@@ -110,6 +122,14 @@ def test_a_loss_that_equals_an_earlier_one_needs_no_other_program(compilations: 
         sweep(lrsweep.Objective(Power(power), np.ones(2, np.float32)))
         gc.collect()
         assert compilations() == programs
+
+
+@pytest.mark.parametrize("use", [USES["sweep"], USES["sharpness"], USES["landscape"]], ids=["sweep", "sharp", "seen"])
+def test_a_loss_that_cannot_be_hashed_is_refused(use: Use, compilations: Callable[[], int]) -> None:
+    objective = lrsweep.Objective(Changing(2), np.ones(2, np.float32))
+    with pytest.raises(lrsweep.InputError, match="a Changing cannot be hashed.*: make it a function, or a frozen data"):
+        use(objective)
+    assert compilations() == 0
 
 
 def test_a_method_is_the_same_loss_for_as_long_as_its_object_lives(compilations: Callable[[], int]) -> None:
