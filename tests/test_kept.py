@@ -125,11 +125,10 @@ def test_a_loss_that_equals_an_earlier_one_needs_no_other_program(compilations: 
 
 
 @pytest.mark.parametrize("use", [USES["sweep"], USES["sharpness"], USES["landscape"]], ids=["sweep", "sharp", "seen"])
-def test_a_loss_that_cannot_be_hashed_is_refused(use: Use, compilations: Callable[[], int]) -> None:
+def test_a_loss_that_cannot_be_hashed_is_refused(use: Use) -> None:
     objective = lrsweep.Objective(Changing(2), np.ones(2, np.float32))
     with pytest.raises(lrsweep.InputError, match="a Changing cannot be hashed.*: make it a function, or a frozen data"):
         use(objective)
-    assert compilations() == 0
 
 
 def test_a_method_is_the_same_loss_for_as_long_as_its_object_lives(compilations: Callable[[], int]) -> None:
