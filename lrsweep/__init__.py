@@ -3,6 +3,9 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+# Told of forks from the beginning.
+from lrsweep import forks as forks
+
 if TYPE_CHECKING:
     from lrsweep import optimizers as optimizers
     from lrsweep import plots as plots

@@ -10,6 +10,7 @@ import optax
 
 from lrsweep.errors import InputError, InputTypeError
 from lrsweep.messages import first_line
+from lrsweep.modes import callers_promotion
 from lrsweep.objective import Objective
 from lrsweep.optimizers import label
 from lrsweep.program import Given, Program, extra_arguments
@@ -65,13 +66,14 @@ def check_program(
 
     def attempt(row: Mapping[str, Any]) -> None:
         nonlocal owner
-        owner = f"the init of objective {objective.name!r}"
-        params = _check_start(objective, program, given, row)
-        owner = f"the loss of objective {objective.name!r}"
-        _check_loss(owner, program, given, row, params)
-        for place, (name, _) in enumerate(program.metrics):
-            owner = f"metric {name!r} of objective {objective.name!r}"
-            _check_metric(owner, program, given, row, params, place)
+        with callers_promotion():
+            owner = f"the init of objective {objective.name!r}"
+            params = _check_start(objective, program, given, row)
+            owner = f"the loss of objective {objective.name!r}"
+            _check_loss(owner, program, given, row, params)
+            for place, (name, _) in enumerate(program.metrics):
+                owner = f"metric {name!r} of objective {objective.name!r}"
+                _check_metric(owner, program, given, row, params, place)
         owner = f"the optimizer {label(program.optimizer)}"
         _check_optimizer(owner, program, given, row, params)
 
@@ -158,26 +160,27 @@ def _check_metric(owner: str, program: Program, given: Given, row: Mapping[str, 
 
 
 def _check_optimizer(owner: str, program: Program, given: Given, row: Mapping[str, Any], params: Any) -> None:
-    built = []
+    built = ""
 
     def update(row: Mapping[str, Any], params: Any, data: Any) -> Any:
-        built.append(program.build_optimizer(row))
-        if not isinstance(built[0], optax.GradientTransformation):
+        nonlocal built
+        # Its name alone leaves the trace, so that nothing traced does.
+        optimizer = program.build_optimizer(row)
+        built = type(optimizer).__name__
+        if not isinstance(optimizer, optax.GradientTransformation):
             return None
-        state = built[0].init(params)
+        state = optimizer.init(params)
         loss_of = program.loss_on(row, data)
         value, grads = jax.value_and_grad(loss_of)(params)
-        extra = extra_arguments(built[0], value, grads, loss_of)
-        return state, built[0].update(grads, state, params, **extra)[1]
+        extra = extra_arguments(optimizer, value, grads, loss_of)
+        return state, optimizer.update(grads, state, params, **extra)[1]
 
     try:
         states = _abstractly(update, row, params, _some(given.data, program.batch_size))
     except Exception as error:
         raise InputError(f"{owner} fails with {first_line(error)}") from error
     if states is None:
-        raise InputTypeError(
-            f"{owner} gives a {type(built[0]).__name__}: a factory must return an optax.GradientTransformation"
-        )
+        raise InputTypeError(f"{owner} gives a {built}: a factory must return an optax.GradientTransformation")
     before, after = ([(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(state)] for state in states)
     if before != after:
         raise InputTypeError(

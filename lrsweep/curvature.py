@@ -1,7 +1,6 @@
 """The loss's curvature at some parameters: the extreme eigenvalues of its Hessian, by Lanczos's method."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -11,6 +10,8 @@ from jax.flatten_util import ravel_pytree
 
 from lrsweep.checks import check_leaves
 from lrsweep.errors import InputError, InputTypeError
+from lrsweep.kept import jitted
+from lrsweep.modes import ordinary
 from lrsweep.objective import Objective
 
 # Enough for the ends of a network's spectrum, which stand clear of the rest; the residual says where it was not.
@@ -73,6 +74,7 @@ def extreme_eigenvalues(loss_of: Callable[[Any], Any], params: Any, *, iteration
     return _ends(*_tridiagonal(product, flat.size, iterations, wide), product, dtype)
 
 
+@ordinary()
 def sharpness(
     objective: Objective, params: Any, *, keywords: Mapping[str, Any] | None = None, iterations: int = ITERATIONS
 ) -> float:
@@ -103,10 +105,10 @@ def sharpness(
         raise InputError(f"iterations={iterations} must be 1 or more")
     check_leaves(objective, params)
     params, data = jax.tree.map(jnp.asarray, params), jax.device_put(objective.data)
-    return float(_sharpness(objective.loss, iterations, params, data, dict(keywords or {})))
+    arguments = params, data, dict(keywords or {})
+    return float(jitted(_sharpness, (objective.loss, iterations), arguments)(*arguments))
 
 
-@partial(jax.jit, static_argnums=(0, 1))
 def _sharpness(loss: Callable[..., Any], iterations: int, params: Any, data: Any, keywords: dict[str, Any]) -> Any:
     examples = () if data is None else (data,)
     return extreme_eigenvalues(

@@ -1,7 +1,6 @@
 """Many trials side by side: one trial under vmap and jit, laid out for the device, as wide as its memory allows."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -12,6 +11,7 @@ from jax.sharding import SingleDeviceSharding
 from lrsweep.block import State, run_block, start_lane
 from lrsweep.diagnosis import Diagnosis, diagnose
 from lrsweep.groups import Group
+from lrsweep.kept import jitted
 from lrsweep.program import Given, Program
 from lrsweep.traits import Sort, Traits, as_numbers, find_traits, weak, with_keys
 from lrsweep.trial import Moving
@@ -39,9 +39,10 @@ class Plan(NamedTuple):
     layout: Layout
 
 
-@partial(jax.jit, static_argnames=("program", "sort", "layout"), donate_argnames=("states",))
 def run_blocks(
     program: Program,
+    sort: Sort,
+    layout: Layout,
     values: Mapping[str, Any],
     seeds: Any,
     used: Any,
@@ -49,14 +50,13 @@ def run_blocks(
     given: Given,
     limits: Limits,
     pauses: Pauses,
-    *,
-    sort: Sort,
-    layout: Layout,
 ) -> tuple[State, Outcome]:
     """Runs blocks of trials, each side by side, as one compiled program; a block ends, or pauses, with its trials.
 
     Args:
         program: What is compiled.
+        sort: What sort of trials they are.
+        layout: How the loop of a trial is laid out.
         values: Each column, ``[block, lane]``.
         seeds: ``[block, lane] uint32``.
         used: ``[block, lane] bool``, whether there is a trial in the lane.
@@ -65,8 +65,6 @@ def run_blocks(
         given: What all trials share.
         limits: What ends a trial.
         pauses: When a block pauses.
-        sort: What sort of trials they are.
-        layout: How the loop of a trial is laid out.
 
     Returns:
         Where they are now, and what has become of those that have ended.
@@ -121,15 +119,14 @@ def traits_of(task: Task, records: int) -> Traits:
 
 
 def lower_blocks(task: Task, plan: Plan, records: int, device: Any) -> jax.stages.Lowered:
-    """The program of a group for one device, traced; JAX keeps it, and gives it again."""
+    """The program of a group for one device, traced; it is kept, and given again."""
     there, traits = SingleDeviceSharding(device), traits_of(task, records)
     lanes = plan.blocks, plan.width
 
     def like(leaf: Any) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, weak_type=leaf.weak_type, sharding=there)
 
-    return run_blocks.lower(
-        task.program,
+    arguments = (
         {name: weak(lanes, column.dtype, there) for name, column in task.group.values.items()},
         jax.ShapeDtypeStruct(lanes, np.uint32, sharding=there),
         jax.ShapeDtypeStruct(lanes, bool, sharding=there),
@@ -137,18 +134,11 @@ def lower_blocks(task: Task, plan: Plan, records: int, device: Any) -> jax.stage
         jax.tree.map(like, task.given),
         task.limits,
         NEVER_PAUSE,
-        sort=traits.sort,
-        layout=plan.layout,
     )
+    return jitted(run_blocks, (task.program, traits.sort, plan.layout), arguments, donated=(3,)).lower(*arguments)
 
 
 def compile_blocks(lowered: jax.stages.Lowered, layout: Layout) -> jax.stages.Compiled:
     """The compiled program; JAX keeps it, and gives it again."""
     # Loops over lanes are all that one kernel holds, and the widest registers suit them.
     return lowered.compile({"xla_cpu_prefer_vector_width": "512"} if layout.one_kernel or layout.lanes_last else None)
-
-
-def devices() -> list[Any]:
-    """The devices that blocks are handed to: the one that JAX is told to use, or all of this process."""
-    told = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
-    return [told] if isinstance(told, jax.Device) else jax.local_devices()

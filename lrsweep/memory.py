@@ -5,13 +5,15 @@ from pathlib import Path
 import jax
 import psutil
 
+from lrsweep.devices import devices
+
 # What is left to everything else: the table, other programs, what the compiler's own figures leave out.
 _SHARE_OF_HOST = 0.5
 _SHARE_OF_DEVICE = 0.9
 
 
 def available_bytes() -> int:
-    """The memory that a block may take on JAX's default device.
+    """The memory that a block may take on the first of the devices that blocks are handed to.
 
     Of an accelerator what its allocator has left; of a CPU half of what the machine has available, or of what is left
     of a container's limit where that is less.
@@ -20,7 +22,7 @@ def available_bytes() -> int:
         >>> available_bytes() > 0
         True
     """
-    device = jax.devices()[0]
+    device = devices()[0]
     told = device.memory_stats() if device.platform != "cpu" else None
     if told and "bytes_limit" in told:
         return int(_SHARE_OF_DEVICE * (told["bytes_limit"] - told.get("bytes_in_use", 0)))

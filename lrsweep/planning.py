@@ -4,8 +4,9 @@ from typing import Any
 
 import jax
 
+from lrsweep.devices import devices
 from lrsweep.errors import InputError
-from lrsweep.lanes import Plan, Task, compile_blocks, devices, lower_blocks, traits_of
+from lrsweep.lanes import Plan, Task, compile_blocks, lower_blocks, traits_of
 from lrsweep.memory import available_bytes, needed_bytes, show_bytes
 from lrsweep.turns import Layout, has_one_kernel
 

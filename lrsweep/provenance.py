@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lrsweep.devices import devices
 from lrsweep.groups import Group
-from lrsweep.lanes import devices
 from lrsweep.objective import Objective
 from lrsweep.optimizers import Factory, label
 from lrsweep.schedule import Done

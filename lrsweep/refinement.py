@@ -28,7 +28,8 @@ BEST, EDGE = "best", "edge"
 ROUND = "round"
 
 
-@dataclass(frozen=True)
+# A table has no one answer to whether it equals another: a refinement is equal to itself.
+@dataclass(frozen=True, eq=False)
 class Refinement:
     """What `refine` returns.
 

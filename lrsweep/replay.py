@@ -12,13 +12,15 @@ from lrsweep.block import State
 from lrsweep.columns import read_numbers
 from lrsweep.coordinates import names_of, values_of
 from lrsweep.lanes import NEVER_PAUSE, Plan, Task, empty_states, traits_of
+from lrsweep.modes import ordinary
 from lrsweep.planning import fit_plan
 from lrsweep.schedule import Done, first_ready
 from lrsweep.turns import Pauses
 from lrsweep.watch import Outcome
 
 
-@dataclass(frozen=True)
+# Arrays and tables have no one answer to whether they are equal: a replay is equal to itself.
+@dataclass(frozen=True, eq=False)
 class Replay:
     """One trial run again.
 
@@ -48,6 +50,7 @@ def again(task: Task, done: Done) -> Again:
     )
 
 
+@ordinary()
 def replay(groups: list[Again], trials: pd.DataFrame, row: int, steps: int) -> Replay:
     """Runs the trial of a row again, in every lane of a block as wide as the one it was run in.
 
@@ -70,6 +73,7 @@ def replay(groups: list[Again], trials: pd.DataFrame, row: int, steps: int) -> R
     return Replay(params, pd.Series(curve.astype(float), pd.Index(updates, name="step"), name="loss"))
 
 
+@ordinary()
 def follow(groups: list[Again], trials: pd.DataFrame, row: int, steps: int, every: int) -> pd.DataFrame:
     """The parameters of the trial of a row after each of its updates, as `Sweep.path` has them.
 

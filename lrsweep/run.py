@@ -22,6 +22,7 @@ from lrsweep.errors import InputError, InputTypeError
 from lrsweep.groups import Group, check_static, cut, optimizers_of
 from lrsweep.halving import Halving, check_halving, halve, in_step
 from lrsweep.lanes import Task
+from lrsweep.modes import ordinary
 from lrsweep.notebook import present
 from lrsweep.objective import Objective
 from lrsweep.optimizers import Factory
@@ -44,7 +45,8 @@ _ROUNDING = 100
 MAX_SHARED_SEEDS = 32
 
 
-@dataclass(frozen=True)
+# A table has no one answer to whether it equals another: a sweep is equal to itself.
+@dataclass(frozen=True, eq=False)
 class Sweep:
     """What `sweep` returns.
 
@@ -117,6 +119,7 @@ class Sweep:
         return row, int(self.table["steps"].iloc[row])
 
 
+@ordinary()
 def sweep(
     objective: Objective,
     optimizer: Factory | Mapping[str, Factory],
@@ -135,9 +138,9 @@ def sweep(
     """Runs every trial of a table, many at a time, and says what became of each.
 
     What is compiled depends on the objective's functions, the optimizer's factory, the columns' names and the block
-    width, and is kept: other values, limits, steps and data of the same shapes compile nothing. A function that is
-    defined anew is another function, so define it once. Rows that differ in a column of text, of booleans, or named
-    in `static` are compiled apart.
+    width, and is kept while these functions live: other values, limits, steps and data of the same shapes compile
+    nothing. A function that is defined anew is another function, so define it once. Rows that differ in a column of
+    text, of booleans, or named in `static` are compiled apart.
 
     Args:
         objective: What is minimised.
@@ -173,8 +176,9 @@ def sweep(
 
     Raises:
         TypeError: An argument is of the wrong kind, a column does not hold numbers, or a parameter is not a float.
-        ValueError: A value is out of range, nobody takes a column, or objective and optimizer do not fit. All of
-            this is said before anything is compiled.
+        ValueError: A value is out of range, nobody takes a column, objective and optimizer do not fit, or it is called
+            inside a transformation of JAX or in a process forked from one that has used JAX. All of this is said
+            before anything is compiled.
 
     Warns:
         UserWarning: A loss fell below the objective's stated minimum, by more than rounding.
@@ -366,5 +370,5 @@ def _warn_below_minimum(objective: Objective, initial_loss: np.ndarray, best_los
             f"the loss of objective {objective.name!r} fell to {least:.6g}, below its stated minimum "
             f"{objective.minimum:.6g}, so that convergence is misjudged: state the least value that it can reach, "
             f"Objective(..., minimum={least:.6g}) or less, or give Stopping(target=...)",
-            stacklevel=3,
+            stacklevel=4,
         )

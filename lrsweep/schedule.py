@@ -11,9 +11,10 @@ import jax
 import numpy as np
 
 from lrsweep.block import State
+from lrsweep.devices import devices
 from lrsweep.errors import InputError
 from lrsweep.groups import Group
-from lrsweep.lanes import NEVER_PAUSE, Plan, Task, compile_blocks, devices, empty_states, lower_blocks, traits_of
+from lrsweep.lanes import NEVER_PAUSE, Plan, Task, compile_blocks, empty_states, lower_blocks, traits_of
 from lrsweep.memory import needed_bytes
 from lrsweep.planning import OUT_OF_MEMORY, fit_plan, narrower, too_large
 from lrsweep.status import Status

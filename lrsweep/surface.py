@@ -14,7 +14,9 @@ from jax import lax
 from lrsweep.checks import check_leaves
 from lrsweep.coordinates import names_of
 from lrsweep.errors import InputError, InputTypeError
+from lrsweep.kept import jitted
 from lrsweep.messages import first_line, unknown
+from lrsweep.modes import ordinary
 from lrsweep.objective import Objective
 
 # A message lists no more parameters than this.
@@ -28,6 +30,7 @@ class Scalar(NamedTuple):
     element: int
 
 
+@ordinary()
 def landscape(
     objective: Objective,
     along: Mapping[str, Any],
@@ -85,8 +88,8 @@ def landscape(
     places = tuple(names[name] for name in reversed(values))
     y = next((column for _, column in rest), None)
     data = jax.device_put(objective.data)
-    columns = [column for column in (y, x) if column is not None]
-    losses = np.asarray(_losses(objective.loss, places, columns, params, data, dict(keywords or {})), float)
+    arguments = [column for column in (y, x) if column is not None], params, data, dict(keywords or {})
+    losses = np.asarray(jitted(_losses, (objective.loss, places), arguments)(*arguments), float)
     if y is None:
         return pd.Series(losses, pd.Index(x, name=x_name), name="loss")
     return pd.DataFrame(losses, pd.Index(y, name=rest[0][0]), pd.Index(x, name=x_name))
@@ -126,7 +129,6 @@ def _values(name: str, values: Any) -> np.ndarray:
     return column
 
 
-@partial(jax.jit, static_argnums=(0, 1))
 def _losses(
     loss: Callable[..., Any],
     places: tuple[Scalar, ...],

@@ -14,6 +14,8 @@ import pandas as pd
 from lrsweep.binding import Binding
 from lrsweep.curvature import ITERATIONS, extreme_eigenvalues
 from lrsweep.groups import Group, cut
+from lrsweep.kept import jitted
+from lrsweep.modes import ordinary
 from lrsweep.objective import Objective
 from lrsweep.optimizers import Factory
 from lrsweep.program import Given, Program, given_by, make_program
@@ -107,6 +109,7 @@ def preconditioned_sharpness(loss_of: Callable[[Any], Any], params: Any, *, eps:
     return extreme_eigenvalues(stretched, jax.tree.map(jnp.zeros_like, params)).largest
 
 
+@ordinary()
 def at_start(
     objective: Objective, optimizer: Factory, binding: Binding, trials: pd.DataFrame, static: Iterable[str] = ()
 ) -> pd.DataFrame:
@@ -157,11 +160,11 @@ def _measure(
     adam = any(theory is not None and theory.eps is not None for theory in theories)
     pairs = [(0.0, 0.0) if theory is None else (theory.eps or 0.0, theory.eps_root) for theory in theories]
     eps, eps_root = np.array(pairs, jnp.result_type(float)).T
-    sharp, seen = _measure_all(program, adam, (group.values, group.seeds, eps, eps_root), given)
+    arguments = (group.values, group.seeds, eps, eps_root), given
+    sharp, seen = jitted(_measure_all, (program, adam), arguments)(*arguments)
     return np.asarray(sharp, float), np.asarray(seen, float)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
 def _measure_all(program: Program, adam: bool, rows: Any, given: Given) -> tuple[Any, Any]:
     def start(row: Mapping[str, Any], seed: Any) -> Any:
         return jax.tree.map(jnp.asarray, program.start(row, seed, given))

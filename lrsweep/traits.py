@@ -1,6 +1,5 @@
 """What is known of trials before one runs: the shapes of their state, what they share, whether they are small."""
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -11,11 +10,15 @@ import numpy as np
 
 from lrsweep.block import State, start_lane
 from lrsweep.jaxprs import differing, is_bounded, read
+from lrsweep.kept import keep
 from lrsweep.lanes_last import widest
 from lrsweep.program import Given, Program
 from lrsweep.scalars import MAX_OPERATIONS, count_scalars
 from lrsweep.trial import Moving, measure, start_trial, update
 from lrsweep.watch import Limits
+
+# Of how many programs the traits are kept.
+MOST_TRAITS = 256
 
 
 class Sort(NamedTuple):
@@ -93,11 +96,13 @@ def find_traits(
     """
     row = _Like.of({name: weak((), column.dtype) for name, column in columns.items()})
     numbers = _Like.of(jax.eval_shape(lambda: jax.tree.map(jnp.asarray, limits)))
-    return _traits(program, row, _Like.of(given), numbers, records, jax.config.jax_enable_x64)  # pyright: ignore[reportAttributeAccessIssue]
+    config: Any = jax.config
+    modes = config.jax_enable_x64, config.jax_enable_custom_prng
+    return _traits(program, row, _Like.of(given), numbers, records, modes)
 
 
-@functools.lru_cache(maxsize=64)
-def _traits(program: Program, row: _Like, given: _Like, limits: _Like, records: int, _: bool) -> Traits:
+@keep(MOST_TRAITS)
+def _traits(program: Program, row: _Like, given: _Like, limits: _Like, records: int, _: tuple[Any, ...]) -> Traits:
     kinds: list[Any] = []
     seed, k = jax.ShapeDtypeStruct((), np.uint32), jax.ShapeDtypeStruct((), np.int32)
     arguments = row.shapes(), given.shapes(), limits.shapes()

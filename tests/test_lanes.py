@@ -141,7 +141,7 @@ def test_the_program_lowers_for_cpu_cuda_and_tpu(name: str, layout: Layout) -> N
     states = empty_states(traits, Plan(8, 1, layout))
     values = {name: column[None] for name, column in group.values.items()}
     arguments = values, group.seeds[None], np.ones((1, 8), bool), states, task.given, task.limits, NEVER_PAUSE
-    run = jax.jit(partial(run_blocks, program, layout=layout, sort=traits.sort))
+    run = jax.jit(partial(run_blocks, program, traits.sort, layout))
     exported = export.export(run, platforms=["cpu", "cuda", "tpu"])(*arguments)
     assert exported.platforms == ("cpu", "cuda", "tpu")
     # What was lowered for all of them gives a sweep's numbers on the one that is here.

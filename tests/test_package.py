@@ -19,6 +19,10 @@ ROOT = PACKAGE.parent
 ORDER = [
     "errors",
     "messages",
+    "forks",
+    "modes",
+    "devices",
+    "kept",
     "objective",
     "problems",
     "optimizers",

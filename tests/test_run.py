@@ -55,6 +55,16 @@ def test_the_provenance_says_what_made_the_table_and_fits_json(search: lrsweep.S
     assert set(made["versions"]) == {"python", "lrsweep", "jax", "jaxlib", "optax", "numpy", "pandas"}
 
 
+def test_results_are_equal_to_themselves_alone_and_can_be_hashed(search: lrsweep.Sweep) -> None:
+    rates = lrsweep.grid(learning_rate=[0.1, 0.01, 0.001])
+    again = lrsweep.sweep(lrsweep.problems.line(), optax.sgd, rates)
+    refined = [lrsweep.refine(lrsweep.problems.line(), optax.sgd, rates, rounds=0) for _ in range(2)]
+    for one, other in ((search, again), refined, (search.replay(0), search.replay(0))):
+        assert one == one
+        assert one != other
+        assert {one: 1, other: 2}[one] == 1
+
+
 @pytest.mark.usefixtures("x64")
 def test_64_bit_is_the_callers_to_switch_on() -> None:
     made = lrsweep.sweep(LINE, optax.sgd, lrsweep.grid(learning_rate=0.1)).provenance
