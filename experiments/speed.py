@@ -277,8 +277,6 @@ def agreement(ours: pd.DataFrame, theirs: pd.DataFrame, minimum: float) -> dict[
 
 def run_lrsweep(workload: Workload) -> Run:
     """A sweep on as many CPU devices as there are cores."""
-    # What the README tells its users to set before JAX starts.
-    os.environ.setdefault("XLA_FLAGS", "--xla_backend_extra_options=xla_cpu_use_multi_output_fusion")
     jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
     objective = workload.objective()
 

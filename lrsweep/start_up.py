@@ -8,16 +8,12 @@ from typing import Any
 # How much of what was compiled is kept for later runs. The article's search takes 40 kB.
 CACHE_BYTES = 128 * 2**20
 
-# Has XLA's CPU backend compute what several results have in common once: small problems run a sixth faster.
-FUSION = "--xla_backend_extra_options=xla_cpu_use_multi_output_fusion"
-
 
 def set_up_jax() -> None:
     """Has JAX use every core, and keep what it compiles, except for what the user's environment says otherwise."""
     # XLA logs an error for every program it loads that was tuned for what it does not count as a feature of the
     # processor (https://github.com/openxla/xla/issues/44565). What goes wrong in earnest, it raises.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("XLA_FLAGS", FUSION)
     import jax
 
     settings: dict[str, Any] = {}
