@@ -1,6 +1,5 @@
 """What tests share: 64-bit precision, a count of compilations, the article's search already run."""
 
-import os
 import signal
 import sys
 import warnings

@@ -43,7 +43,7 @@ def share(w: Any, data: Any) -> Any:
 
 def by_hand(data: dict[str, np.ndarray], rate: float) -> np.ndarray:
     """The losses of gradient descent, and the share at its end."""
-    x, y, w = np.float64(data["x"]), np.float64(data["y"]), np.ones(FEATURES)
+    x, y, w = data["x"].astype(float), data["y"].astype(float), np.ones(FEATURES)
     losses = []
     for k in range(STEPS + 1):
         losses.append(np.mean((x @ w - y) ** 2))
