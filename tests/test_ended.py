@@ -62,7 +62,7 @@ def test_a_loop_that_would_not_end_on_what_has_diverged_ends() -> None:
 
 
 def test_a_loop_over_the_examples_of_a_batch_or_in_a_metric_ends_too() -> None:
-    data = np.float32([1.0, 2.0, 3.0, 4.0])
+    data = np.array([1.0, 2.0, 3.0, 4.0], np.float32)
 
     def on_examples(params: Any, data: Any) -> Any:
         return jnp.mean((root(1.0 + params["x"] ** 2) ** 2 - 1.0) * data)

@@ -29,7 +29,7 @@ LAYOUTS = {
 def data_of(size: int) -> dict[str, np.ndarray]:
     draw = np.random.default_rng(size)
     x = draw.normal(size=(size, FEATURES)).astype(np.float32)
-    return {"x": x, "y": (x @ np.float32([1, -2, 3]) + draw.normal(size=size)).astype(np.float32)}
+    return {"x": x, "y": (x @ np.array([1, -2, 3], np.float32) + draw.normal(size=size)).astype(np.float32)}
 
 
 def loss(w: Any, data: Any) -> Any:
