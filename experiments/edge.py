@@ -8,7 +8,8 @@ preconditioner, is no edge of Adam's: it survives more from every start, on the 
 
 The objectives are 1,000 quadratics in two dimensions; a linear model of scikit-learn's diabetes data; three linear
 layers on the same; and a tanh network with its squared error on a sixth of the digits. What counts as divergence
-is a loss a million times that of the start: Adam's steps are bounded, and with more updates it gets there sooner.
+is lrsweep's rule, a loss a million times that of the start, or one that ends above twice it: Adam's steps are bounded,
+and with more updates it gets there sooner.
 
 Run `pip install -e '.[experiments]'` once, then `python experiments/edge.py`: about four minutes on two cores. It
 exits with 1 where the claim does not hold in its own numbers, and draws them in `pictures/edge.png`. With `--exact` it

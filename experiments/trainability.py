@@ -15,7 +15,7 @@ differ. The width n is 8, as in the notebook published with the paper, where the
 a fifteenth of the work. Data and start are other draws. And a trial is *trainable* here where it goes on to the last
 update, its loss finite and never above the first by more than a million times that; there it is where the mean of the
 last 20 losses is below the first. So one that ends somewhat above its start is trainable here, though lrsweep's own
-rule calls it diverged.
+rule may call it diverged.
 
 A frame is a map of 512 x 512 trials. What the next one shows is not picked for its looks: it is the window about a
 boundary cell that holds as much of the boundary as such windows typically do (see `zoom`). Another rule gives other

@@ -114,7 +114,9 @@ def _tell_rest(table: pd.DataFrame) -> str:
     least, most = stalled["final_loss"].min(), stalled["final_loss"].max()
     within = _ALIKE * (stalled["initial_loss"] - stalled["final_loss"]).abs().median()
     others = "try other starts or another optimizer."
-    if most - least <= within and lasting["best_loss"].min() >= least - within:
+    # A diagnosis knows whether the objective states a lower one.
+    is_open = "cause" not in stalled or (stalled["cause"] == "unknown minimum").any()
+    if is_open and most - least <= within and lasting["best_loss"].min() >= least - within:
         return (
             f"at one loss, {number(least)}, which may be the least there is: if so, state Objective(..., "
             f"minimum={least:.6g}) or Stopping(target=...) (--target-loss); if not, {others}"

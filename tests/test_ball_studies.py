@@ -96,7 +96,7 @@ def test_what_of_the_claim_about_the_valleys_does_not_hold_is_told(valleys: Any)
     np.testing.assert_allclose(found["share"], [1 / 3] * 3 + [0.2, 0.2, 0.6] * 2)
     np.testing.assert_allclose(found["ratio"][:6], [0.99, 0.99, 0.995, 189 / 190, 0.63 / (3.8 / 6), 379 / 380])
     assert found["ratio"][6:].isna().all()
-    rows[0]["learning_rate"], rows[6]["status"] = 0.11, "diverged"
+    rows[0]["learning_rate"], rows[8]["end"] = 0.11, 4
     told = valleys.failures(pd.DataFrame(rows), valleys.describe(pd.DataFrame(rows), place))
     assert told == [
         "GD and momentum rest only below their limits",

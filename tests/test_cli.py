@@ -105,6 +105,25 @@ def test_seeds_draw_the_starts_and_sets_add_columns(run: Run, folder: Path) -> N
     assert table["initial_loss"].nunique() == 3
 
 
+@pytest.mark.parametrize("command", ["run", "refine"])
+def test_the_stopping_rule_is_that_of_the_options(command: str, run: Run, folder: Path) -> None:
+    words = ["--learning-rate", "0.05,0.1,0.4", "--target-loss", "0.5", "--hold", "3", "--divergence", "20"]
+    assert run(command, *words, "--out", "sweep.csv").code == 0
+    made = json.loads((folder / "sweep.json").read_text())
+    assert made["stopping"] == {"tolerance": 1e-4, "target": 0.5, "hold": 3, "divergence": 20.0}
+    table = lrsweep.read_table(folder / "sweep.csv")
+    converged, diverged = (table[table["status"] == status] for status in ("converged", "diverged"))
+    assert (converged["steps"] == converged["converged_at"] + 2).all()
+    assert (converged["final_loss"] <= 0.5).all()
+    assert (diverged["final_loss"] > 21 * diverged["initial_loss"]).all()
+
+
+def test_the_edge_is_sought_with_the_divergence_of_the_option(run: Run, folder: Path) -> None:
+    assert run("critical", "--divergence", "inf", "--width", "0.1", "--out", "edges.csv").code == 0
+    made = json.loads((folder / "edges.json").read_text())
+    assert made["stopping"] == {"tolerance": 1e-12, "target": None, "hold": 10, "divergence": "inf"}
+
+
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])
 def test_out_leaves_the_table_and_beside_it_what_made_it(run: Run, folder: Path, ending: str) -> None:
     words = ["run", "valleys", "--optimizer", "adam", "--learning-rate", "1e-2:1:3", "--steps", "50"]
@@ -397,6 +416,9 @@ REFUSED = {
     "steps that are no number": ("run --steps many", "Invalid value for '--steps'"),
     "no seeds": ("run --seeds 0", "--seeds 0 leaves no trials"),
     "bad tolerance": ("run --tolerance nan", "tolerance=nan must be a finite number"),
+    "bad target": ("refine --target-loss inf", "target=inf must be a finite loss"),
+    "bad hold": ("run --hold 0", "hold=0 must be a whole number of updates, 1 or more"),
+    "bad divergence": ("critical --divergence 1", "divergence=1.0 must be above 1"),
     "set without a value": ("run --set momentum", "--set 'momentum' must be NAME=AXIS"),
     "set twice": ("run --set b1=1 --set b1=2 --optimizer adam", "column 'b1' is given twice"),
     "empty table": ("run --trials empty_trials.csv", "the trials table is empty"),

@@ -121,6 +121,7 @@ CAUSES: dict[str, tuple[lrsweep.Objective, list[float], dict[str, Any]]] = {
     "too large": (lrsweep.problems.line(), [0.3, 3.0], {}),
     "too small": (lrsweep.problems.line(), [1e-3, 1e-12], {}),
     "local minimum": (lrsweep.problems.valleys(), [0.05, 0.2], {}),
+    "unknown minimum": (lrsweep.Objective(lambda x: 1 + x**2, 1.0), [0.1, 0.3], {}),
     "saddle": (lrsweep.Objective(saddle, {"x": 1.0, "y": 0.0}), [0.1], {}),
     "flat": (lrsweep.Objective(plateau, {"x": -0.1}), [0.2], {}),
     "noise": (
@@ -140,6 +141,31 @@ def test_the_cause_is_the_one_that_the_trial_was_made_to_end_by(cause: str) -> N
     trials = lrsweep.grid(learning_rate=rates if halving is None else [*rates, 0.1])
     table = lrsweep.sweep(objective, optax.sgd, trials, steps=300, diagnose=True, halving=halving, **how).table
     assert set(table["cause"].head(len(rates))) == {cause}
+
+
+def two_valleys(x: Any, *, lift: Any = 0.0) -> Any:
+    """One at -1, and a higher one at 1."""
+    return (x**2 - 1) ** 2 + 0.2 * x + 1.0 + lift
+
+
+def test_a_valley_is_a_local_minimum_where_a_lower_loss_is_known() -> None:
+    def cause_of(objective: lrsweep.Objective, **columns: Any) -> list[str]:
+        trials = lrsweep.grid(learning_rate=[0.05], **columns)
+        table = lrsweep.sweep(objective, optax.sgd, trials, steps=300, diagnose=True).table
+        assert set(table["status"]) == {"stalled"}
+        return table["cause"].tolist()
+
+    def start(key: Any, *, x: Any) -> Any:
+        del key
+        return x
+
+    objective = lrsweep.Objective(two_valleys, start)
+    assert cause_of(objective, x=[0.9, 1.1]) == ["unknown minimum"] * 2
+    # Another trial has been lower, by the same loss; or the objective says that there is a lower one.
+    assert cause_of(objective, x=[-0.9, 0.9]) == ["unknown minimum", "local minimum"]
+    assert cause_of(objective, x=[0.9], lift=[0.0, 1.0]) == ["unknown minimum"] * 2
+    stated = lrsweep.Objective(two_valleys, start, minimum=0.5)
+    assert cause_of(stated, x=[0.9]) == ["local minimum"]
 
 
 def test_an_oscillation_between_the_walls_of_a_valley_is_a_rate_too_large() -> None:

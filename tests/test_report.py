@@ -241,6 +241,15 @@ def test_the_best_learning_rate_is_marked_with_its_interval() -> None:
     assert (line.location, band.left, band.right) == best[:3]
 
 
+def test_where_every_trial_diverged_no_best_learning_rate_is_drawn() -> None:
+    trials = THREE.assign(status=pd.Categorical(["diverged"] * len(THREE), THREE["status"].cat.categories))
+    drawing = draw(trials, lrsweep.best_learning_rate(trials))
+    assert "Dashed" not in drawing.lead
+    marks = {type(mark).__name__ for chart in drawing.charts for mark in chart.figure.center}
+    assert not marks & {"Span", "BoxAnnotation"}
+    assert "none is worth taking: they diverged" in make_page(trials, None, title="lost")
+
+
 def test_what_is_chosen_is_what_the_table_says_of_these_trials_alone() -> None:
     trials = many(3000)
     trials.insert(0, "optimizer", np.where(trials.index % 3, "sgd", "adam"))

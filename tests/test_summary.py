@@ -265,8 +265,8 @@ def test_trials_at_rest_at_one_loss_may_have_reached_the_minimum_and_others_have
     said = advise(lrsweep.summarize(one), one)
     assert "came to rest at one loss, 0.6, which may be the least there is" in said
     assert "Objective(..., minimum=0.6) or Stopping(target=...) (--target-loss)" in said
-    elsewhere = one.assign(best_loss=[0.6, 0.6, 0.3])
-    for others in (rest_at({0.1: 0.6, 0.2: 0.3, 0.4: 0.6}), elsewhere):
+    elsewhere, known = one.assign(best_loss=[0.6, 0.6, 0.3]), one.assign(cause="local minimum")
+    for others in (rest_at({0.1: 0.6, 0.2: 0.3, 0.4: 0.6}), elsewhere, known):
         said = advise(lrsweep.summarize(others), others)
         assert "came to rest above the target: try other starts or another optimizer." in said
         assert "minimum" not in said
