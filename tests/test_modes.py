@@ -1,5 +1,6 @@
 """JAX's modes around a sweep: what it gives is what it gives without them, or one sentence says why it cannot."""
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -272,9 +273,11 @@ def test_threads_may_sweep_at_once(
     terminal: bool, plain: Callable[[str], pd.DataFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: terminal)
+    streams = sys.stdout, sys.stderr
     names = ["batches", "batches", "scalars that diverge", "halving", "replay, path", "refine"]
     for found, name in zip(in_threads(*(USES[name] for name in names)), names, strict=True):
         assert_frame_equal(found, plain(name), check_exact=True)
+    assert (sys.stdout, sys.stderr) == streams
 
 
 def test_threads_may_compile_the_same_objective_at_once() -> None:
