@@ -238,7 +238,17 @@ def test_keys_in_the_state_of_an_optimizer_may_be_of_either_form() -> None:
     trials = lrsweep.grid(learning_rate=[0.1, 0.2])
 
     def noisy(learning_rate: Any) -> optax.GradientTransformation:
-        return optax.noisy_sgd(learning_rate, key=jax.random.PRNGKey(0))
+        def init(params: Any) -> Any:
+            del params
+            return jax.random.PRNGKey(0)
+
+        def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+            del params
+            state, drawn = jax.random.split(state)
+            noise = jax.random.normal(drawn)
+            return jax.tree.map(lambda grad: -learning_rate * (grad + noise), updates), state
+
+        return optax.GradientTransformation(init, update)
 
     def run() -> pd.DataFrame:
         return lrsweep.sweep(network(), noisy, trials, steps=5).table
