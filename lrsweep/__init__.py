@@ -3,9 +3,6 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-# Told of forks from the beginning.
-from lrsweep import forks as forks
-
 if TYPE_CHECKING:
     from lrsweep import optimizers as optimizers
     from lrsweep import plots as plots
@@ -75,6 +72,9 @@ _HOMES = {
     "write_report": "report.page",
     "write_table": "table",
 }
+
+# It has to see every fork.
+importlib.import_module("lrsweep.forks")
 
 __all__ = sorted(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 

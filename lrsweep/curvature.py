@@ -9,6 +9,7 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 
 from lrsweep.checks import check_leaves
+from lrsweep.devices import on_first_device
 from lrsweep.errors import InputError, InputTypeError
 from lrsweep.kept import jitted
 from lrsweep.modes import ordinary
@@ -104,7 +105,7 @@ def sharpness(
     if iterations < 1:
         raise InputError(f"iterations={iterations} must be 1 or more")
     check_leaves(objective, params)
-    params, data = jax.tree.map(jnp.asarray, params), jax.device_put(objective.data)
+    params, data = on_first_device(jax.tree.map(jnp.asarray, params)), on_first_device(objective.data)
     arguments = params, data, dict(keywords or {})
     return float(jitted(_sharpness, (objective.loss, iterations), arguments)(*arguments))
 

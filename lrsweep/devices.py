@@ -1,4 +1,4 @@
-"""The devices that trials run on."""
+"""The devices that trials run on, and arrays put there."""
 
 from typing import Any
 
@@ -19,3 +19,13 @@ def devices() -> list[Any]:
         return jax.local_devices()
     # The name of a platform stands for the first device of it.
     return jax.local_devices(backend=told)[:1] if isinstance(told, str) else [told]
+
+
+def on_first_device(tree: Any) -> Any:
+    """The arrays of a pytree on the first of the devices, whole, wherever they were and however they were spread.
+
+    Example:
+        >>> on_first_device({"x": 2.0})["x"].devices() == {devices()[0]}
+        True
+    """
+    return jax.device_put(tree, devices()[0])

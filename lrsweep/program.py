@@ -10,6 +10,7 @@ import optax
 
 from lrsweep.batches import Stream, next_batch, open_stream
 from lrsweep.binding import Binding
+from lrsweep.devices import on_first_device
 from lrsweep.groups import Static
 from lrsweep.objective import LOSS, Objective
 from lrsweep.optimizers import Factory
@@ -159,9 +160,11 @@ def make_program(objective: Objective, factory: Factory, binding: Binding, stati
 
 def given_by(objective: Objective) -> Given:
     """The objective's arrays, put on the device; what several share is put there once."""
-    data = jax.device_put(objective.data)
+    data = on_first_device(objective.data)
     return Given(
-        start=None if objective.draws_start else jax.device_put(objective.init),
+        start=None if objective.draws_start else on_first_device(objective.init),
         data=data,
-        metrics=tuple(data if own is objective.data else jax.device_put(own) for _, own in objective.measures.values()),
+        metrics=tuple(
+            data if own is objective.data else on_first_device(own) for _, own in objective.measures.values()
+        ),
     )

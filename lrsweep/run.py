@@ -18,6 +18,7 @@ from lrsweep.binding import OPTIMIZER, bind
 from lrsweep.causes import DIAGNOSIS, add_diagnosis
 from lrsweep.checks import check_leaves, check_program
 from lrsweep.columns import check_trials
+from lrsweep.devices import on_first_device
 from lrsweep.errors import InputError, InputTypeError
 from lrsweep.groups import Group, check_static, cut, optimizers_of
 from lrsweep.halving import Halving, check_halving, halve, in_step
@@ -314,7 +315,7 @@ def _shared_seeds(objective: Objective, group: Group) -> Any:
     if objective.batch_size is None:
         return None
     seeds = np.unique(group.seeds)
-    return jax.device_put(seeds) if len(seeds) <= min(MAX_SHARED_SEEDS, len(group.seeds) // 2) else None
+    return on_first_device(seeds) if len(seeds) <= min(MAX_SHARED_SEEDS, len(group.seeds) // 2) else None
 
 
 def _limits(

@@ -13,6 +13,7 @@ from jax import lax
 
 from lrsweep.checks import check_leaves
 from lrsweep.coordinates import names_of
+from lrsweep.devices import on_first_device
 from lrsweep.errors import InputError, InputTypeError
 from lrsweep.kept import jitted
 from lrsweep.messages import first_line, unknown
@@ -76,7 +77,7 @@ def landscape(
         )
     params = _start(objective) if params is None else params
     check_leaves(objective, params)
-    params = jax.tree.map(jnp.asarray, params)
+    params = on_first_device(jax.tree.map(jnp.asarray, params))
     names = _scalars(params)
     for name in along:
         if name not in names:
@@ -87,7 +88,7 @@ def landscape(
     (x_name, x), *rest = values.items()
     places = tuple(names[name] for name in reversed(values))
     y = next((column for _, column in rest), None)
-    data = jax.device_put(objective.data)
+    data = on_first_device(objective.data)
     arguments = [column for column in (y, x) if column is not None], params, data, dict(keywords or {})
     losses = np.asarray(jitted(_losses, (objective.loss, places), arguments)(*arguments), float)
     if y is None:

@@ -42,7 +42,7 @@ jax.monitoring.register_event_duration_secs_listener(_count)
 
 @pytest.fixture(scope="module", autouse=True)
 def room() -> Iterator[None]:
-    """Lets go of compiled programs before they take all the mappings of memory that Linux allows a process, 65,530."""
+    """Lets go of what tests compile by themselves before it takes all the mappings that Linux allows, 65,530."""
     yield
     maps = Path("/proc/self/maps")
     if maps.exists() and len(maps.read_bytes().splitlines()) > MOST_MAPPINGS:

@@ -1,5 +1,6 @@
 """JAX's modes around a sweep: what it gives is what it gives without them, or one sentence says why it cannot."""
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -237,7 +238,17 @@ def test_keys_in_the_state_of_an_optimizer_may_be_of_either_form() -> None:
     trials = lrsweep.grid(learning_rate=[0.1, 0.2])
 
     def noisy(learning_rate: Any) -> optax.GradientTransformation:
-        return optax.noisy_sgd(learning_rate, key=jax.random.PRNGKey(0))
+        def init(params: Any) -> Any:
+            del params
+            return jax.random.PRNGKey(0)
+
+        def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+            del params
+            state, drawn = jax.random.split(state)
+            noise = jax.random.normal(drawn)
+            return jax.tree.map(lambda grad: -learning_rate * (grad + noise), updates), state
+
+        return optax.GradientTransformation(init, update)
 
     def run() -> pd.DataFrame:
         return lrsweep.sweep(network(), noisy, trials, steps=5).table
@@ -272,9 +283,11 @@ def test_threads_may_sweep_at_once(
     terminal: bool, plain: Callable[[str], pd.DataFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: terminal)
+    streams = sys.stdout, sys.stderr
     names = ["batches", "batches", "scalars that diverge", "halving", "replay, path", "refine"]
     for found, name in zip(in_threads(*(USES[name] for name in names)), names, strict=True):
         assert_frame_equal(found, plain(name), check_exact=True)
+    assert (sys.stdout, sys.stderr) == streams
 
 
 def test_threads_may_compile_the_same_objective_at_once() -> None:
