@@ -9,12 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from lrsweep.arguments import as_names, check_number
 from lrsweep.axes import grid
 from lrsweep.binding import SEED, bind
 from lrsweep.columns import check_trials
 from lrsweep.errors import InputError, InputTypeError
 from lrsweep.objective import Objective
 from lrsweep.optimizers import Factory
+from lrsweep.precision import HOW_TO_WIDEN, check_precision
 from lrsweep.run import sweep
 from lrsweep.status import Stopping
 from lrsweep.theory import at_start
@@ -152,7 +154,7 @@ def search_critical(
     _check_range(low, high, width)
     if isinstance(optimizer, Mapping):
         raise InputTypeError("the optimizer must be one factory such as optax.sgd: search the others' edges one by one")
-    starts, static = _starts(trials, seeds), [static] if isinstance(static, str) else list(static)
+    starts, static = _starts(trials, seeds), as_names("static", static)
     made: dict[str, Any] = {}
     ran = {"trials": 0, "sweeps": 0, "seconds": 0.0}
 
@@ -175,7 +177,7 @@ def search_critical(
         ran["seconds"] += result.provenance["seconds"]
         return (result.table["status"] == "diverged").to_numpy().reshape(rates.shape)
 
-    scan = _told_apart(np.geomspace(low, high, math.ceil(SCAN * math.log10(high / low)) + 1))
+    scan = _told_apart(np.geomspace(low, high, math.ceil(SCAN * (math.log10(high) - math.log10(low))) + 1))
     seen = diverges(starts, np.tile(scan, (len(starts), 1)))
     first = np.where(seen.any(axis=1), seen.argmax(axis=1), len(scan))
     window = (~seen & (np.arange(len(scan)) > first[:, None])).any(axis=1)
@@ -223,9 +225,7 @@ def _narrow(starts: pd.DataFrame, bracket: np.ndarray, width: float, diverges: A
 
 def _starts(trials: pd.DataFrame | None, seeds: Iterable[int] | None) -> pd.DataFrame:
     """One row per start: each row of the caller's table with each seed."""
-    if trials is not None:
-        check_trials(trials)
-    starts = pd.DataFrame(index=range(1)) if trials is None else trials.reset_index(drop=True)
+    starts = pd.DataFrame(index=range(1)) if trials is None else check_trials(trials).reset_index(drop=True)
     for name in starts.columns:
         if name == LEARNING_RATE:
             raise InputError(f"the trials have a column {name!r}, which is what is searched for: leave it out")
@@ -239,10 +239,16 @@ def _starts(trials: pd.DataFrame | None, seeds: Iterable[int] | None) -> pd.Data
 
 
 def _check_range(low: float, high: float, width: float) -> None:
-    if not 0 < low < high < math.inf:
-        raise InputError(f"low={low:g} and high={high:g} must be finite learning rates, above 0 and the low one below")
-    if not 0 < width < math.inf:
-        raise InputError(f"width={width:g} must be a finite number above 0")
+    wanted = "a finite learning rate above 0"
+    for name, rate in (("low", low), ("high", high)):
+        check_precision(name, check_number(name, rate, wanted, lambda rate: 0 < rate < math.inf))
+    if not low < high:
+        raise InputError(f"low={low:g} must be below high={high:g}")
+    least = float(jnp.finfo(jnp.result_type(float)).tiny)
+    if low < least:
+        wider = "" if jax.config.read("jax_enable_x64") else f", or {HOW_TO_WIDEN}"
+        raise InputError(f"low={low:g} is too near 0 to be told from it: take {least:.3g} or more{wider}")
+    check_number("width", width, "a finite number above 0", lambda width: 0 < width < math.inf)
     finest = 8 * float(jnp.finfo(jnp.result_type(float)).eps)
     if width < finest:
         wider = "" if jax.config.read("jax_enable_x64") else ", or compute in 64-bit"

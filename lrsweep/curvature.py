@@ -12,6 +12,7 @@ from jax.flatten_util import ravel_pytree
 from lrsweep.checks import check_leaves
 from lrsweep.errors import InputError, InputTypeError
 from lrsweep.objective import Objective
+from lrsweep.precision import to_device
 
 # Enough for the ends of a network's spectrum, which stand clear of the rest; the residual says where it was not.
 ITERATIONS = 40
@@ -102,7 +103,7 @@ def sharpness(
     if iterations < 1:
         raise InputError(f"iterations={iterations} must be 1 or more")
     check_leaves(objective, params)
-    params, data = jax.tree.map(jnp.asarray, params), jax.device_put(objective.data)
+    params, data = jax.tree.map(jnp.asarray, params), to_device(f"objective {objective.name!r}, data", objective.data)
     return float(_sharpness(objective.loss, iterations, params, data, dict(keywords or {})))
 
 

@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -12,10 +11,11 @@ from lrsweep import optimizers
 from lrsweep.axes import grid, parse_axis, parse_setting
 from lrsweep.binding import OPTIMIZER, SEED
 from lrsweep.csv_file import read_csv
-from lrsweep.errors import InputError, MissingFileError
+from lrsweep.errors import InputError
 from lrsweep.loading import ready_made
 from lrsweep.optimizers import Factory
 from lrsweep.options import ARTICLE_AXIS, DEFAULT_SEEDS, WIDE_AXIS
+from lrsweep.reading import read_parquet
 from lrsweep.summary import LEARNING_RATE
 
 
@@ -111,11 +111,7 @@ def read_trials(text: str) -> pd.DataFrame:
         FileNotFoundError: There is no such file.
         ValueError: It cannot be read as a table.
     """
-    if not text.lower().endswith(".parquet"):
-        return read_csv(text)
-    if not Path(text).is_file():
-        raise MissingFileError(f"there is no file {text!r}")
-    return pd.read_parquet(text)
+    return read_parquet(text) if text.lower().endswith(".parquet") else read_csv(text)
 
 
 def read_rows(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lrsweep.arguments import as_names
 from lrsweep.binding import SEED
 from lrsweep.display import Summary
 from lrsweep.errors import InputError
@@ -102,7 +103,7 @@ def check_by(table: pd.DataFrame, by: str | Sequence[str] | None) -> list[str]:
     own = settings_of(table)
     if by is None:
         return [name for name in own if name != SEED]
-    names = [by] if isinstance(by, str) else list(by)
+    names = as_names("by", by)
     for name in names:
         if name not in table.columns:
             raise InputError(unknown("column", name, table.columns))

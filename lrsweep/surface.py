@@ -16,6 +16,7 @@ from lrsweep.coordinates import names_of
 from lrsweep.errors import InputError, InputTypeError
 from lrsweep.messages import first_line, unknown
 from lrsweep.objective import Objective
+from lrsweep.precision import to_device
 
 # A message lists no more parameters than this.
 _MOST_TOLD = 20
@@ -84,7 +85,7 @@ def landscape(
     (x_name, x), *rest = values.items()
     places = tuple(names[name] for name in reversed(values))
     y = next((column for _, column in rest), None)
-    data = jax.device_put(objective.data)
+    data = to_device(f"objective {objective.name!r}, data", objective.data)
     columns = [column for column in (y, x) if column is not None]
     losses = np.asarray(_losses(objective.loss, places, columns, params, data, dict(keywords or {})), float)
     if y is None:

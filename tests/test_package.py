@@ -17,8 +17,10 @@ ROOT = PACKAGE.parent
 
 # DESIGN's list: each module imports only from those above it.
 ORDER = [
-    "errors",
     "messages",
+    "errors",
+    "arguments",
+    "precision",
     "objective",
     "problems",
     "optimizers",
@@ -51,6 +53,8 @@ ORDER = [
     "replay",
     "halving",
     "progress",
+    "csv_text",
+    "reading",
     "table",
     "causes",
     "display",
