@@ -2,7 +2,7 @@
 
 import math
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,37 @@ def as_names(argument: str, value: Any) -> list[str]:
     return names
 
 
+def check_keywords(value: Any) -> dict[str, Any]:
+    """The keyword-only arguments of a loss, by name; none where None was handed in.
+
+    Raises:
+        InputTypeError: They are not by name.
+
+    Example:
+        >>> check_keywords({"penalty": 0.1}), check_keywords(None)
+        ({'penalty': 0.1}, {})
+    """
+    if value is not None and not (isinstance(value, Mapping) and all(isinstance(name, str) for name in value)):
+        raise InputTypeError(f"keywords={quote(value)} must be values by name, {{'penalty': 0.1}}")
+    return dict(value or {})
+
+
+def check_numbers(name: str, value: Any) -> np.ndarray:
+    """Numbers, as an array of float64 of whatever shape.
+
+    Raises:
+        InputTypeError: They are none.
+
+    Example:
+        >>> check_numbers("y", [0, 1.5])
+        array([0. , 1.5])
+    """
+    try:
+        return np.asarray(value, float)
+    except (TypeError, ValueError, OverflowError):
+        raise InputTypeError(f"{name}={quote(value)} must be an array of numbers") from None
+
+
 def check_number(name: str, value: Any, wanted: str, is_allowed: Callable[[float], bool] = math.isfinite) -> float:
     """A number, as Python's own; an integer beyond all floats is infinite.
 
@@ -96,5 +127,5 @@ def check_number(name: str, value: Any, wanted: str, is_allowed: Callable[[float
     except (TypeError, ValueError):
         raise InputTypeError(f"{name}={quote(value)} must be {wanted}") from None
     if not is_allowed(number):
-        raise InputError(f"{name}={quote(number)} must be {wanted}")
+        raise InputError(f"{name}={quote(value)} must be {wanted}")
     return number

@@ -187,7 +187,7 @@ def _values(axis: Any) -> pd.Series:
         axis = axis.reshape(1)
     numbers = isinstance(axis, np.ndarray) and axis.ndim == 1 and axis.dtype in (np.int64, np.float64)
     if isinstance(axis, range):
-        _check_room(len(axis), "values", _VALUE_BYTES)
+        _check_room(max(0, -((axis.start - axis.stop) // axis.step)), "values", _VALUE_BYTES)
     held: Any = axis if numbers or isinstance(axis, range) else list(axis)
     values = pd.Series(held)
     # What is missing is NaN, however it was written.

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from lrsweep.errors import InputError, InputTypeError
-from lrsweep.messages import unknown
+from lrsweep.messages import quote, unknown
 from lrsweep.objective import Objective
 from lrsweep.optimizers import Factory, label
 
@@ -123,7 +123,7 @@ def _check_taken(
         if name not in there:
             owners = ", ".join(label(factory) for factory in optimizers.values())
             raise InputError(
-                f"nobody takes column {name!r} ({owners} and {objective.name}): {unknown('keyword', name, there)}"
+                f"nobody takes column {quote(name)} ({owners} and {objective.name}): {unknown('keyword', name, there)}"
             )
 
 

@@ -144,8 +144,13 @@ def read_numbers(column: pd.Series) -> np.ndarray:
     """
     name = column.name
     if not pd.api.types.is_any_real_numeric_dtype(column.dtype):
-        wrong = next((value for value in column if not _is_number(value)), column.iloc[0])
-        raise InputTypeError(f"column {quote(name)} of the trials holds {quote(wrong)}: it must hold numbers")
+        # Of text that which is no number; where all of it could be one, its kind is what is wrong.
+        wrong = (not (_is_number(value) or _reads_as_number(value)) for value in column)
+        row = next((row for row, is_wrong in enumerate(wrong) if is_wrong), 0)
+        raise InputTypeError(
+            f"column {quote(name)} of the trials holds {quote(column.iloc[row])} at row {quote(column.index[row])}: "
+            "it must hold numbers"
+        )
     whole = pd.api.types.is_integer_dtype(column.dtype) and not _is_learning_rate(name)
     exact = isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu"
     numbers = column.to_numpy() if exact else column.to_numpy(dtype=float, na_value=np.nan)
@@ -181,6 +186,10 @@ def read_numbers(column: pd.Series) -> np.ndarray:
 
 def _is_learning_rate(name: Any) -> bool:
     return str(name).endswith("learning_rate")
+
+
+def _reads_as_number(value: Any) -> bool:
+    return isinstance(value, str) and not np.isnan(pd.to_numeric(value, errors="coerce"))
 
 
 def _is_number(value: Any) -> bool:

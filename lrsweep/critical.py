@@ -239,11 +239,11 @@ def _starts(trials: pd.DataFrame | None, seeds: Iterable[int] | None) -> pd.Data
 
 
 def _check_range(low: float, high: float, width: float) -> None:
-    wanted = "a finite learning rate above 0"
     for name, rate in (("low", low), ("high", high)):
-        check_precision(name, check_number(name, rate, wanted, lambda rate: 0 < rate < math.inf))
-    if not low < high:
-        raise InputError(f"low={low:g} must be below high={high:g}")
+        check_number(name, rate, "a finite learning rate above 0", lambda _: True)
+    if not 0 < low < high < math.inf:
+        raise InputError(f"low={low:g} and high={high:g} must be finite learning rates, above 0 and the low one below")
+    check_precision("high", high)
     least = float(jnp.finfo(jnp.result_type(float)).tiny)
     if low < least:
         wider = "" if jax.config.read("jax_enable_x64") else f", or {HOW_TO_WIDEN}"

@@ -16,7 +16,7 @@ from lrsweep.objective import Objective
 from lrsweep.problems import linear_regression
 from lrsweep.reading import check_file, read_bytes, read_rows
 
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
+_COMMA = re.compile(r"[+-]?\d+(,\d+)+(\.\d+)?([eE][+-]?\d+)?")
 
 # A warning gives no more reasons than this.
 _MOST_REASONS = 10
@@ -25,8 +25,8 @@ _MOST_REASONS = 10
 def read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Reads a CSV file whose first row names its columns.
 
-    In a column of words, words such as `None` and `NA` are words. What follows the last comma of every row, where that
-    is nothing, is no column.
+    In a column of words, words such as `None` and `NA` are words. What has no name and holds nothing, as behind a comma
+    that ends every row, is no column.
 
     Args:
         path: UTF-8 text, separated by commas.
@@ -51,17 +51,19 @@ def read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
         table = read_foreign(content, names)
     except pd.errors.ParserError as error:
         raise InputError(f"{told} is not CSV: {first_line(error)}") from error
-    nameless = [place for place, name in enumerate(names) if not name]
-    left_out = []
-    for place in nameless:
+    kept = [place for place, name in enumerate(names) if name]
+    for place in set(range(len(names))) - set(kept):
         column = table.iloc[:, place]
-        counted = pd.RangeIndex(len(table))
-        if place == 0 and len(table) and (column.equals(counted.to_series()) or column.equals(1 + counted.to_series())):
+        if place == 0 and len(table) and _counts_rows(column):
             warnings.warn(f"{told}: left out: the first column, which has no name and counts the rows", stacklevel=3)
-        elif place != len(names) - 1 or not column.isna().all():
+        elif not column.isna().all():
             raise InputError(f"{told}: column {place + 1} has no name: give it one, or take it out")
-        left_out.append(place)
-    return table.iloc[:, [place for place in range(len(names)) if place not in left_out]] if left_out else table
+    return table.iloc[:, kept] if len(kept) < len(names) else table
+
+
+def _counts_rows(column: pd.Series) -> bool:
+    rows = np.arange(len(column))
+    return column.dtype == np.int64 and bool((column == rows).all() or (column == rows + 1).all())
 
 
 def regression_from_csv(path: str | os.PathLike[str], target: str, *, raw: bool = False) -> Objective:
@@ -92,7 +94,7 @@ def regression_from_csv(path: str | os.PathLike[str], target: str, *, raw: bool 
         True
     """
     table, told = read_csv(path), quote(os.fspath(path))
-    if target not in table.columns:
+    if not isinstance(target, str) or target not in table.columns:
         raise InputError(f"{told}: " + unknown("column", target, table.columns))
     numeric = [name for name in table.columns if pd.api.types.is_any_real_numeric_dtype(table[name].dtype)]
     if len(table) < 2:
@@ -153,5 +155,5 @@ def _first_text(column: pd.Series) -> str:
         return "it holds nothing"
     row = int(np.argmax(wrong.to_numpy()))
     text = str(column.iloc[row])
-    why = ", with a decimal comma: write a point" if _DECIMAL_COMMA.fullmatch(text.strip()) else ""
+    why = ", a number with a comma in it: write a point, or nothing" if _COMMA.fullmatch(text.strip()) else ""
     return f"row {row + 1} holds {quote(text)}{why}"

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from jax import lax
 from jax.flatten_util import ravel_pytree
 
+from lrsweep.arguments import check_count, check_keywords
 from lrsweep.checks import check_leaves
-from lrsweep.errors import InputError, InputTypeError
+from lrsweep.errors import InputTypeError
 from lrsweep.objective import Objective
 from lrsweep.precision import to_device
 
@@ -100,11 +101,10 @@ def sharpness(
     """
     if not isinstance(objective, Objective):
         raise InputTypeError(f"the objective must be a lrsweep.Objective, not a {type(objective).__name__}")
-    if iterations < 1:
-        raise InputError(f"iterations={iterations} must be 1 or more")
+    iterations = check_count("iterations", iterations)
     check_leaves(objective, params)
     params, data = jax.tree.map(jnp.asarray, params), to_device(f"objective {objective.name!r}, data", objective.data)
-    return float(_sharpness(objective.loss, iterations, params, data, dict(keywords or {})))
+    return float(_sharpness(objective.loss, iterations, params, data, check_keywords(keywords)))
 
 
 @partial(jax.jit, static_argnums=(0, 1))

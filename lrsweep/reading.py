@@ -18,6 +18,24 @@ _NO_TEXT, _LOOKED_AT = b"\0", 65536
 _OTHER_MARKS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
+def as_path(path: str | os.PathLike[str]) -> Path:
+    """The path of a file.
+
+    Raises:
+        TypeError: It is no path.
+        ValueError: No file can be called so.
+
+    Example:
+        >>> as_path("sweep.csv").suffix
+        '.csv'
+    """
+    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
+        raise InputTypeError(f"{quote(path)} must be the path of a file")
+    if "\0" in os.fspath(path):
+        raise InputError(f"{quote(os.fspath(path))} cannot be the name of a file")
+    return Path(path)
+
+
 def check_file(path: str | os.PathLike[str]) -> Path:
     """Refuses what no table can be read from.
 
@@ -31,12 +49,8 @@ def check_file(path: str | os.PathLike[str]) -> Path:
         >>> check_file(folder / "sweep.csv").name
         'sweep.csv'
     """
-    if not isinstance(path, str | os.PathLike):
-        raise InputTypeError(f"{quote(path)} must be the path of a file")
-    told = quote(os.fspath(path))
-    if "\0" in os.fspath(path):
-        raise InputError(f"{told} cannot be the name of a file")
-    path = Path(path)
+    path = as_path(path)
+    told = quote(str(path))
     try:
         is_there, is_folder, is_file = path.exists(), path.is_dir(), path.is_file()
     except OSError as error:  # such as a name that is too long

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.csv_text import read_written, write_csv
-from lrsweep.errors import InputError
+from lrsweep.errors import InputError, InputTypeError
 from lrsweep.messages import first_line, quote
 from lrsweep.objective import LOSS
-from lrsweep.reading import check_file, read_bytes, read_parquet, read_rows
+from lrsweep.reading import as_path, check_file, read_bytes, read_parquet, read_rows
 from lrsweep.status import Status, gap
 from lrsweep.watch import NEVER
 
@@ -153,8 +153,11 @@ def settings_of(table: pd.DataFrame) -> list[str]:
     """The caller's columns of a result table: those before `status`.
 
     Raises:
+        TypeError: It is no DataFrame.
         ValueError: It is not a result table; the message names the first column that it lacks.
     """
+    if not isinstance(table, pd.DataFrame):
+        raise InputTypeError(f"the table must be a result table (see lrsweep.sweep), not a {type(table).__name__}")
     for name in RESULT_DTYPES:
         if name not in table.columns:
             raise InputError(f"this is not a result table of lrsweep: it has no column {name!r}")
@@ -175,7 +178,7 @@ def check_path(path: str | os.PathLike[str], endings: Sequence[str] = ENDINGS) -
         >>> check_path("sweep.csv").name
         'sweep.csv'
     """
-    path = Path(path)
+    path = as_path(path)
     if path.suffix.lower() not in endings:
         raise InputError(f"cannot tell the format of {str(path)!r} by its ending: use {' or '.join(endings)}")
     if not path.parent.is_dir():
@@ -199,6 +202,7 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
         path: Where to.
 
     Raises:
+        TypeError: The table is no DataFrame, or the path none.
         ValueError: The ending is not known, or the folder does not exist.
 
     Example:
@@ -207,6 +211,8 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
         True
     """
     path = check_path(path)
+    if not isinstance(table, pd.DataFrame):
+        raise InputTypeError(f"the table must be a DataFrame, not a {type(table).__name__}")
     if path.suffix.lower() == ".parquet":
         replace_file(path, table.to_parquet())
         return
