@@ -22,12 +22,14 @@ def shorten(text: str, most: int = LONGEST) -> str:
 
 
 def quote(value: Any) -> str:
-    """A value as Python writes it, at a readable length.
+    """A value as Python writes it, at a readable length; a number of NumPy's as one of Python's own.
 
     Example:
         >>> quote("relu"), len(quote("relu" * 1000)) < 80
         ("'relu'", True)
     """
+    if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0:
+        value = value.item()
     return shorten(repr(value), LONGEST_QUOTE)
 
 
