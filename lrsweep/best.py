@@ -123,7 +123,7 @@ def best_learning_rate(
     table = table[table[LEARNING_RATE].notna()]
     if len(table) == 0:
         raise InputError("the table is empty: there is no best learning rate among no trials")
-    if rule not in RULES:
+    if not isinstance(rule, str) or rule not in RULES:
         raise InputError(unknown("rule", rule, RULES))
     check_number("level", level, "between 0 and 1", lambda share: 0 < share < 1)
     if resamples is None:

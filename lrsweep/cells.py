@@ -46,7 +46,7 @@ def outcome_map(table: pd.DataFrame, x: str, y: str, outcome: str = "converged_a
     """
     own = settings_of(table)
     for axis, name in (("x", x), ("y", y)):
-        if name not in own:
+        if not isinstance(name, str) or name not in own:
             raise InputError(f"{axis}: {unknown('column', name, own)}")
     if x == y:
         raise InputError(f"x and y are both {x!r}: a map has two columns")

@@ -86,10 +86,10 @@ def check_program(
         needed = _needed(attempt, row, sample)
         if not needed:
             raise
-        named, listed = " and ".join(map(repr, needed)), "".join(f"{name!r}, " for name in needed)
+        named, static = " and ".join(map(repr, needed)), "".join(f"{name!r}, " for name in needed)
         raise InputError(
             f"{culprit} needs the value of column {named} while it is compiled: list it in static, "
-            f"sweep(..., static=({listed.strip()})), which compiles a program for each of its values"
+            f"sweep(..., static=({static.strip()})), which compiles a program for each of its values"
         ) from error
 
 
@@ -193,7 +193,7 @@ def _check_loss(owner: str, program: Program, given: Given, row: Mapping[str, An
         except _UserError as failed:
             fits = "its parameters" if data is None else "its parameters and data"
             raise InputError(f"{owner} does not fit {fits}: {first_line(failed.error)}") from failed.error
-        if isinstance(found[0], float):
+        if isinstance(found[0], float | np.floating):
             raise InputError(
                 f"{owner} returns {quote(found[0])}, which does not depend on the parameters: compute it by jax.numpy"
             )

@@ -19,10 +19,10 @@ from lrsweep.optimizers import Factory
 from lrsweep.precision import HOW_TO_WIDEN, check_precision
 from lrsweep.run import sweep
 from lrsweep.status import Stopping
+from lrsweep.table import LEARNING_RATE
 from lrsweep.theory import at_start
 
 INDEX = "start"
-LEARNING_RATE = "learning_rate"
 
 # How a start's search ended.
 FOUND, NEVER_DIVERGES, ALWAYS_DIVERGES = "found", "never diverges", "always diverges"
@@ -239,8 +239,8 @@ def _starts(trials: pd.DataFrame | None, seeds: Iterable[int] | None) -> pd.Data
 
 
 def _check_range(low: float, high: float, width: float) -> None:
-    for name, rate in (("low", low), ("high", high)):
-        check_number(name, rate, "a finite learning rate above 0", lambda _: True)
+    wanted = "a finite learning rate above 0"
+    low, high = (check_number(name, rate, wanted, lambda _: True) for name, rate in (("low", low), ("high", high)))
     if not 0 < low < high < math.inf:
         raise InputError(f"low={low:g} and high={high:g} must be finite learning rates, above 0 and the low one below")
     check_precision("high", high)

@@ -92,7 +92,9 @@ def read_written(content: bytes, names: Sequence[str], ours: Collection[str]) ->
     """
     table = _parse(content, len(names), spaces=True)
     callers = [place for place, name in enumerate(names) if name not in ours]
-    quoted = _quoted_rows(content, callers)
+    quoted = _quoted_rows(content, range(len(names)))
+    if ours and all(rows for place, rows in quoted.items() if place not in callers):
+        return read_foreign(content, names)  # another program has written it anew, with numbers in quotes too
     again = [place for place in callers if quoted[place] or (table[place].dtype == "str" and table[place].hasnans)]
     for place, cells in _raw_cells(content, len(names), again, spaces=True).items():
         # A missing text was once written as nan.

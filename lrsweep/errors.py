@@ -1,6 +1,6 @@
 """What is raised where the caller, and not lrsweep, has to change something."""
 
-from lrsweep.messages import shorten
+from lrsweep.messages import in_one_line, shorten
 
 
 class InputError(ValueError):
@@ -17,7 +17,7 @@ class InputError(ValueError):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(shorten(message))
+        super().__init__(shorten(in_one_line(message)))
 
 
 class InputTypeError(InputError, TypeError):

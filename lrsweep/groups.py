@@ -10,7 +10,7 @@ from lrsweep.arguments import as_names
 from lrsweep.binding import OPTIMIZER, SEED, Binding
 from lrsweep.columns import holds_words, read_numbers, read_words
 from lrsweep.errors import InputError
-from lrsweep.messages import unknown
+from lrsweep.messages import LONGEST_QUOTE, quote, shorten, unknown
 
 
 class Static(NamedTuple):
@@ -166,6 +166,6 @@ def _check_absent(column: pd.Series, optimizer: Any) -> None:
     if there.any():
         row = int(np.argmax(there))
         raise InputError(
-            f"column {column.name!r} of the trials holds {column.iloc[row]} at row {column.index[row]!r}, but "
-            f"{optimizer} does not take it: leave it missing there"
+            f"column {quote(column.name)} of the trials holds {shorten(str(column.iloc[row]), LONGEST_QUOTE)} at row "
+            f"{quote(column.index[row])}, but {optimizer} does not take it: leave it missing there"
         )

@@ -21,8 +21,18 @@ def shorten(text: str, most: int = LONGEST) -> str:
     return text if len(text) <= most else f"{text[:head]} ... {text[-tail:]}"
 
 
+def in_one_line(text: str) -> str:
+    r"""The text with its lines one after another.
+
+    Example:
+        >>> in_one_line("[[1, 0],\n [0, 1]]")
+        '[[1, 0], [0, 1]]'
+    """
+    return " ".join(text.split()) if "\n" in text else text
+
+
 def quote(value: Any) -> str:
-    """A value as Python writes it, at a readable length; a number of NumPy's as one of Python's own.
+    """A value as Python writes it, in one line of readable length; a number of NumPy's as one of Python's own.
 
     Example:
         >>> quote("relu"), len(quote("relu" * 1000)) < 80
@@ -30,7 +40,7 @@ def quote(value: Any) -> str:
     """
     if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0:
         value = value.item()
-    return shorten(repr(value), LONGEST_QUOTE)
+    return shorten(in_one_line(repr(value)), LONGEST_QUOTE)
 
 
 def listed(names: Iterable[Any]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from lrsweep.arguments import check_count, check_numbers
 from lrsweep.errors import InputError
+from lrsweep.messages import quote
 from lrsweep.objective import Objective
 
 
@@ -148,7 +149,7 @@ def quadratic(eigenvalues: Any = (1.0, 10.0), start: Any = None) -> Objective:
     """
     values = check_numbers("eigenvalues", eigenvalues)
     if values.ndim != 1 or values.size == 0 or not (np.isfinite(values) & (values >= 0)).all():
-        raise InputError(f"eigenvalues must be a list of finite numbers, none below 0, not {eigenvalues!r}")
+        raise InputError(f"eigenvalues must be a list of finite numbers, none below 0, not {quote(eigenvalues)}")
     if start is None:
         init: Any = _quadratic_start(len(values))
     else:

@@ -122,7 +122,7 @@ def refine(
            learning_rate     low   high
         0         0.2548  0.2548  0.256
     """
-    if around not in (BEST, EDGE):
+    if not isinstance(around, str) or around not in (BEST, EDGE):
         raise InputError("around: " + unknown("place", around, [BEST, EDGE]))
     check_count("rounds", rounds, least=0)
     check_count("points", points, least=1)

@@ -13,9 +13,8 @@ from lrsweep.display import Summary
 from lrsweep.errors import InputError
 from lrsweep.messages import unknown
 from lrsweep.survival import time_quantiles
+from lrsweep.table import LEARNING_RATE as LEARNING_RATE
 from lrsweep.table import at_best, best_by_of, final, metrics_of, settings_of
-
-LEARNING_RATE = "learning_rate"
 
 CONVERGED_AT = "converged_at"
 LOSSES = ("final_loss", "best_loss")

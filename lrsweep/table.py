@@ -19,6 +19,8 @@ from lrsweep.watch import NEVER
 
 INDEX = "trial"
 
+LEARNING_RATE = "learning_rate"
+
 # Every column that a result has beside the caller's, in order, with its dtype.
 RESULT_DTYPES: dict[str, Any] = {
     "status": pd.CategoricalDtype([status.label for status in Status]),
@@ -154,14 +156,25 @@ def settings_of(table: pd.DataFrame) -> list[str]:
 
     Raises:
         TypeError: It is no DataFrame.
-        ValueError: It is not a result table; the message names the first column that it lacks.
+        ValueError: It is not a result table; the message names the first column that it lacks. Or its learning rates
+            are not numbers.
     """
     if not isinstance(table, pd.DataFrame):
         raise InputTypeError(f"the table must be a result table (see lrsweep.sweep), not a {type(table).__name__}")
     for name in RESULT_DTYPES:
         if name not in table.columns:
             raise InputError(f"this is not a result table of lrsweep: it has no column {name!r}")
+    if LEARNING_RATE in table.columns:
+        _check_rates(table[LEARNING_RATE])
     return list(table.columns[: table.columns.get_loc("status")])
+
+
+def _check_rates(rates: pd.Series) -> None:
+    if pd.api.types.is_any_real_numeric_dtype(rates.dtype):
+        return
+    for rate in rates.unique():
+        if not pd.isna(rate) and (isinstance(rate, str | bool) or not pd.api.types.is_number(rate)):
+            raise InputError(f"column {LEARNING_RATE!r} holds {quote(rate)}: it must hold numbers")
 
 
 def check_path(path: str | os.PathLike[str], endings: Sequence[str] = ENDINGS) -> Path:
@@ -244,10 +257,13 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     for status in table["status"].unique():
         if status not in statuses:
             raise InputError(f"{quote(str(path))} holds the status {quote(status)}: there is {', '.join(statuses)}")
-    try:
-        return table.astype(RESULT_DTYPES)
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{refused}: {first_line(error)}") from error
+    columns = {name: table[name] for name in table.columns}
+    for name, dtype in RESULT_DTYPES.items():
+        try:
+            columns[name] = table[name].astype(dtype)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise InputError(f"{refused}: column {name!r}: {first_line(error)}") from error
+    return pd.DataFrame(columns, index=table.index, copy=False)
 
 
 def _read_csv(path: Path, refused: str) -> pd.DataFrame:
@@ -256,7 +272,9 @@ def _read_csv(path: Path, refused: str) -> pd.DataFrame:
     if INDEX not in names:
         raise InputError(f"{refused}: it has no column {INDEX!r}")
     if not content.endswith(b"\n"):
-        raise InputError(f"{quote(str(path))} is cut off: its last row does not end")
+        raise InputError(
+            f"{quote(str(path))} is cut off in its last row; where that is whole, end it with a line break"
+        )
     try:
         table = read_written(content, names, RESULT_DTYPES)
     except pd.errors.ParserError as error:
