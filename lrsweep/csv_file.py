@@ -96,7 +96,7 @@ def regression_from_csv(path: str | os.PathLike[str], target: str, *, raw: bool 
     table, told = read_csv(path), quote(os.fspath(path))
     if not isinstance(target, str) or target not in table.columns:
         raise InputError(f"{told}: " + unknown("column", target, table.columns))
-    numeric = [name for name in table.columns if pd.api.types.is_any_real_numeric_dtype(table[name].dtype)]
+    numeric = [name for name, dtype in table.dtypes.items() if pd.api.types.is_any_real_numeric_dtype(dtype)]
     if len(table) < 2:
         raise InputError(f"{told} has {len(table)} row{'s' * (len(table) != 1)}: a regression needs at least two")
     if target not in numeric:
@@ -106,21 +106,14 @@ def regression_from_csv(path: str | os.PathLike[str], target: str, *, raw: bool 
         raise InputError(
             f"{told} has no numeric column beside the target {quote(target)}: a regression needs at least one"
         )
-    for name in numeric:
-        bad = ~np.isfinite(table[name].to_numpy(float))
-        if bad.any():
-            row = int(np.argmax(bad))
-            what = "no value" if pd.isna(table[name].iloc[row]) else "an infinite value"
-            raise InputError(f"{told} has {what} in row {row + 1} of column {quote(name)}: fill it or take the row out")
-        if (table[name] == table[name].iloc[0]).all():
-            raise InputError(f"{told}: column {quote(name)} is constant ({table[name].iloc[0]}): take it out")
+    values = table[numeric].to_numpy(float)
+    _check_values(told, table[numeric], values)
     kept = set(numeric)
     left_out = [name for name in table.columns if name not in kept]
     if left_out:
         reasons = "; ".join(f"{quote(name)} ({_first_text(table[name])})" for name in left_out[:_MOST_REASONS])
         more = f"; and {len(left_out) - _MOST_REASONS} more" if len(left_out) > _MOST_REASONS else ""
         warnings.warn(f"{told}: left out, not numeric: {reasons}{more}", stacklevel=2)
-    values = table[numeric].to_numpy(float)
     if raw:
         _check_squares(told, values, numeric)
     else:
@@ -129,6 +122,18 @@ def regression_from_csv(path: str | os.PathLike[str], target: str, *, raw: bool 
     return linear_regression(
         np.stack([columns[name] for name in features], axis=1), columns[target], name=Path(path).name
     )
+
+
+def _check_values(told: str, table: pd.DataFrame, values: np.ndarray) -> None:
+    """Refuses columns that hold something missing or infinite, or that are constant, the first of them first."""
+    bad, constant = ~np.isfinite(values), (values == values[0]).all(axis=0)
+    for place in np.flatnonzero(bad.any(axis=0) | constant)[:1]:
+        name, column = table.columns[place], table.iloc[:, place]
+        if not bad[:, place].any():
+            raise InputError(f"{told}: column {quote(name)} is constant ({column.iloc[0]}): take it out")
+        row = int(np.argmax(bad[:, place]))
+        what = "no value" if pd.isna(column.iloc[row]) else "an infinite value"
+        raise InputError(f"{told} has {what} in row {row + 1} of column {quote(name)}: fill it or take the row out")
 
 
 def _standardise(values: np.ndarray) -> np.ndarray:

@@ -94,7 +94,11 @@ def read_written(content: bytes, names: Sequence[str], ours: Collection[str]) ->
     callers = [place for place, name in enumerate(names) if name not in ours]
     quoted = _quoted_rows(content, range(len(names)))
     if ours and all(rows for place, rows in quoted.items() if place not in callers):
-        return read_foreign(content, names)  # another program has written it anew, with numbers in quotes too
+        # Another program has written it anew, with numbers in quotes too.
+        foreign = read_foreign(content, names)
+        for place in set(range(len(names))) - set(callers):
+            foreign.isetitem(place, table[place])
+        return foreign
     again = [place for place in callers if quoted[place] or (table[place].dtype == "str" and table[place].hasnans)]
     for place, cells in _raw_cells(content, len(names), again, spaces=True).items():
         # A missing text was once written as nan.
@@ -122,10 +126,12 @@ def read_foreign(content: bytes, names: Sequence[str]) -> pd.DataFrame:
         ['batch', 'None', '', nan]
     """
     table = _parse(content, len(names), spaces=False)
+    missing = table.isna()
+    some, everything = missing.any().tolist(), missing.all().tolist()
     again = [
         place
-        for place in range(len(names))
-        if table[place].hasnans and (_holds_text(table[place]) or table[place].isna().all())
+        for place, dtype in enumerate(table.dtypes)
+        if some[place] and (everything[place] or not pd.api.types.is_numeric_dtype(dtype))
     ]
     quoted = _quoted_rows(content, again)
     for place, cells in _raw_cells(content, len(names), again, spaces=False).items():
@@ -159,10 +165,6 @@ def _raw_cells(content: bytes, width: int, places: list[int], *, spaces: bool) -
         return {}
     cells = _parse(content, width, spaces=spaces, usecols=places, dtype="str", keep_default_na=False, na_values=[])
     return {place: cells[place].fillna("") for place in places}
-
-
-def _holds_text(column: pd.Series) -> bool:
-    return not pd.api.types.is_numeric_dtype(column.dtype)
 
 
 def _quoted_rows(content: bytes, places: Iterable[int]) -> dict[int, list[int]]:

@@ -280,7 +280,9 @@ def calls(value: Any, result: lrsweep.Sweep, path: Path) -> dict[str, Callable[[
         "rosenbrock": lambda: problems.rosenbrock(value),
         "by_name": lambda: optimizers.by_name(value),
         "Objective, loss": lambda: objective(loss=value),
-        "Objective, batch_size": lambda: Objective(on_data, START, data=np.ones(3), batch_size=value or 0),
+        "Objective, batch_size": lambda: Objective(
+            on_data, START, data=np.ones(3), batch_size=0 if value is None else value
+        ),
         "Objective, metric": lambda: objective(metrics={"m": value}),
         "Objective, data": lambda: with_data({"x": np.ones(3), "y": value} if value is not None else "x"),
         "Halving, at": lambda: lrsweep.Halving(at=value),
