@@ -96,7 +96,7 @@ def regression_from_csv(path: str | os.PathLike[str], target: str, *, raw: bool 
     table, told = read_csv(path), quote(os.fspath(path))
     if not isinstance(target, str) or target not in table.columns:
         raise InputError(f"{told}: " + unknown("column", target, table.columns))
-    numeric = [name for name, dtype in table.dtypes.items() if pd.api.types.is_any_real_numeric_dtype(dtype)]
+    numeric = [str(name) for name, dtype in table.dtypes.items() if pd.api.types.is_any_real_numeric_dtype(dtype)]
     if len(table) < 2:
         raise InputError(f"{told} has {len(table)} row{'s' * (len(table) != 1)}: a regression needs at least two")
     if target not in numeric:

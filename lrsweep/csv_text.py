@@ -97,7 +97,7 @@ def read_written(content: bytes, names: Sequence[str], ours: Collection[str]) ->
         # Another program has written it anew, with numbers in quotes too.
         foreign = read_foreign(content, names)
         for place in set(range(len(names))) - set(callers):
-            foreign.isetitem(place, table[place])
+            foreign.isetitem(place, table[place].array)
         return foreign
     again = [place for place in callers if quoted[place] or (table[place].dtype == "str" and table[place].hasnans)]
     for place, cells in _raw_cells(content, len(names), again, spaces=True).items():
