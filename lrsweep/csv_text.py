@@ -126,8 +126,8 @@ def read_foreign(content: bytes, names: Sequence[str]) -> pd.DataFrame:
         ['batch', 'None', '', nan]
     """
     table = _parse(content, len(names), spaces=False)
-    missing = table.isna()
-    some, everything = missing.any().tolist(), missing.all().tolist()
+    missing = table.isna().to_numpy()
+    some, everything = missing.any(axis=0), missing.all(axis=0)
     again = [
         place
         for place, dtype in enumerate(table.dtypes)
