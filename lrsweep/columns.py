@@ -44,15 +44,23 @@ def check_trials(trials: Any) -> pd.DataFrame:
         raise InputError("the trials' index must name each row once: use trials.reset_index(drop=True)")
     if len(trials) == 0:
         raise InputError("the trials table is empty: it needs at least one row")
-    plain = {name: _as_plain_numbers(trials[name]) for name in trials.columns}
+    plain = {name: as_plain_numbers(trials[name]) for name in trials.columns}
     if all(plain[name] is None for name in plain):
         return trials
     columns = {name: trials[name] if column is None else column for name, column in plain.items()}
     return pd.DataFrame(columns, index=trials.index)
 
 
-def _as_plain_numbers(column: pd.Series) -> pd.Series | None:
-    """The column in a dtype that pandas computes with, where its own is none and it holds numbers; None otherwise."""
+def as_plain_numbers(column: pd.Series) -> pd.Series | None:
+    """The column in a dtype that pandas computes with, where its own is none and it holds numbers; None otherwise.
+
+    Raises:
+        TypeError: It holds lists or the like.
+
+    Example:
+        >>> as_plain_numbers(pd.Series([0.5, 10**30], dtype=object)).dtype
+        dtype('float64')
+    """
     if column.dtype == np.float16:
         return column.astype(np.float32)
     if isinstance(column.dtype, pd.CategoricalDtype):

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lrsweep.columns import as_plain_numbers
+
 # What readers of CSV take for a number that is not one, and for a truth; in a column of words these are words.
 NOT_A_NUMBER = frozenset(["nan", "NaN", "-nan", "-NaN"])
 TRUTHS = frozenset(["true", "false"])
@@ -147,7 +149,7 @@ def read_foreign(content: bytes, names: Sequence[str]) -> pd.DataFrame:
 
 
 def _parse(content: bytes, width: int, *, spaces: bool, **options: Any) -> pd.DataFrame:
-    return pd.read_csv(
+    table = pd.read_csv(
         io.BytesIO(content),
         encoding="utf-8-sig",
         header=0,
@@ -157,6 +159,14 @@ def _parse(content: bytes, width: int, *, spaces: bool, **options: Any) -> pd.Da
         low_memory=False,  # or a column's kind would be told anew for each part of a long file
         **options,
     )
+    for place, dtype in enumerate(table.dtypes):
+        if dtype != object:
+            continue
+        # Whole numbers beyond 64 bits are left as Python's own.
+        numbers = as_plain_numbers(table.iloc[:, place])
+        if numbers is not None:
+            table.isetitem(place, numbers.array)
+    return table
 
 
 def _raw_cells(content: bytes, width: int, places: list[int], *, spaces: bool) -> dict[int, pd.Series]:

@@ -115,6 +115,8 @@ def test_what_an_earlier_version_wrote_still_reads() -> None:
         (['""', '""', "", '""', '""'], ["", "", math.nan, "", ""]),
         (["NA", "0.1", "", "null", "2"], [math.nan, 0.1, math.nan, math.nan, 2.0]),
         (["nan", "", "NaN", "nan", ""], [math.nan] * 5),
+        (["1", "2", "3", "4", "9" * 30], [1.0, 2.0, 3.0, 4.0, 1e30]),
+        (["1", "2", "3", "", "9" * 400], [1.0, 2.0, 3.0, math.nan, math.inf]),
         (["True", "False", "", "NA", "True"], [True, False, math.nan, math.nan, True]),
         (['"0.1"', '"0.2"', '"1"', '"2"', '"3"'], [0.1, 0.2, 1.0, 2.0, 3.0]),
         (['"a,b"', " b", ' "c"', '"d""e"', '""'], ["a,b", "b", "c", 'd"e', ""]),
