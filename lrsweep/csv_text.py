@@ -160,7 +160,7 @@ def _parse(content: bytes, width: int, *, spaces: bool, **options: Any) -> pd.Da
         **options,
     )
     for place, dtype in enumerate(table.dtypes):
-        if dtype != object:
+        if not pd.api.types.is_object_dtype(dtype):
             continue
         # Whole numbers beyond 64 bits are left as Python's own.
         numbers = as_plain_numbers(table.iloc[:, place])
