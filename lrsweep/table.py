@@ -260,7 +260,8 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     columns = {name: table[name] for name in table.columns}
     for name, dtype in RESULT_DTYPES.items():
         try:
-            columns[name] = table[name].astype(dtype)
+            with np.errstate(invalid="ignore"):  # pandas raises where a number does not fit
+                columns[name] = table[name].astype(dtype)
         except (ValueError, TypeError, OverflowError) as error:
             raise InputError(f"{refused}: column {name!r}: {first_line(error)}") from error
     return pd.DataFrame(columns, index=table.index, copy=False)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lrsweep.csv_text import MISSING, read_foreign, read_written, write_csv
@@ -31,6 +31,7 @@ def back(table: pd.DataFrame) -> pd.DataFrame:
     return read_written(write_csv(table).encode(), names, [])
 
 
+@settings(deadline=None)
 @given(
     words=st.lists(st.one_of(st.none(), text()), min_size=1, max_size=8), other=st.lists(text(), min_size=8, max_size=8)
 )
@@ -54,6 +55,7 @@ def test_words_of_every_kind_come_back() -> None:
         assert back(pd.DataFrame({"words": [word, word], "seed": 0}))["words"].tolist() == [word, word]
 
 
+@settings(deadline=None)
 @given(numbers=st.lists(st.floats(), min_size=1, max_size=8))
 def test_floats_come_back_to_the_same_bits(numbers: list[float]) -> None:
     read = back(pd.DataFrame({"x": [*numbers, 0.5], "words": "None"}))["x"].to_numpy()
@@ -91,6 +93,7 @@ def test_an_index_of_words_comes_back() -> None:
     assert write_csv(table.reset_index(drop=True)) == "x\n0.1\n0.2\n"
 
 
+@settings(deadline=None)
 @given(rows=st.lists(st.lists(text(), min_size=3, max_size=3), min_size=1, max_size=6))
 def test_another_reader_of_csv_sees_the_same_fields(rows: list[list[str]]) -> None:
     written = write_csv(pd.DataFrame(rows, columns=pd.Index(list("abc"))))
