@@ -6,8 +6,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 
+from lrsweep.arguments import check_count, check_number
 from lrsweep.errors import InputError
+from lrsweep.messages import quote
+
+# What a trial takes in all: its row of results, and what the engine keeps of it (bytes); and a value of an axis.
+_TRIAL_BYTES = 200
+_VALUE_BYTES = 40
+
+_MOST_VALUES, _MOST_DIGITS = 2**63 - 1, 18
 
 
 def grid(**axes: Any) -> pd.DataFrame:
@@ -20,7 +29,7 @@ def grid(**axes: Any) -> pd.DataFrame:
         A trials table with the columns in the order given.
 
     Raises:
-        ValueError: There is no axis, or one has no values.
+        ValueError: There is no axis, one has no values, or there are more trials than the memory holds.
 
     Example:
         >>> grid(learning_rate=[0.1, 0.01], seed=range(2))
@@ -36,6 +45,7 @@ def grid(**axes: Any) -> pd.DataFrame:
     for name, axis in values.items():
         if len(axis) == 0:
             raise InputError(f"column {name!r} of the grid has no values: it needs at least one")
+    _check_room(math.prod(len(axis) for axis in values.values()), "trials", _TRIAL_BYTES)
     table, before, after = {}, 1, math.prod(len(axis) for axis in values.values())
     for name, axis in values.items():
         after //= len(axis)
@@ -66,8 +76,11 @@ def log_grid(low: float, high: float, count: int) -> np.ndarray:
         >>> log_grid(1e-3, 1e-1, 5).round(6).tolist()
         [0.001, 0.003162, 0.01, 0.031623, 0.1]
     """
+    low, high = (check_number(name, end, "a number", lambda _: True) for name, end in (("low", low), ("high", high)))
     if not (0 < low < math.inf and 0 < high < math.inf):
         raise InputError(f"the ends {low:g} and {high:g} of a logarithmic axis must be finite numbers above 0")
+    count = check_count("count", count, least=0, most=_MOST_VALUES)
+    _check_room(count, "values", _VALUE_BYTES)
     if count < 1 or (count == 1 and low != high):
         raise InputError(f"{count} values do not reach from {low:g} to {high:g}: take 2 or more")
     spaced = round_to(np.geomspace(low, high, count), digits=12)
@@ -111,12 +124,14 @@ def parse_axis(text: str) -> list[int] | list[float]:
     forms = "write values as 0.1,0.01,0.001 or a range as 1e-4:1:25 (from:to:count)"
     if ":" in text:
         parts = text.split(":")
-        if len(parts) != 3 or not parts[2].strip().isdecimal():
-            raise InputError(f"{text!r} is not a range: {forms}")
+        # More digits than those of any count would not be read either.
+        if len(parts) != 3 or not parts[2].strip().isdecimal() or len(parts[2]) > _MOST_DIGITS:
+            raise InputError(f"{quote(text)} is not a range: {forms}")
         return log_grid(_number(parts[0], forms), _number(parts[1], forms), int(parts[2])).tolist()
     values = [_number(part, forms) for part in text.split(",")]
     if all(part.strip().lstrip("+-").isdecimal() for part in text.split(",")):
-        return [int(value) for value in values]
+        # What does not fit 64 bits is one of the floating-point numbers, and as such out of range or not.
+        return [int(part) for part in text.split(",")] if all(abs(value) < 2**63 for value in values) else values
     return values
 
 
@@ -153,13 +168,26 @@ def _number(text: str, forms: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise InputError(f"{text.strip()!r} is not a number: {forms}") from None
+        raise InputError(f"{quote(text.strip())} is not a number: {forms}") from None
+
+
+def _check_room(count: int, what: str, size: int) -> None:
+    """Refuses more of something than the memory holds; `size` is that of one, in bytes."""
+    most = psutil.virtual_memory().available // size
+    if count > most:
+        raise InputError(f"{count:,} {what} are more than the {most:,} that there is memory for: take fewer")
 
 
 def _values(axis: Any) -> pd.Series:
-    if not isinstance(axis, Iterable) or isinstance(axis, str):
+    if not isinstance(axis, Iterable) or isinstance(axis, str | bytes):
         axis = [axis]
+    if hasattr(axis, "__array__") and not isinstance(axis, np.ndarray | pd.Series | pd.Index):
+        axis = np.asarray(axis)  # a JAX array's elements are arrays themselves
+    if isinstance(axis, np.ndarray) and axis.ndim == 0:
+        axis = axis.reshape(1)
     numbers = isinstance(axis, np.ndarray) and axis.ndim == 1 and axis.dtype in (np.int64, np.float64)
+    if isinstance(axis, range):
+        _check_room(max(0, -((axis.start - axis.stop) // axis.step)), "values", _VALUE_BYTES)
     held: Any = axis if numbers or isinstance(axis, range) else list(axis)
     values = pd.Series(held)
     # What is missing is NaN, however it was written.

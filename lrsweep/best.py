@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from lrsweep.arguments import check_count, check_number
 from lrsweep.binding import SEED
 from lrsweep.errors import InputError
 from lrsweep.messages import unknown
@@ -76,6 +77,7 @@ def best_setting(table: pd.DataFrame) -> pd.Series:
         >>> float(lrsweep.best_setting(result.table)["median_converged_at"])
         51.0
     """
+    settings_of(table)
     if len(table) == 0:
         raise InputError("the table is empty: there is no best setting among no trials")
     best = rank(summarize(table), best_by_of(table)).iloc[0]
@@ -132,14 +134,13 @@ def best_learning_rate(
     table = table[table[LEARNING_RATE].notna()]
     if len(table) == 0:
         raise InputError("the table is empty: there is no best learning rate among no trials")
-    if rule not in RULES:
+    if not isinstance(rule, str) or rule not in RULES:
         raise InputError(unknown("rule", rule, RULES))
-    if not 0 < level < 1:
-        raise InputError(f"level={level} must be between 0 and 1")
+    check_number("level", level, "between 0 and 1", lambda share: 0 < share < 1)
     if resamples is None:
         resamples = max(_RESAMPLES[0], min(_RESAMPLES[1], _REDRAWN // len(table)))
-    if resamples < 1:
-        raise InputError(f"resamples={resamples} must be 1 or more")
+    check_count("resamples", resamples)
+    check_count("seed", seed, least=0)
     seeds = pd.factorize(table[SEED], use_na_sentinel=False)[0] if SEED in own else np.zeros(len(table), int)
     # In ascending order, so that the interval can be one of places.
     rates, place = np.unique(table[LEARNING_RATE], return_inverse=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from lrsweep.errors import InputError, InputTypeError
-from lrsweep.messages import unknown
+from lrsweep.messages import quote, unknown
 from lrsweep.objective import Objective
 from lrsweep.optimizers import Factory, label
 
@@ -74,7 +74,7 @@ def bind(columns: Iterable[str], objective: Objective, optimizers: Mapping[Any, 
                 "the optimizer is already built: pass its factory, optax.sgd rather than optax.sgd(0.1)"
             )
         if not callable(factory):
-            raise InputTypeError(f"the optimizer must be a factory such as optax.sgd, not {factory!r}")
+            raise InputTypeError(f"the optimizer must be a factory such as optax.sgd, not {quote(factory)}")
         factories[name] = _takes(factory, skip=0)
     start = _takes(objective.init, skip=1) if objective.draws_start else _Takes([], [], False)
     loss = _keywords(objective.loss)
@@ -123,7 +123,7 @@ def _check_taken(
         if name not in there:
             owners = ", ".join(label(factory) for factory in optimizers.values())
             raise InputError(
-                f"nobody takes column {name!r} ({owners} and {objective.name}): {unknown('keyword', name, there)}"
+                f"nobody takes column {quote(name)} ({owners} and {objective.name}): {unknown('keyword', name, there)}"
             )
 
 
@@ -132,7 +132,7 @@ def _takes(function: Callable[..., Any], *, skip: int) -> _Takes:
         parameters = list(inspect.signature(function).parameters.values())
     except ValueError:
         raise InputTypeError(
-            f"{function!r} does not say which keywords it takes: wrap it in a function that does"
+            f"{quote(function)} does not say which keywords it takes: wrap it in a function that does"
         ) from None
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     if len(positional) < skip and not any(p.kind is p.VAR_POSITIONAL for p in parameters):

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from lrsweep.errors import InputError
+from lrsweep.arguments import check_count
+from lrsweep.errors import InputError, InputTypeError
 from lrsweep.messages import unknown
 
 
@@ -84,12 +85,13 @@ def gather(table: pd.DataFrame, name: str, bins: int = 64) -> pd.DataFrame:
         0.100    501
         Name: count, dtype: int64
     """
-    if name not in table.columns:
+    if not isinstance(table, pd.DataFrame):
+        raise InputTypeError(f"the table must be a DataFrame, not a {type(table).__name__}")
+    if not isinstance(name, str) or name not in table.columns:
         raise InputError(unknown("column", name, table.columns))
     if not is_numeric(table[name]):
         raise InputError(f"column {name!r} does not hold numbers, which alone can be gathered into bins")
-    if bins < 1:
-        raise InputError(f"bins={bins} must be 1 or more")
+    check_count("bins", bins)
     if table[name].nunique() <= bins:
         return table
     values, place = places(table[name], bins)

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from lrsweep.arguments import check_count
 from lrsweep.bins import has_place, is_numeric, places
 from lrsweep.errors import InputError
 from lrsweep.messages import unknown
@@ -45,14 +46,13 @@ def outcome_map(table: pd.DataFrame, x: str, y: str, outcome: str = "converged_a
     """
     own = settings_of(table)
     for axis, name in (("x", x), ("y", y)):
-        if name not in own:
+        if not isinstance(name, str) or name not in own:
             raise InputError(f"{axis}: {unknown('column', name, own)}")
     if x == y:
         raise InputError(f"x and y are both {x!r}: a map has two columns")
-    if outcome not in table.columns:
+    if not isinstance(outcome, str) or outcome not in table.columns:
         raise InputError(unknown("outcome", outcome, table.columns[len(own) :]))
-    if cells < 1:
-        raise InputError(f"cells={cells} must be 1 or more")
+    check_count("cells", cells)
     there = has_place(table[x]) & has_place(table[y])
     if not there.any():
         raise InputError(f"no trial has both {x!r} and {y!r}: there is nothing to map")

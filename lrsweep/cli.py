@@ -97,13 +97,14 @@ def run(
     """Sweep learning rates over an objective, and say which one to take."""
     _begin(x64=x64)
     from lrsweep.advice import advise, tell_causes
+    from lrsweep.loading import split_name
     from lrsweep.output import check_out, write_result
     from lrsweep.run import sweep
     from lrsweep.search import one_or_named, read_optimizers, read_rows
     from lrsweep.status import Stopping
     from lrsweep.summary import summarize as by_setting
 
-    inputs = [objective.rpartition(":")[0] or objective, trials]
+    inputs = [split_name(objective)[0], trials]
     path = None if out is None else check_out(out, inputs)
     picture = None if plot is None else _check_picture("--plot", plot, inputs)
     stopping = Stopping(tolerance=tolerance, target=target_loss, hold=hold, divergence=divergence)
@@ -158,6 +159,7 @@ def refine_(
     """Zoom into the best learning rate, or into the one at which trials diverge."""
     _begin(x64=x64)
     from lrsweep.conclusion import conclude
+    from lrsweep.loading import split_name
     from lrsweep.output import check_out, write_result
     from lrsweep.refinement import refine
     from lrsweep.screen import near
@@ -165,7 +167,7 @@ def refine_(
     from lrsweep.status import Stopping
     from lrsweep.summary import summarize as by_setting
 
-    path = None if out is None else check_out(out, inputs=[objective.rpartition(":")[0] or objective, trials])
+    path = None if out is None else check_out(out, inputs=[split_name(objective)[0], trials])
     stopping = Stopping(tolerance=tolerance, target=target_loss, hold=hold, divergence=divergence)
     factories = read_optimizers(optimizer)
     loaded = _load(objective, target=target, raw=raw, batch_size=batch_size)
@@ -217,10 +219,11 @@ def critical(
     from lrsweep import optimizers
     from lrsweep.axes import grid
     from lrsweep.critical import STOPPING, search_critical
+    from lrsweep.loading import split_name
     from lrsweep.output import check_out, write_result
     from lrsweep.search import count_seeds, read_settings
 
-    path = None if out is None else check_out(out, inputs=[objective.rpartition(":")[0] or objective])
+    path = None if out is None else check_out(out, inputs=[split_name(objective)[0]])
     if "," in optimizer:
         raise InputError(f"--optimizer {optimizer} names several: search the edge of one at a time")
     factory = optimizers.by_name(optimizer)

@@ -9,19 +9,21 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from lrsweep.arguments import as_names, check_number
 from lrsweep.axes import grid
 from lrsweep.binding import SEED, bind
 from lrsweep.columns import check_trials
 from lrsweep.errors import InputError, InputTypeError
 from lrsweep.objective import Objective
 from lrsweep.optimizers import Factory
+from lrsweep.precision import HOW_TO_WIDEN, check_precision
 from lrsweep.run import sweep
 from lrsweep.starts import cannot_start
 from lrsweep.status import Stopping
+from lrsweep.table import LEARNING_RATE
 from lrsweep.theory import at_start
 
 INDEX = "start"
-LEARNING_RATE = "learning_rate"
 
 # How a start's search ended.
 FOUND, NEVER_DIVERGES, ALWAYS_DIVERGES, BAD_START = "found", "never diverges", "always diverges", "bad start"
@@ -155,7 +157,7 @@ def search_critical(
     _check_range(low, high, width)
     if isinstance(optimizer, Mapping):
         raise InputTypeError("the optimizer must be one factory such as optax.sgd: search the others' edges one by one")
-    starts, static = _starts(trials, seeds), [static] if isinstance(static, str) else list(static)
+    starts, static = _starts(trials, seeds), as_names("static", static)
     made: dict[str, Any] = {}
     ran = {"trials": 0, "sweeps": 0, "seconds": 0.0}
 
@@ -182,7 +184,7 @@ def search_critical(
         """Whether each of some starts diverges at each of its learning rates: ``[start, rate] bool``."""
         return (run(rows, rates)["status"] == "diverged").to_numpy().reshape(rates.shape)
 
-    scan = _told_apart(np.geomspace(low, high, math.ceil(SCAN * math.log10(high / low)) + 1))
+    scan = _told_apart(np.geomspace(low, high, math.ceil(SCAN * (math.log10(high) - math.log10(low))) + 1))
     scanned = run(starts, np.tile(scan, (len(starts), 1)))
     seen = (scanned["status"] == "diverged").to_numpy().reshape(len(starts), -1)
     bad = cannot_start(scanned).reshape(seen.shape)[:, 0]
@@ -232,9 +234,7 @@ def _narrow(starts: pd.DataFrame, bracket: np.ndarray, width: float, diverges: A
 
 def _starts(trials: pd.DataFrame | None, seeds: Iterable[int] | None) -> pd.DataFrame:
     """One row per start: each row of the caller's table with each seed."""
-    if trials is not None:
-        check_trials(trials)
-    starts = pd.DataFrame(index=range(1)) if trials is None else trials.reset_index(drop=True)
+    starts = pd.DataFrame(index=range(1)) if trials is None else check_trials(trials).reset_index(drop=True)
     for name in starts.columns:
         if name == LEARNING_RATE:
             raise InputError(f"the trials have a column {name!r}, which is what is searched for: leave it out")
@@ -248,10 +248,16 @@ def _starts(trials: pd.DataFrame | None, seeds: Iterable[int] | None) -> pd.Data
 
 
 def _check_range(low: float, high: float, width: float) -> None:
+    wanted = "a finite learning rate above 0"
+    low, high = (check_number(name, rate, wanted, lambda _: True) for name, rate in (("low", low), ("high", high)))
     if not 0 < low < high < math.inf:
         raise InputError(f"low={low:g} and high={high:g} must be finite learning rates, above 0 and the low one below")
-    if not 0 < width < math.inf:
-        raise InputError(f"width={width:g} must be a finite number above 0")
+    check_precision("high", high)
+    least = float(jnp.finfo(jnp.result_type(float)).tiny)
+    if low < least:
+        wider = "" if jax.config.read("jax_enable_x64") else f", or {HOW_TO_WIDEN}"
+        raise InputError(f"low={low:g} is too near 0 to be told from it: take {least:.3g} or more{wider}")
+    check_number("width", width, "a finite number above 0", lambda width: 0 < width < math.inf)
     finest = 8 * float(jnp.finfo(jnp.result_type(float)).eps)
     if width < finest:
         wider = "" if jax.config.read("jax_enable_x64") else ", or compute in 64-bit"

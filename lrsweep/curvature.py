@@ -8,12 +8,14 @@ import jax.numpy as jnp
 from jax import lax
 from jax.flatten_util import ravel_pytree
 
+from lrsweep.arguments import check_count, check_keywords
 from lrsweep.checks import check_leaves
 from lrsweep.devices import on_first_device
-from lrsweep.errors import InputError, InputTypeError
+from lrsweep.errors import InputTypeError
 from lrsweep.kept import jitted
 from lrsweep.modes import ordinary
 from lrsweep.objective import Objective
+from lrsweep.precision import to_device
 
 # Enough for the ends of a network's spectrum, which stand clear of the rest; the residual says where it was not.
 ITERATIONS = 40
@@ -102,11 +104,10 @@ def sharpness(
     """
     if not isinstance(objective, Objective):
         raise InputTypeError(f"the objective must be a lrsweep.Objective, not a {type(objective).__name__}")
-    if iterations < 1:
-        raise InputError(f"iterations={iterations} must be 1 or more")
+    iterations = check_count("iterations", iterations)
     check_leaves(objective, params)
-    params, data = on_first_device(jax.tree.map(jnp.asarray, params)), on_first_device(objective.data)
-    arguments = params, data, dict(keywords or {})
+    params = on_first_device(jax.tree.map(jnp.asarray, params))
+    arguments = params, to_device(f"objective {objective.name!r}, data", objective.data), check_keywords(keywords)
     return float(jitted(_sharpness, (objective.loss, iterations), arguments)(*arguments))
 
 

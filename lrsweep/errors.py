@@ -1,5 +1,7 @@
 """What is raised where the caller, and not lrsweep, has to change something."""
 
+from lrsweep.messages import in_one_line, shorten
+
 
 class InputError(ValueError):
     """What was handed in cannot be used; the message names the culprit and what would be accepted, in one sentence.
@@ -13,6 +15,9 @@ class InputError(ValueError):
             ...
         lrsweep.errors.InputError: column 'learning_rate' of the grid has no values: it needs at least one
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shorten(in_one_line(message)))
 
 
 class InputTypeError(InputError, TypeError):

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from lrsweep.arguments import as_names
 from lrsweep.binding import OPTIMIZER, SEED, Binding
 from lrsweep.columns import holds_words, read_numbers, read_words
 from lrsweep.errors import InputError
-from lrsweep.messages import unknown
+from lrsweep.messages import LONGEST_QUOTE, quote, shorten, unknown
 
 
 class Static(NamedTuple):
@@ -52,10 +53,13 @@ def optimizers_of(trials: pd.DataFrame, optimizers: Mapping[str, Any]) -> list[A
     """
     if OPTIMIZER not in trials.columns:
         raise InputError(f"optimizers given by name need a column {OPTIMIZER!r} in the trials, to name each row's")
-    _, names = read_words(trials[OPTIMIZER])
+    column = trials[OPTIMIZER]
+    if column.isna().any():
+        read_words(column)
+    names = column.unique().tolist()
     for name in names:
         if name not in optimizers:
-            raise InputError(f"column {OPTIMIZER!r} of the trials: " + unknown("optimizer", str(name), optimizers))
+            raise InputError(f"column {OPTIMIZER!r} of the trials: " + unknown("optimizer", name, optimizers))
     return names
 
 
@@ -63,12 +67,13 @@ def check_static(static: Iterable[str], trials: pd.DataFrame) -> list[str]:
     """The columns that `static` names, as a list.
 
     Raises:
+        TypeError: These are no names.
         ValueError: The trials have no such column, or it is `seed`.
     """
-    names = [static] if isinstance(static, str) else list(static)
+    names = as_names("static", static)
     for name in names:
         if name not in trials.columns:
-            raise InputError("static: " + unknown("column", str(name), trials.columns))
+            raise InputError("static: " + unknown("column", name, trials.columns))
         if name == SEED:
             raise InputError(f"static: the column {SEED!r} becomes the key, which no program is compiled for")
     return names
@@ -161,6 +166,6 @@ def _check_absent(column: pd.Series, optimizer: Any) -> None:
     if there.any():
         row = int(np.argmax(there))
         raise InputError(
-            f"column {column.name!r} of the trials holds {column.iloc[row]} at row {column.index[row]!r}, but "
-            f"{optimizer} does not take it: leave it missing there"
+            f"column {quote(column.name)} of the trials holds {shorten(str(column.iloc[row]), LONGEST_QUOTE)} at row "
+            f"{quote(column.index[row])}, but {optimizer} does not take it: leave it missing there"
         )

@@ -1,16 +1,19 @@
 """Successive halving: at stated updates the worse part of the settings is dropped, and the rest goes on."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lrsweep.arguments import check_number
 from lrsweep.binding import SEED
 from lrsweep.errors import InputError, InputTypeError
 from lrsweep.lanes import Plan
+from lrsweep.messages import quote
 from lrsweep.objective import LOSS, Objective
 from lrsweep.planning import one_by_one
 from lrsweep.schedule import Run
@@ -51,12 +54,12 @@ class Halving:
     keep: float = 0.5
 
     def __post_init__(self) -> None:
-        steps = list(self.at)
+        steps = list(self.at) if isinstance(self.at, Iterable) else []
         whole = all(isinstance(step, int | np.integer) and not isinstance(step, bool) for step in steps)
-        if not (steps and whole and steps[0] >= 1 and all(np.diff(steps) > 0)):
-            raise InputError(f"halving at={steps} must be whole numbers of updates, 1 or more, in ascending order")
-        if not 0 < self.keep < 1:
-            raise InputError(f"halving keep={self.keep} must be a share above 0 and below 1")
+        if not (steps and whole and steps[0] >= 1 and all(before < after for before, after in pairwise(steps))):
+            wanted = "whole numbers of updates, 1 or more, in ascending order"
+            raise InputError(f"halving at={quote(self.at)} must be {wanted}")
+        check_number("halving keep", self.keep, "a share above 0 and below 1", lambda share: 0 < share < 1)
 
 
 def check_halving(halving: Any, steps: int) -> None:

@@ -14,9 +14,10 @@ from typing import Any, cast
 
 from lrsweep import problems
 from lrsweep.csv_file import read_csv, regression_from_csv
-from lrsweep.errors import InputError, InputTypeError, MissingFileError
-from lrsweep.messages import first_line, unknown
+from lrsweep.errors import InputError, InputTypeError
+from lrsweep.messages import first_line, listed, quote, unknown
 from lrsweep.objective import Objective
+from lrsweep.reading import check_file
 
 
 def ready_made() -> dict[str, Callable[[], Objective]]:
@@ -55,18 +56,18 @@ def load_objective(text: str, *, target: str | None = None, raw: bool = False) -
         >>> load_objective("line").name
         'line'
     """
-    name, colon, attribute = text.rpartition(":")
-    is_file = not colon and (Path(text).suffix != "" or Path(text).exists()) and text not in ready_made()
-    if is_file and Path(text).suffix != ".py":
+    name, attribute = split_name(text)
+    is_file = not attribute and (Path(name).suffix != "" or _exists(name)) and text not in ready_made()
+    if is_file and Path(name).suffix != ".py":
         if target is None:
-            columns = ", ".join(read_csv(text).columns)
-            raise InputError(f"{text!r} needs --target, the column to predict: one of {columns}")
+            columns = listed(read_csv(text).columns)
+            raise InputError(f"{quote(text)} needs --target, the column to predict: one of {columns}")
         return regression_from_csv(text, target, raw=raw)
     if target is not None or raw:
-        raise InputError(f"--target and --raw go with a CSV file, not with {text!r}")
+        raise InputError(f"--target and --raw go with a CSV file, not with {quote(text)}")
     if is_file:
-        raise InputError(f"{text!r} does not say which objective: write {text}:NAME")
-    if colon:
+        raise InputError(f"{quote(text)} does not say which objective: write {text}:NAME")
+    if attribute:
         return _own_objective(text, name, attribute)
     if text not in ready_made():
         known = unknown("objective", text, ready_made())
@@ -74,26 +75,49 @@ def load_objective(text: str, *, target: str | None = None, raw: bool = False) -
     return ready_made()[text]()
 
 
+def split_name(text: str) -> tuple[str, str]:
+    """The file or module that `text` names, and what in it, or nothing where it is the file itself.
+
+    A colon may be part of a file's name: only one that a name of Python's follows ends it, and none where the whole is
+    a file that is there.
+
+    Example:
+        >>> split_name("own.py:bowl"), split_name("C:/data.csv"), split_name("line")
+        (('own.py', 'bowl'), ('C:/data.csv', ''), ('line', ''))
+    """
+    name, _, attribute = text.rpartition(":")
+    return (name, attribute) if name and attribute.isidentifier() and not _exists(text) else (text, "")
+
+
+def _exists(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    except (OSError, ValueError):  # no name of a file: too long, or with a null in it
+        return False
+
+
 def _own_objective(text: str, module_name: str, attribute: str) -> Objective:
     module = _load_module(module_name)
     if not hasattr(module, attribute):
         public = [name for name in vars(module) if not name.startswith("_")]
-        raise InputError(f"{module_name!r}: " + unknown("name", attribute, public))
+        raise InputError(f"{quote(module_name)}: " + unknown("name", attribute, public))
     found: Any = getattr(module, attribute)
     if not isinstance(found, Objective) and callable(found):
         try:
             found = found()
-        except Exception as error:
-            raise InputError(f"{text!r} fails with {first_line(error)}") from error
+        except (Exception, SystemExit) as error:
+            raise InputError(f"{quote(text)} fails with {first_line(error)}") from error
     if not isinstance(found, Objective):
-        raise InputTypeError(f"{text!r} is a {type(found).__name__}: it must be a lrsweep.Objective, or return one")
+        raise InputTypeError(
+            f"{quote(text)} is a {type(found).__name__}: it must be a lrsweep.Objective, or return one"
+        )
     return replace(found, name=attribute) if found.name == "<lambda>" else found
 
 
 def _load_module(name: str) -> ModuleType:
     is_file = name.endswith(".py")
-    if is_file and not Path(name).is_file():
-        raise MissingFileError(f"there is no file {name!r}")
+    if is_file:
+        check_file(name)
     # As where a script is run: what lies beside it can be imported.
     sys.path.insert(0, str(Path(name).resolve().parent if is_file else Path.cwd()))
     try:
@@ -103,7 +127,7 @@ def _load_module(name: str) -> ModuleType:
         module = importlib.util.module_from_spec(cast(ModuleSpec, spec))
         cast(Loader, cast(ModuleSpec, spec).loader).exec_module(module)
         return module
-    except Exception as error:
-        raise InputError(f"{name!r} cannot be loaded: {first_line(error)}") from error
+    except (Exception, SystemExit) as error:
+        raise InputError(f"{quote(name)} cannot be loaded: {first_line(error)}") from error
     finally:
         sys.path.pop(0)

@@ -1,20 +1,71 @@
-"""Phrases that error messages share: what there is, and the nearest match."""
+"""Phrases that error messages share: what there is, the nearest match, and what was handed in, at a readable length."""
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
+
+# A message is no longer than this, nor is what it quotes, whatever a file or a caller holds; nor does it list more.
+LONGEST = 1000
+LONGEST_QUOTE = 80
+MOST_LISTED = 60
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+def shorten(text: str, most: int = LONGEST) -> str:
+    """The text, or where it is longer its beginning and its end.
+
+    Example:
+        >>> shorten("abcdefghijklmnopqrstuvwxyz", most=11)
+        'abcdef ... xyz'
+    """
+    head, tail = (most + 1) // 2, most // 4 + 1
+    return text if len(text) <= most else f"{text[:head]} ... {text[-tail:]}"
+
+
+def in_one_line(text: str) -> str:
+    r"""The text with its lines one after another.
+
+    Example:
+        >>> in_one_line("[[1, 0],\n [0, 1]]")
+        '[[1, 0], [0, 1]]'
+    """
+    return " ".join(text.split()) if "\n" in text else text
+
+
+def quote(value: Any) -> str:
+    """A value as Python writes it, in one line of readable length; a number of NumPy's as one of Python's own.
+
+    Example:
+        >>> quote("relu"), len(quote("relu" * 1000)) < 80
+        ("'relu'", True)
+    """
+    if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0:
+        value = value.item()
+    return shorten(in_one_line(repr(value)), LONGEST_QUOTE)
+
+
+def listed(names: Iterable[Any]) -> str:
+    """Names with commas between them; of very many the first ones, and how many more there are.
+
+    Example:
+        >>> listed(["adam", "sgd"])
+        'adam, sgd'
+    """
+    told = [shorten(str(name), LONGEST_QUOTE) for name in names]
+    more = len(told) - MOST_LISTED
+    return ", ".join(told[:MOST_LISTED]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def unknown(kind: str, name: Any, known: Iterable[str]) -> str:
     """One sentence that refuses `name`, gives its nearest match and lists what there is.
 
     Example:
         >>> unknown("optimizer", "adm", ["adam", "sgd"])
         "there is no optimizer 'adm': did you mean 'adam'? There is: adam, sgd"
     """
-    names = list(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {close[0]!r}? There is" if close else "there is"
-    return f"there is no {kind} {name!r}: {hint}: {', '.join(names) or 'none'}"
+    names = [str(each) for each in known]
+    close = difflib.get_close_matches(name, names, n=1) if isinstance(name, str) else []
+    hint = f"did you mean {quote(close[0])}? There is" if close else "there is"
+    return f"there is no {kind} {quote(name)}: {hint}: {listed(names) or 'none'}"
 
 
 def first_line(error: BaseException) -> str:
@@ -25,4 +76,4 @@ def first_line(error: BaseException) -> str:
         'ValueError: too long'
     """
     lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    return shorten(f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__, LONGEST // 2)

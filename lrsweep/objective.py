@@ -1,7 +1,6 @@
 """An objective: a loss, where it starts, its data and batches, what is measured beside it, its minimum."""
 
 import inspect
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
@@ -10,8 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lrsweep.arguments import check_count, check_number
 from lrsweep.errors import InputError, InputTypeError
-from lrsweep.messages import unknown
+from lrsweep.messages import quote, unknown
 
 # What decides which update was the best, unless a metric does.
 LOSS = "loss"
@@ -71,16 +71,20 @@ class Objective:
 
     def __post_init__(self) -> None:
         if not callable(self.loss):
-            raise InputTypeError(f"an objective's loss must be a function of the parameters, not {self.loss!r}")
+            raise InputTypeError(f"an objective's loss must be a function of the parameters, not {quote(self.loss)}")
         if self.name is None:
             object.__setattr__(self, "name", getattr(self.loss, "__name__", type(self.loss).__name__))
-        if not math.isfinite(self.minimum):
-            raise InputError(f"objective {self.name!r} states minimum={self.minimum}: it must be a finite number")
-        if self.baseline is not None and not self.minimum <= self.baseline < math.inf:
-            raise InputError(
-                f"objective {self.name!r} states baseline={self.baseline}: it must be a finite number, "
-                f"the minimum {self.minimum} or more"
-            )
+        if not isinstance(self.name, str):
+            raise InputTypeError(f"an objective's name must be text, not {quote(self.name)}")
+        signature_of(self.loss, f"the loss of objective {self.name!r}")
+        check_number(f"objective {self.name!r}: minimum", self.minimum, "a finite number")
+        if self.baseline is not None:
+            check_number(f"objective {self.name!r}: baseline", self.baseline, "a finite number")
+            if self.baseline < self.minimum:
+                raise InputError(
+                    f"objective {self.name!r} states baseline={self.baseline}: it must be the minimum "
+                    f"{self.minimum} or more"
+                )
         _check_data(f"objective {self.name!r}, data", self.data)
         if self.batch_size is not None:
             self._check_batch_size(self.batch_size)
@@ -115,13 +119,16 @@ class Objective:
         return found
 
     def _check_batch_size(self, size: Any) -> None:
-        place = f"objective {self.name!r} has batch_size={size!r}"
-        if self.data is None:
+        place = f"objective {self.name!r} has batch_size={quote(size)}"
+        if self.examples == 0:
             raise InputError(f"{place}, but no data to draw batches from")
-        if isinstance(size, bool) or not isinstance(size, int | np.integer) or not 1 <= size <= self.examples:
-            raise InputError(
+        try:
+            size = check_count("batch_size", size, most=self.examples)
+        except InputError as error:
+            raise type(error)(
                 f"{place}: it must be a whole number from 1 to {self.examples}, the number of its examples"
-            )
+            ) from None
+        object.__setattr__(self, "batch_size", size)
 
     def _check_metrics(self) -> None:
         if not isinstance(self.metrics, Mapping) or not all(isinstance(name, str) for name in self.metrics):
@@ -132,23 +139,63 @@ class Objective:
             function, *rest = metric if isinstance(metric, tuple) else (metric,)
             place = f"objective {self.name!r}, metric {name!r}"
             if not callable(function) or len(rest) > 1:
-                raise InputTypeError(f"{place} is {metric!r}: it must be a function, or a pair (function, data)")
+                raise InputTypeError(f"{place} is {quote(metric)}: it must be a function, or a pair (function, data)")
+            signature_of(function, place)
             if name == LOSS:
                 raise InputError(f"{place} is named like the loss itself: call it something else")
             for data in rest:
                 _check_data(f"{place}, data", data)
-                if data is None:
+                if not jax.tree.leaves(data):
                     raise InputError(f"{place} is paired with no data: leave out the pair")
-        if self.best_by != LOSS and self.best_by not in self.metrics:
+        if self.best_by not in [LOSS, *self.metrics]:
             raise InputError(f"objective {self.name!r}: " + unknown("metric", self.best_by, [LOSS, *self.metrics]))
+
+
+def signature_of(function: Callable[..., Any], place: str) -> inspect.Signature:
+    """Which arguments a function takes.
+
+    Args:
+        function: Any that can be called.
+        place: What messages call it.
+
+    Raises:
+        InputTypeError: It does not say, as some of Python's own do not.
+
+    Example:
+        >>> list(signature_of(lambda params, data: 0.0, "the loss").parameters)
+        ['params', 'data']
+    """
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):
+        raise InputTypeError(
+            f"{place} is {quote(function)}, which does not say what it takes: wrap it in a function that does"
+        ) from None
+
+
+def is_known_to_jax(dtype: Any) -> bool:
+    """Whether JAX computes with a NumPy dtype: a number or a truth, in this machine's order of bytes.
+
+    Example:
+        >>> is_known_to_jax(np.dtype("float32")), is_known_to_jax(np.dtype(object))
+        (True, False)
+    """
+    is_wider = dtype.kind in "fc" and jnp.finfo(dtype).bits > 64
+    return (jnp.issubdtype(dtype, np.number) or dtype == np.bool_) and dtype.isnative and not is_wider
 
 
 def _check_data(place: str, data: Any) -> None:
     sizes = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(data):
         here = place + jax.tree_util.keystr(path)
-        array = leaf if hasattr(leaf, "dtype") else np.asarray(leaf)
-        if not (jnp.issubdtype(array.dtype, np.number) or array.dtype == np.bool_):
+        if isinstance(leaf, np.ma.MaskedArray) or not isinstance(
+            leaf, np.ndarray | np.generic | jax.Array | int | float | complex
+        ):
+            kind = "text" if isinstance(leaf, str) else f"a {type(leaf).__name__}"
+            how = ", such as its .to_numpy()" if hasattr(leaf, "to_numpy") else ""
+            raise InputTypeError(f"{here} holds {kind}: data must be arrays of NumPy or JAX{how}")
+        array = leaf if isinstance(leaf, jax.Array) else np.asarray(leaf)
+        if not is_known_to_jax(array.dtype):
             raise InputTypeError(f"{here} holds {array.dtype} values: data must be numeric arrays")
         if array.ndim == 0:
             raise InputError(f"{here} is a scalar: data must be arrays with the examples along their first axis")
@@ -161,6 +208,6 @@ def _check_data(place: str, data: Any) -> None:
 
 
 def _takes_data(function: Callable[..., Any]) -> bool:
-    kinds = [parameter.kind for parameter in inspect.signature(function).parameters.values()]
+    kinds = [parameter.kind for parameter in signature_of(function, "the metric").parameters.values()]
     named = [kind for kind in kinds if kind.name in ("POSITIONAL_ONLY", "POSITIONAL_OR_KEYWORD")]
     return len(named) > 1 or any(kind.name == "VAR_POSITIONAL" for kind in kinds)

@@ -118,7 +118,7 @@ def by_name(name: str) -> Factory:
         True
     """
     factories = _factories()
-    if name not in factories:
+    if not isinstance(name, str) or name not in factories:
         raise InputError(unknown("optimizer", name, sorted(factories)))
     return factories[name]
 

@@ -1,13 +1,17 @@
 """How a group's trials are laid out: how wide their blocks, how many to a call, and in which way the loop."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import jax
+import numpy as np
 
+from lrsweep.arguments import check_count
 from lrsweep.devices import devices
-from lrsweep.errors import InputError
+from lrsweep.errors import InputError, InputTypeError
 from lrsweep.lanes import Plan, Task, compile_blocks, lower_blocks, traits_of
 from lrsweep.memory import available_bytes, needed_bytes, show_bytes
+from lrsweep.messages import quote
 from lrsweep.turns import Layout, has_one_kernel
 
 # Past about a thousand lanes XLA's CPU backend splits even tiny operations over threads, and slows down. Where there is
@@ -30,6 +34,9 @@ MIN_SHARE = 16
 
 # How many updates a turn of small trials makes: more of them and a turn is more often one that must be looked at.
 TURN = 8
+
+# The longest that a caller may ask for: every update of a turn is looked at by itself, and is compiled for that.
+MAX_TURN = 256
 
 # How many blocks one call runs, where they are small: a call takes the host as long as a small block takes to run.
 MAX_BLOCKS = 64
@@ -85,8 +92,12 @@ def choose_plan(task: Task, width: int | None = None, layout: Layout | None = No
 
 
 def _check_layout(task: Task, layout: Layout) -> None:
-    if layout.turn < 1:
-        raise InputError(f"layout: turn={layout.turn} must be 1 or more")
+    if not isinstance(layout, Layout):
+        raise InputTypeError(f"layout must be a lrsweep.Layout, not a {type(layout).__name__}")
+    check_count("layout: turn", layout.turn, most=MAX_TURN)
+    for name, value in layout._asdict().items():
+        if name != "turn" and not isinstance(value, bool | np.bool_):
+            raise InputTypeError(f"layout: {name}={quote(value)} must be True or False")
     if layout.turn > 1 and not _every_loss_is_seen(task):
         raise InputError(
             f"layout: turn={layout.turn} must be 1 where an update does not see what is measured: with a batch_size, "
@@ -134,6 +145,20 @@ def fit_plan(task: Task, plan: Plan, records: int, *, exact: bool) -> tuple[Plan
         lane = max(1, (needed - shared) // (plan.width * plan.blocks))
         fits = max(1, (there - shared) // lane)
         plan = narrower(task, plan, min(plan.width // 2, 1 << (fits.bit_length() - 1)))
+
+
+def check_width(width: int, programs: Iterable[jax.stages.Compiled]) -> None:
+    """Refuses a block width that the caller wants, where not even all the memory there is would do.
+
+    Raises:
+        InputError: A block of it needs more than there is.
+    """
+    needed, there = max(map(needed_bytes, programs)), available_bytes()
+    # What is available is a share of what there is, since what a block needs is known roughly.
+    if needed > 2 * there:
+        raise InputError(
+            f"block_width={width} needs {show_bytes(needed)} of memory, and there are {show_bytes(there)}: take less"
+        )
 
 
 def narrower(task: Task, plan: Plan, width: int) -> Plan:

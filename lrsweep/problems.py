@@ -8,7 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lrsweep.arguments import check_count, check_numbers
 from lrsweep.errors import InputError
+from lrsweep.messages import quote
 from lrsweep.objective import Objective
 
 
@@ -64,7 +66,7 @@ def linear_regression(X: Any, y: Any, *, name: str = "linear_regression") -> Obj
         >>> linear_regression([[0.0], [1.0], [2.0]], [0.0, 1.0, 0.0]).minimum  # the mean is the best there is
         0.2222...
     """
-    features, target = np.asarray(X, float), np.asarray(y, float)
+    features, target = check_numbers("X", X), check_numbers("y", y)
     if features.ndim != 2 or target.shape != features.shape[:1] or features.size == 0:
         raise InputError(
             f"X has shape {features.shape} and y {target.shape}: they must be [examples, features] and [examples]"
@@ -195,13 +197,13 @@ def quadratic(eigenvalues: Any = (1.0, 10.0), start: Any = None) -> Objective:
         >>> float(objective.loss({"x": jnp.array([1.0, 1.0])}, objective.data))
         2.5
     """
-    values = np.asarray(eigenvalues, float)
+    values = check_numbers("eigenvalues", eigenvalues)
     if values.ndim != 1 or values.size == 0 or not (np.isfinite(values) & (values >= 0)).all():
-        raise InputError(f"eigenvalues must be a list of finite numbers, none below 0, not {eigenvalues!r}")
+        raise InputError(f"eigenvalues must be a list of finite numbers, none below 0, not {quote(eigenvalues)}")
     if start is None:
         init: Any = _quadratic_start(len(values))
     else:
-        init = {"x": np.asarray(start, float)}
+        init = {"x": check_numbers("start", start)}
         if init["x"].shape != values.shape:
             raise InputError(f"start has shape {init['x'].shape}: it must be that of eigenvalues, {values.shape}")
     return Objective(_quadratic_loss, init, data=values, name="quadratic")
@@ -236,8 +238,7 @@ def rosenbrock(dim: int = 2) -> Objective:
         >>> float(rosenbrock(3).loss({"x": jnp.ones(3)}))
         0.0
     """
-    if dim < 2:
-        raise InputError(f"rosenbrock has 2 or more coordinates, not {dim}")
+    dim = check_count("dim", dim, least=2)
     return Objective(_rosenbrock_loss, _rosenbrock_start(dim), name="rosenbrock")
 
 

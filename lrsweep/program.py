@@ -10,10 +10,10 @@ import optax
 
 from lrsweep.batches import Stream, next_batch, open_stream
 from lrsweep.binding import Binding
-from lrsweep.devices import on_first_device
 from lrsweep.groups import Static
 from lrsweep.objective import LOSS, Objective
 from lrsweep.optimizers import Factory
+from lrsweep.precision import to_device
 
 
 class Given(NamedTuple):
@@ -159,12 +159,18 @@ def make_program(objective: Objective, factory: Factory, binding: Binding, stati
 
 
 def given_by(objective: Objective) -> Given:
-    """The objective's arrays, put on the device; what several share is put there once."""
-    data = on_first_device(objective.data)
+    """The objective's arrays, put on the device; what several share is put there once.
+
+    Raises:
+        InputError: They hold a number that the precision that is switched on does not.
+    """
+    called = f"objective {objective.name!r}"
+    data = to_device(f"{called}, data", objective.data)
     return Given(
-        start=None if objective.draws_start else on_first_device(objective.init),
+        start=None if objective.draws_start else to_device(f"{called}, init", objective.init),
         data=data,
         metrics=tuple(
-            data if own is objective.data else on_first_device(own) for _, own in objective.measures.values()
+            data if own is objective.data else to_device(f"{called}, metric {name!r}, data", own)
+            for name, (_, own) in objective.measures.items()
         ),
     )

@@ -9,11 +9,12 @@ import jax
 import numpy as np
 import pandas as pd
 
+from lrsweep.arguments import as_names, check_count, check_number
 from lrsweep.axes import round_to
 from lrsweep.best import rank
 from lrsweep.binding import SEED
 from lrsweep.columns import check_trials, read_numbers
-from lrsweep.errors import InputError, InputTypeError
+from lrsweep.errors import InputError
 from lrsweep.messages import unknown
 from lrsweep.objective import Objective
 from lrsweep.optimizers import Factory
@@ -122,15 +123,14 @@ def refine(
            learning_rate     low    high
         0         0.2535  0.2535  0.2548
     """
-    if around not in (BEST, EDGE):
-        raise InputError("around: " + unknown("place", str(around), [BEST, EDGE]))
-    _check_count("rounds", rounds, least=0)
-    _check_count("points", points, least=1)
-    if not 0 < width < math.inf:
-        raise InputError(f"width={width} must be a finite number above 0, such as 0.01")
+    if not isinstance(around, str) or around not in (BEST, EDGE):
+        raise InputError("around: " + unknown("place", around, [BEST, EDGE]))
+    check_count("rounds", rounds, least=0)
+    check_count("points", points, least=1)
+    check_number("width", width, "a finite number above 0, such as 0.01", lambda width: 0 < width < math.inf)
     trials = _check_grid(trials)
     # It is read anew in every round.
-    static = [static] if isinstance(static, str) else list(static)
+    static = as_names("static", static)
 
     def run(rows: pd.DataFrame, width: int | None) -> Sweep:
         return sweep(
@@ -258,7 +258,7 @@ def _labels(table: pd.DataFrame, count: int) -> list[Any]:
 
 def _check_grid(trials: pd.DataFrame) -> pd.DataFrame:
     """The coarse grid, its learning rates as float64; refuses one that cannot be zoomed into."""
-    check_trials(trials)
+    trials = check_trials(trials)
     if LEARNING_RATE not in trials.columns:
         raise InputError(f"the trials have no column {LEARNING_RATE!r}: it is what is refined")
     if ROUND in trials.columns:
@@ -281,13 +281,6 @@ def _check_grid(trials: pd.DataFrame) -> pd.DataFrame:
                 "a zoom starts from two or more in each setting"
             )
     return trials.assign(**{LEARNING_RATE: trials[LEARNING_RATE].to_numpy(float, na_value=math.nan)})
-
-
-def _check_count(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise InputTypeError(f"{name}={value!r} must be a whole number")
-    if value < least:
-        raise InputError(f"{name}={value} must be {least} or more")
 
 
 def _provenance(made: list[dict[str, Any]], asked: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lrsweep.arguments import check_number
 from lrsweep.binding import SEED
 from lrsweep.errors import InputError
 from lrsweep.summary import LEARNING_RATE, group, penalised
@@ -71,8 +72,7 @@ def sensitivity(table: pd.DataFrame, *, factor: float = 2.0) -> pd.DataFrame:
     own = settings_of(table)
     if LEARNING_RATE not in own:
         raise InputError(f"the table has no column {LEARNING_RATE!r}, which its rows must differ in")
-    if not 1 <= factor < np.inf:
-        raise InputError(f"factor={factor} must be a finite number, 1 or more")
+    check_number("factor", factor, "a finite number, 1 or more", lambda factor: 1 <= factor < np.inf)
     table = table[table[LEARNING_RATE] > 0]
     settings, setting = group(table, [name for name in own if name not in (LEARNING_RATE, SEED)])
     starts = table["initial_loss"].groupby(setting).median()

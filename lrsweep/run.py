@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from lrsweep.arguments import check_count
 from lrsweep.binding import OPTIMIZER, bind
 from lrsweep.causes import DIAGNOSIS, add_diagnosis
 from lrsweep.checks import check_leaves, check_program
@@ -23,11 +24,13 @@ from lrsweep.errors import InputError, InputTypeError
 from lrsweep.groups import Group, check_static, cut, optimizers_of
 from lrsweep.halving import Halving, check_halving, halve, in_step
 from lrsweep.lanes import Task
+from lrsweep.messages import quote
 from lrsweep.modes import ordinary
 from lrsweep.notebook import present
 from lrsweep.objective import Objective
 from lrsweep.optimizers import Factory
-from lrsweep.planning import choose_plan, fit_plan, one_by_one
+from lrsweep.planning import check_width, choose_plan, fit_plan, one_by_one
+from lrsweep.precision import check_precision
 from lrsweep.program import given_by, make_program
 from lrsweep.progress import progress
 from lrsweep.provenance import provenance_of
@@ -107,15 +110,15 @@ class Sweep:
             60   -0.99  2.00
         """
         row, steps = self._row(trial)
-        return self._follow(row, steps, _count("every", every))
+        return self._follow(row, steps, check_count("every", every))
 
     def _repr_html_(self) -> str:
         return present(self.table, self.provenance)
 
     def _row(self, trial: Any) -> tuple[int, int]:
         """The place of a trial in the table, and how many updates it made."""
-        if trial not in self.table.index:
-            raise InputError(f"there is no trial {trial!r}: the table's index has {len(self.table)} others")
+        if not pd.api.types.is_hashable(trial) or trial not in self.table.index:
+            raise InputError(f"there is no trial {quote(trial)}: the table's index has {len(self.table)} others")
         row = int(np.flatnonzero(self.table.index == trial)[0])
         return row, int(self.table["steps"].iloc[row])
 
@@ -198,12 +201,12 @@ def sweep(
         raise InputTypeError(f"the objective must be a lrsweep.Objective, not a {type(objective).__name__}")
     if not isinstance(stopping, Stopping):
         raise InputTypeError(f"stopping must be a lrsweep.Stopping, not a {type(stopping).__name__}")
-    check_trials(trials)
+    trials = check_trials(trials)
     check_names(trials.columns, objective.metrics, DIAGNOSIS if diagnose else ())
     limits = _limits(objective, stopping, steps, evaluate_every, record_every)
     if halving is not None:
         check_halving(halving, limits.steps)
-    width = None if block_width is None else _count("block_width", block_width)
+    width = None if block_width is None else check_count("block_width", block_width)
     optimizers = optimizer if isinstance(optimizer, Mapping) else {None: optimizer}
     tasks = _tasks(objective, optimizers, trials, check_static(static, trials), limits, diagnose=diagnose)
 
@@ -216,6 +219,8 @@ def sweep(
     if halving is not None:
         plans = [in_step(plan, halving) for plan in plans]
     fitted = [fit_plan(task, plan, records, exact=width is not None) for task, plan in zip(tasks, plans, strict=True)]
+    if width is not None:
+        check_width(width, [compiled for _, compiled in fitted])
     with progress(len(trials)) as advance:
         # One after another, unless they are compared on the way: each holds memory on every device.
         runs: Iterable[Run] = (
@@ -321,9 +326,9 @@ def _shared_seeds(objective: Objective, group: Group) -> Any:
 def _limits(
     objective: Objective, stopping: Stopping, steps: int, evaluate_every: int | None, record_every: int | None
 ) -> Limits:
-    record_every = None if record_every is None else _count("record_every", record_every)
+    record_every = None if record_every is None else check_count("record_every", record_every)
     if evaluate_every is not None:
-        evaluate_every = _count("evaluate_every", evaluate_every)
+        evaluate_every = check_count("evaluate_every", evaluate_every)
     elif objective.batch_size is not None:
         evaluate_every = record_every or math.ceil(objective.examples / objective.batch_size)
     else:
@@ -333,8 +338,11 @@ def _limits(
             f"record_every={record_every} must be a multiple of evaluate_every={evaluate_every}: "
             "a loss is recorded where it is measured"
         )
+    for name, value in (*vars(stopping).items(), ("minimum", objective.minimum)):
+        if value is not None:
+            check_precision(name, float(value))
     return Limits(
-        steps=_count("steps", steps),
+        steps=check_count("steps", steps),
         tolerance=float(stopping.tolerance),
         target=None if stopping.target is None else float(stopping.target),
         hold=int(stopping.hold),
@@ -344,14 +352,6 @@ def _limits(
         record_every=record_every or evaluate_every,
         baseline=None if objective.baseline is None else float(objective.baseline),
     )
-
-
-def _count(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise InputTypeError(f"{name}={value!r} must be a whole number")
-    if not 1 <= value < 2**31 - 1:
-        raise InputError(f"{name}={value} must be 1 or more")
-    return int(value)
 
 
 def _warn_below_minimum(objective: Objective, initial_loss: np.ndarray, best_loss: np.ndarray) -> None:

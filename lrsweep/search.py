@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -12,11 +11,16 @@ from lrsweep import optimizers
 from lrsweep.axes import grid, parse_axis, parse_setting
 from lrsweep.binding import OPTIMIZER, SEED
 from lrsweep.csv_file import read_csv
-from lrsweep.errors import InputError, MissingFileError
+from lrsweep.errors import InputError
 from lrsweep.loading import ready_made
+from lrsweep.messages import quote
 from lrsweep.optimizers import Factory
 from lrsweep.options import ARTICLE_AXIS, DEFAULT_SEEDS, WIDE_AXIS
+from lrsweep.reading import read_parquet
 from lrsweep.summary import LEARNING_RATE
+
+# What fits the 32 bits that a key is made from.
+MOST_SEEDS = 2**32
 
 
 def read_optimizers(text: str) -> dict[str, Factory]:
@@ -32,7 +36,7 @@ def read_optimizers(text: str) -> dict[str, Factory]:
     names = [name.strip() for name in text.split(",")]
     for name in names:
         if names.count(name) > 1:
-            raise InputError(f"optimizer {name!r} is given twice: name it once")
+            raise InputError(f"optimizer {quote(name)} is given twice: name it once")
     return {name: optimizers.by_name(name) for name in names}
 
 
@@ -50,9 +54,9 @@ def read_settings(settings: Sequence[str], before: Mapping[str, Any] = MappingPr
     for text in settings:
         name, equals, axis = text.partition("=")
         if not (name and equals):
-            raise InputError(f"--set {text!r} must be NAME=AXIS, such as momentum=0,0.9")
+            raise InputError(f"--set {quote(text)} must be NAME=AXIS, such as momentum=0,0.9")
         if name in axes:
-            raise InputError(f"column {name!r} is given twice: name it once")
+            raise InputError(f"column {quote(name)} is given twice: name it once")
         axes[name] = parse_setting(axis)
     return axes
 
@@ -77,7 +81,7 @@ def make_trials(
         seeds: How many seeds, or None for no such column.
 
     Raises:
-        ValueError: An axis is not one, or its column is given twice.
+        ValueError: An axis is not one, its column is given twice, or there is none.
 
     Example:
         >>> factories = read_optimizers("sgd,adam")
@@ -100,6 +104,8 @@ def make_trials(
             if axis in keywords or not any(axis in others for others in taken.values())
         }
         named = {OPTIMIZER: name} if len(factories) > 1 else {}
+        if not mine and not named:
+            raise InputError(f"optimizer {name!r} takes no learning_rate: give --set NAME=AXIS, or --seeds")
         parts.append(grid(**named, **mine))
     return pd.concat(parts, ignore_index=True)
 
@@ -111,11 +117,7 @@ def read_trials(text: str) -> pd.DataFrame:
         FileNotFoundError: There is no such file.
         ValueError: It cannot be read as a table.
     """
-    if not text.lower().endswith(".parquet"):
-        return read_csv(text)
-    if not Path(text).is_file():
-        raise MissingFileError(f"there is no file {text!r}")
-    return pd.read_parquet(text)
+    return read_parquet(text) if text.lower().endswith(".parquet") else read_csv(text)
 
 
 def read_rows(
@@ -160,7 +162,7 @@ def count_seeds(seeds: int | None, objective: str) -> int | None:
     """How many seeds a command's options ask for, or None for an objective's own start.
 
     Raises:
-        ValueError: Below 1.
+        ValueError: Below 1, or more than there are.
 
     Example:
         >>> count_seeds(None, "line"), count_seeds(None, "houses.csv"), count_seeds(3, "line")
@@ -168,6 +170,8 @@ def count_seeds(seeds: int | None, objective: str) -> int | None:
     """
     if seeds is not None and seeds < 1:
         raise InputError(f"--seeds {seeds} leaves no trials: it must be 1 or more")
+    if seeds is not None and seeds > MOST_SEEDS:
+        raise InputError(f"--seeds {quote(seeds)} are more than there are: it must be {MOST_SEEDS} or less")
     return seeds if seeds is not None or objective in ready_made() else DEFAULT_SEEDS
 
 

@@ -56,7 +56,7 @@ def check_outcome(table: pd.DataFrame, outcome: str) -> None:
     Example:
         >>> check_outcome(result.table, "final_loss")
     """
-    if outcome not in table.columns:
+    if not isinstance(outcome, str) or outcome not in table.columns:
         raise InputError(unknown("outcome", outcome, table.columns[table.columns.get_loc("status") :]))
     if not is_numeric(table[outcome]):
         raise InputError(f"outcome {outcome!r} does not hold numbers, such as converged_at and final_loss do")

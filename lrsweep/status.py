@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 
-from lrsweep.errors import InputError
+from lrsweep.arguments import check_count, check_number
 
 
 class Status(enum.IntEnum):
@@ -66,14 +65,11 @@ class Stopping:
     divergence: float = 1e6
 
     def __post_init__(self) -> None:
-        if not 0 <= self.tolerance < math.inf:
-            raise InputError(f"tolerance={self.tolerance} must be a finite number, 0 or more")
-        if self.target is not None and not math.isfinite(self.target):
-            raise InputError(f"target={self.target} must be a finite loss, or None")
-        if not (isinstance(self.hold, int | np.integer) and 1 <= self.hold < 2**31):
-            raise InputError(f"hold={self.hold} must be a whole number of updates, 1 or more")
-        if not self.divergence > 1:
-            raise InputError(f"divergence={self.divergence} must be above 1")
+        check_number("tolerance", self.tolerance, "a finite number, 0 or more", lambda share: 0 <= share < math.inf)
+        if self.target is not None:
+            check_number("target", self.target, "a finite loss, or None")
+        check_count("hold", self.hold)
+        check_number("divergence", self.divergence, "above 1", lambda multiple: multiple > 1)
 
 
 def gap(loss: Any, minimum: Any) -> Any:
@@ -84,7 +80,7 @@ def gap(loss: Any, minimum: Any) -> Any:
         minimum: The least value the loss can reach, of the loss's dtype.
 
     Example:
-        >>> float(gap(np.float32(2.0), np.float32(0.5)))
+        >>> float(gap(jnp.float32(2.0), jnp.float32(0.5)))
         1.5
     """
     difference = loss - minimum

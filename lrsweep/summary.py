@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lrsweep.arguments import as_names
 from lrsweep.binding import SEED
 from lrsweep.display import Summary
 from lrsweep.errors import InputError
 from lrsweep.messages import unknown
 from lrsweep.survival import time_quantiles
+from lrsweep.table import LEARNING_RATE as LEARNING_RATE
 from lrsweep.table import at_best, best_by_of, final, metrics_of, settings_of
-
-LEARNING_RATE = "learning_rate"
 
 CONVERGED_AT = "converged_at"
 LOSSES = ("final_loss", "best_loss")
@@ -102,7 +102,7 @@ def check_by(table: pd.DataFrame, by: str | Sequence[str] | None) -> list[str]:
     own = settings_of(table)
     if by is None:
         return [name for name in own if name != SEED]
-    names = [by] if isinstance(by, str) else list(by)
+    names = as_names("by", by)
     for name in names:
         if name not in table.columns:
             raise InputError(unknown("column", name, table.columns))

@@ -11,14 +11,16 @@ import numpy as np
 import pandas as pd
 from jax import lax
 
+from lrsweep.arguments import check_keywords, check_numbers
 from lrsweep.checks import check_leaves
 from lrsweep.coordinates import names_of
 from lrsweep.devices import on_first_device
 from lrsweep.errors import InputError, InputTypeError
 from lrsweep.kept import jitted
-from lrsweep.messages import first_line, unknown
+from lrsweep.messages import first_line, quote, unknown
 from lrsweep.modes import ordinary
 from lrsweep.objective import Objective
+from lrsweep.precision import to_device
 
 # A message lists no more parameters than this.
 _MOST_TOLD = 20
@@ -73,7 +75,7 @@ def landscape(
         raise InputTypeError(f"the objective must be a lrsweep.Objective, not a {type(objective).__name__}")
     if not isinstance(along, Mapping):
         raise InputTypeError(
-            f"along={along!r} must give the values to take by the parameter's name, {{'w1': [0.0, 1.0]}}"
+            f"along={quote(along)} must give the values to take by the parameter's name, {{'w1': [0.0, 1.0]}}"
         )
     params = _start(objective) if params is None else params
     check_leaves(objective, params)
@@ -88,8 +90,9 @@ def landscape(
     (x_name, x), *rest = values.items()
     places = tuple(names[name] for name in reversed(values))
     y = next((column for _, column in rest), None)
-    data = on_first_device(objective.data)
-    arguments = [column for column in (y, x) if column is not None], params, data, dict(keywords or {})
+    data = to_device(f"objective {objective.name!r}, data", objective.data)
+    columns = [column for column in (y, x) if column is not None]
+    arguments = columns, params, data, check_keywords(keywords)
     losses = np.asarray(jitted(_losses, (objective.loss, places), arguments)(*arguments), float)
     if y is None:
         return pd.Series(losses, pd.Index(x, name=x_name), name="loss")
@@ -121,10 +124,7 @@ def _start(objective: Objective) -> Any:
 
 
 def _values(name: str, values: Any) -> np.ndarray:
-    try:
-        column = np.asarray(values, float)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"along has {name!r} at {values!r}: it must be numbers") from error
+    column = check_numbers(f"along {name!r}", values)
     if column.ndim != 1 or column.size == 0 or not np.isfinite(column).all() or (np.diff(column) <= 0).any():
         raise InputError(f"the values of {name!r} must be a list of finite numbers, each above the one before")
     return column

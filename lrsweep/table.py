@@ -9,13 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lrsweep.errors import InputError, MissingFileError
-from lrsweep.messages import first_line
+from lrsweep.csv_text import read_written, write_csv
+from lrsweep.errors import InputError, InputTypeError
+from lrsweep.messages import first_line, quote
 from lrsweep.objective import LOSS
+from lrsweep.reading import as_path, check_file, read_bytes, read_parquet, read_rows
 from lrsweep.status import Status, gap
 from lrsweep.watch import NEVER
 
 INDEX = "trial"
+
+LEARNING_RATE = "learning_rate"
 
 # Every column that a result has beside the caller's, in order, with its dtype.
 RESULT_DTYPES: dict[str, Any] = {
@@ -98,7 +102,9 @@ def check_names(columns: Iterable[str], metrics: Iterable[str] = (), more: Itera
     ours = {*RESULT_DTYPES, INDEX, BEST_BY, *more, *(column(name) for name in metrics for column in (final, at_best))}
     for name in columns:
         if name in ours:
-            raise InputError(f"column {name!r} of the trials is named like one of the result's own: rename or drop it")
+            raise InputError(
+                f"column {quote(name)} of the trials is named like one of the result's own: rename or drop it"
+            )
 
 
 def result_table(
@@ -150,12 +156,26 @@ def settings_of(table: pd.DataFrame) -> list[str]:
     """The caller's columns of a result table: those before `status`.
 
     Raises:
-        ValueError: It is not a result table; the message names the first column that it lacks.
+        TypeError: It is no DataFrame.
+        ValueError: It is not a result table; the message names the first column that it lacks. Or its learning rates
+            are not numbers.
     """
+    if not isinstance(table, pd.DataFrame):
+        raise InputTypeError(f"the table must be a result table (see lrsweep.sweep), not a {type(table).__name__}")
     for name in RESULT_DTYPES:
         if name not in table.columns:
             raise InputError(f"this is not a result table of lrsweep: it has no column {name!r}")
+    if LEARNING_RATE in table.columns:
+        _check_rates(table[LEARNING_RATE])
     return list(table.columns[: table.columns.get_loc("status")])
+
+
+def _check_rates(rates: pd.Series) -> None:
+    if pd.api.types.is_any_real_numeric_dtype(rates.dtype):
+        return
+    for rate in rates.unique():
+        if not pd.isna(rate) and (isinstance(rate, str | bool) or not pd.api.types.is_number(rate)):
+            raise InputError(f"column {LEARNING_RATE!r} holds {quote(rate)}: it must hold numbers")
 
 
 def check_path(path: str | os.PathLike[str], endings: Sequence[str] = ENDINGS) -> Path:
@@ -172,7 +192,7 @@ def check_path(path: str | os.PathLike[str], endings: Sequence[str] = ENDINGS) -
         >>> check_path("sweep.csv").name
         'sweep.csv'
     """
-    path = Path(path)
+    path = as_path(path)
     if path.suffix.lower() not in endings:
         raise InputError(f"cannot tell the format of {str(path)!r} by its ending: use {' or '.join(endings)}")
     if not path.parent.is_dir():
@@ -188,13 +208,15 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     """Writes a result table, or a summary of one, as `.csv` or `.parquet`, by the ending of `path`.
 
     A file that exists is replaced only once the new one is complete. In CSV a missing value is an empty field, and
-    a number that is not one is `nan`; floats are written so that they read back to the same bits.
+    a number that is not one is `nan`; floats are written so that they read back to the same bits. Text that would be
+    taken for something else, such as `None` or the empty one, stands in quotes.
 
     Args:
         table: A result table, or a summary: the index is written where it has a name.
         path: Where to.
 
     Raises:
+        TypeError: The table is no DataFrame, or the path none.
         ValueError: The ending is not known, or the folder does not exist.
 
     Example:
@@ -203,51 +225,63 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
         True
     """
     path = check_path(path)
+    if not isinstance(table, pd.DataFrame):
+        raise InputTypeError(f"the table must be a DataFrame, not a {type(table).__name__}")
     if path.suffix.lower() == ".parquet":
         replace_file(path, table.to_parquet())
         return
-    nullable = {
-        str(name): table[name].astype("string").fillna("")
-        for name, dtype in table.dtypes.items()
-        if dtype in ("Int64", "Float64")
-    }
-    text = table.assign(**nullable).to_csv(na_rep="nan", index=table.index.name is not None)
-    replace_file(path, text.encode())
+    replace_file(path, write_csv(table).encode())
 
 
 def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Reads a result table back, equal to what `write_table` was given, dtypes and missing values included.
 
-    In CSV the caller's own columns read back as pandas infers them: whole numbers as int64, others as float64.
+    In CSV the caller's own columns read back as pandas infers them: whole numbers as int64, others as float64; text as
+    it was, words such as `None` and the empty text included.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: The ending is not known, or the file does not hold a result table.
     """
-    path = Path(path)
+    path = check_file(path)
     if path.suffix.lower() not in ENDINGS:
-        raise InputError(f"cannot tell the format of {str(path)!r} by its ending: use {' or '.join(ENDINGS)}")
-    if not path.exists():
-        raise MissingFileError(f"there is no file {str(path)!r}")
-    refused = f"{str(path)!r} is not a result table of lrsweep"
-    parquet = path.suffix.lower() == ".parquet"
+        raise InputError(f"cannot tell the format of {quote(str(path))} by its ending: use {' or '.join(ENDINGS)}")
+    refused = f"{quote(str(path))} is not a result table of lrsweep"
+    table = read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path, refused)
+    if not table.columns.is_unique:
+        raise InputError(f"{refused}: it has two columns {quote(table.columns[table.columns.duplicated()][0])}")
     try:
-        table = pd.read_parquet(path) if parquet else pd.read_csv(path)
-    except ValueError as error:  # pandas' own errors and Arrow's are such
-        raise InputError(f"{refused}: {first_line(error)}") from error
-    if not parquet:
-        if INDEX not in table.columns:
-            raise InputError(f"{refused}: it has no column {INDEX!r}")
-        table = table.set_index(INDEX)
-    settings_of(table)
+        settings_of(table)
+    except InputError as error:
+        raise InputError(f"{quote(str(path))}: {error}") from None
     statuses = RESULT_DTYPES["status"].categories
     for status in table["status"].unique():
         if status not in statuses:
-            raise InputError(f"{str(path)!r} holds the status {status!r}: there is {', '.join(statuses)}")
+            raise InputError(f"{quote(str(path))} holds the status {quote(status)}: there is {', '.join(statuses)}")
+    columns = {name: table[name] for name in table.columns}
+    for name, dtype in RESULT_DTYPES.items():
+        try:
+            with np.errstate(invalid="ignore"):  # pandas raises where a number does not fit
+                columns[name] = table[name].astype(dtype)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise InputError(f"{refused}: column {name!r}: {first_line(error)}") from error
+    return pd.DataFrame(columns, index=table.index, copy=False)
+
+
+def _read_csv(path: Path, refused: str) -> pd.DataFrame:
+    content = read_bytes(path)
+    (names,) = read_rows(path, content, 1)
+    if INDEX not in names:
+        raise InputError(f"{refused}: it has no column {INDEX!r}")
+    if not content.endswith(b"\n"):
+        raise InputError(
+            f"{quote(str(path))} is cut off in its last row; where that is whole, end it with a line break"
+        )
     try:
-        return table.astype(RESULT_DTYPES)
-    except (ValueError, TypeError) as error:
+        table = read_written(content, names, RESULT_DTYPES)
+    except pd.errors.ParserError as error:
         raise InputError(f"{refused}: {first_line(error)}") from error
+    return table.set_index(INDEX)
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -1,11 +1,13 @@
 """Inputs that went wrong once, each with its right value. Their kinds are tested where they belong."""
 
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
 
@@ -95,3 +97,14 @@ def test_a_logistic_regression_at_rest_on_overlapping_classes_is_told_to_state_i
     assert f"minimum={minimum:.6g}" in said
     assert "Stopping(target=...)" in said
     assert table["cause"].tolist() == ["unknown minimum"] * 3
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_words_that_csv_readers_take_for_missing_come_back(ending: str, tmp_path: Path) -> None:
+    words = ["None", "NA", "null", "", "batch"]
+    trials = pd.DataFrame({"norm": words, "learning_rate": 0.1, "seed": range(5)})
+    objective = lrsweep.Objective(lambda p: p**2, lambda key, *, norm: 1.0)
+    table = lrsweep.sweep(objective, optax.sgd, trials, steps=5).table
+    lrsweep.write_table(table, tmp_path / f"words{ending}")
+    assert table["norm"].tolist() == words
+    assert lrsweep.read_table(tmp_path / f"words{ending}")["norm"].tolist() == words

@@ -379,7 +379,7 @@ def test_critical_says_where_each_setting_diverges_and_what_theory_says(run: Run
 REFUSED = {
     "edge of several optimizers": ("critical --optimizer sgd,adam", "--optimizer sgd,adam names several"),
     "range of edges upside down": ("critical --from 1 --to 0.1", "low=1 and high=0.1 must be finite learning rates"),
-    "no width": ("critical --width 0", "width=0 must be a finite number above 0"),
+    "no width": ("critical --width 0", "width=0.0 must be a finite number above 0"),
     "edge at a given learning rate": ("critical --set learning_rate=1", "'learning_rate', which is what is searched"),
     "unknown objective": ("run lines", "no objective 'lines': did you mean 'line'"),
     "unknown place to zoom into": ("refine --around egde", "there is no place 'egde': did you mean 'edge'"),
@@ -459,10 +459,13 @@ REFUSED = {
 UNFIT = {
     "table that is not there": ("none.csv", "there is no file 'none.csv'"),
     "file that is no table": ("data.csv", "'data.csv' is not a result table of lrsweep: it has no column 'trial'"),
-    "file that is not text": ("binary.csv", "'binary.csv' is not a result table"),
-    "file that is not Parquet": ("bad.parquet", "'bad.parquet' is not a result table of lrsweep: ArrowInvalid"),
+    "file that is not text": ("binary.csv", "'binary.csv' is not CSV: it holds bytes that are no text"),
+    "file that is not Parquet": ("bad.parquet", "'bad.parquet' cannot be read as Parquet: ArrowInvalid"),
     "file of another kind": ("own.py", "cannot tell the format of 'own.py' by its ending"),
-    "steps that are words": ("words.csv", "'words.csv' is not a result table of lrsweep: ValueError: .*'many'"),
+    "steps that are words": (
+        "words.csv",
+        "'words.csv' is not a result table .*: column 'steps': ValueError: .*'many'",
+    ),
     "column that is not there": ("sweep.csv --by momentun", "no column 'momentun': did you mean 'momentum'"),
     "column named twice": ("sweep.csv --by seed,seed", "by names column 'seed' twice"),
     "rule that is not there": ("sweep.csv --rule step", "no rule 'step': did you mean 'steps'"),
@@ -475,7 +478,7 @@ UNFIT = {
 def test_what_cannot_be_summed_up_is_one_line_and_exit_code_2(words: str, said: str, run: Run, swept: Path) -> None:
     lines = swept.read_text().splitlines()
     (swept.parent / "words.csv").write_text(
-        "\n".join([lines[0], re.sub("converged,[0-9]+", "converged,many", lines[1])])
+        "\n".join([lines[0], re.sub("converged,[0-9]+", "converged,many", lines[1]), ""])
     )
     (swept.parent / "bad.parquet").write_text("PAR1")
     before = {path: path.read_bytes() for path in swept.parent.iterdir()}

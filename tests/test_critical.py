@@ -138,7 +138,7 @@ def test_further_rounds_and_further_searches_compile_nothing(compilations: Calla
         ({"low": 1.0, "high": 1.0}, "low=1 and high=1 must be finite learning rates, above 0 and the low one below"),
         ({"low": 0.0}, "low=0 and high=1000 must be finite"),
         ({"high": np.inf}, "low=1e-06 and high=inf must be finite"),
-        ({"width": 0.0}, "width=0 must be a finite number above 0"),
+        ({"width": 0.0}, "width=0.0 must be a finite number above 0"),
         ({"width": 1e-9}, "width=1e-09 is finer than the numbers tell apart: take 9.5e-07 or more, or compute in 64"),
         ({"steps": 0}, "steps=0 must be 1 or more"),
         ({"seeds": []}, "column 'seed' of the grid has no values"),

@@ -97,5 +97,5 @@ def test_a_file_that_is_no_regression_is_refused(content: bytes, target: str, sa
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="there is no file"):
         lrsweep.regression_from_csv(tmp_path / "none.csv", "y")
-    with pytest.raises(ValueError, match="is a folder: name a CSV file"):
+    with pytest.raises(ValueError, match="is a folder: name a file"):
         lrsweep.regression_from_csv(tmp_path, "y")

@@ -295,7 +295,7 @@ def test_what_needs_a_concrete_value_names_the_column_and_runs_once_it_is_static
             {"learning_rate": [0.1, 0.1], "momentum": ["0.5", "half"]},
             {},
             TypeError,
-            "column 'momentum' of the trials holds '0.5': it must hold numbers",
+            "column 'momentum' of the trials holds 'half' at row 1: it must hold numbers",
         ),
         (
             optax.sgd,

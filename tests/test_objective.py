@@ -75,7 +75,7 @@ def test_an_objective_that_does_not_fit_is_refused_before_anything_compiles(
     ("arguments", "error", "said"),
     [
         ({"loss": 1.0}, TypeError, "an objective's loss must be a function of the parameters, not 1.0"),
-        ({"minimum": np.nan}, ValueError, "objective 'mine' states minimum=nan: it must be a finite number"),
+        ({"minimum": np.nan}, ValueError, "objective 'mine': minimum=nan must be a finite number"),
         (
             {"data": {"x": np.ones(3), "y": np.ones(4)}},
             ValueError,

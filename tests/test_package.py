@@ -17,12 +17,14 @@ ROOT = PACKAGE.parent
 
 # DESIGN's list: each module imports only from those above it.
 ORDER = [
-    "errors",
     "messages",
+    "errors",
+    "arguments",
     "forks",
     "modes",
     "devices",
     "kept",
+    "precision",
     "objective",
     "problems",
     "optimizers",
@@ -56,6 +58,8 @@ ORDER = [
     "replay",
     "halving",
     "progress",
+    "csv_text",
+    "reading",
     "table",
     "starts",
     "causes",

@@ -202,7 +202,7 @@ def test_a_quadratics_sharpness_is_its_greatest_eigenvalue() -> None:
             lambda: problems.quadratic([1.0], [1.0, 2.0]),
             r"start has shape \(2,\): it must be that of eigenvalues, \(1,\)",
         ),
-        (lambda: problems.rosenbrock(1), "rosenbrock has 2 or more coordinates, not 1"),
+        (lambda: problems.rosenbrock(1), "dim=1 must be 2 or more"),
         (lambda: problems.linear_regression([[1.0]], [1.0, 2.0]), r"X has shape \(1, 1\) and y \(2,\)"),
         (lambda: problems.linear_regression([[np.nan]], [1.0]), "X and y must be finite"),
     ],

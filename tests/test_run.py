@@ -156,7 +156,7 @@ GOOD = {"learning_rate": [0.1]}
             TypeError,
             "column 'learning_rate' of the trials holds 'fast'",
         ),
-        ({"trials": pd.DataFrame({"learning_rate": [True]})}, TypeError, "holds True: it must hold numbers"),
+        ({"trials": pd.DataFrame({"learning_rate": [True]})}, TypeError, "holds True at row 0: it must hold numbers"),
         ({"trials": pd.DataFrame({"learning_rate": [0.1, np.nan]})}, ValueError, "holds nan at row 1: .* finite"),
         ({"trials": pd.DataFrame({"learning_rate": [np.inf]})}, ValueError, "holds inf at row 0"),
         ({"trials": pd.DataFrame({"learning_rate": [-0.1]})}, ValueError, "holds -0.1 at row 0: .* 0 or more"),

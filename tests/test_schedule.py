@@ -4,7 +4,6 @@ import subprocess
 import sys
 from typing import Any
 
-import jax
 import numpy as np
 import optax
 import pandas as pd
@@ -15,7 +14,7 @@ import lrsweep
 from lrsweep import lanes, planning, schedule
 from lrsweep.lanes import NEVER_PAUSE
 from lrsweep.turns import Pauses
-from tests.test_lanes import RESULTS, network, regression
+from tests.test_lanes import network, regression
 
 OFTEN = Pauses(8, 12)
 
@@ -226,10 +225,3 @@ for width in (32, 128):
     one, two = said(1), said(2)
     assert one.startswith("1 1\n")
     assert two == one.replace("1 1\n", "2 2\n")
-
-
-def test_the_device_that_jax_is_told_to_use_is_used() -> None:
-    device = jax.local_devices()[0]
-    with jax.default_device(device):
-        assert lanes.devices() == [device]
-    assert RESULTS

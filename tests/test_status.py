@@ -111,7 +111,7 @@ def test_a_gap_within_rounding_is_none(dtype: Any) -> None:
         ({"tolerance": -1.0}, "tolerance=-1.0 must be a finite number, 0 or more"),
         ({"tolerance": math.nan}, "tolerance=nan"),
         ({"target": math.inf}, "target=inf must be a finite loss"),
-        ({"hold": 0}, "hold=0 must be a whole number of updates, 1 or more"),
+        ({"hold": 0}, "hold=0 must be 1 or more"),
         ({"hold": 1.5}, "hold=1.5"),
         ({"divergence": 1.0}, "divergence=1.0 must be above 1"),
         ({"divergence": math.nan}, "divergence=nan"),

@@ -112,7 +112,7 @@ def test_other_values_and_parameters_compile_nothing(compilations: Callable[[], 
         ({"w0": [0.0, np.inf]}, "the values of 'w0' must be a list of finite numbers"),
         ({"w0": []}, "the values of 'w0' must be a list of finite numbers"),
         ({"w0": 1.0}, "the values of 'w0' must be a list of finite numbers"),
-        ({"w0": ["a"]}, "along has 'w0' at ['a']: it must be numbers"),
+        ({"w0": ["a"]}, "along 'w0'=['a'] must be an array of numbers"),
     ],
 )
 def test_what_no_landscape_runs_along_is_refused(along: Any, says: str) -> None:
