@@ -1,7 +1,7 @@
 """The result table: its columns, their dtypes and order; CSV and Parquet in and out."""
 
+import io
 import os
-import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.errors import InputError, MissingFileError
+from lrsweep.files import check_path, replace_files
 from lrsweep.messages import first_line
+from lrsweep.notes import warn_of_change
 from lrsweep.objective import LOSS
 from lrsweep.status import Status, gap
 from lrsweep.watch import NEVER
@@ -157,32 +159,6 @@ def settings_of(table: pd.DataFrame) -> list[str]:
     return list(table.columns[: table.columns.get_loc("status")])
 
 
-def check_path(path: str | os.PathLike[str], endings: Sequence[str] = ENDINGS) -> Path:
-    """Refuses a place that a file cannot be written to.
-
-    Args:
-        path: Where to.
-        endings: What its name may end in: `.csv` and `.parquet` for a table.
-
-    Raises:
-        ValueError: The ending is another, the folder does not exist or cannot be written to, or `path` is a folder.
-
-    Example:
-        >>> check_path("sweep.csv").name
-        'sweep.csv'
-    """
-    path = Path(path)
-    if path.suffix.lower() not in endings:
-        raise InputError(f"cannot tell the format of {str(path)!r} by its ending: use {' or '.join(endings)}")
-    if not path.parent.is_dir():
-        raise InputError(f"there is no folder {str(path.parent)!r} to write {path.name!r} into")
-    if path.is_dir():
-        raise InputError(f"{str(path)!r} is a folder: name a file")
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"the folder {str(path.parent)!r} cannot be written to: name another")
-    return path
-
-
 def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     """Writes a result table, or a summary of one, as `.csv` or `.parquet`, by the ending of `path`.
 
@@ -201,27 +177,41 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
         >>> read_table(folder / "sweep.csv").equals(result.table)
         True
     """
-    path = check_path(path)
-    if path.suffix.lower() == ".parquet":
-        replace_file(path, table.to_parquet())
-        return
+    path = check_path(path, ENDINGS)
+    replace_files({path: table_content(table, path.suffix)})
+
+
+def table_content(table: pd.DataFrame, ending: str) -> bytes:
+    """A table as the content of a file.
+
+    Args:
+        table: See `write_table`.
+        ending: The file's: `.csv` or `.parquet`.
+
+    Example:
+        >>> table_content(result.table, ".parquet")[:4]
+        b'PAR1'
+    """
+    if ending.lower() == ".parquet":
+        return table.to_parquet()
     nullable = {
         str(name): table[name].astype("string").fillna("")
         for name, dtype in table.dtypes.items()
         if dtype in ("Int64", "Float64")
     }
     text = table.assign(**nullable).to_csv(na_rep="nan", index=table.index.name is not None)
-    replace_file(path, text.encode())
+    return text.encode()
 
 
 def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Reads a result table back, equal to what `write_table` was given, dtypes and missing values included.
 
-    In CSV the caller's own columns read back as pandas infers them: whole numbers as int64, others as float64.
+    In CSV the caller's own columns read back as pandas infers them: whole numbers as int64, others as float64. Warns
+    where the `.json` beside it tells of another table by its name: it was cut at the end of a row, say.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The ending is not known, or the file does not hold a result table.
+        ValueError: The ending is not known, or the file does not hold a result table, or was cut within a row.
     """
     path = Path(path)
     if path.suffix.lower() not in ENDINGS:
@@ -230,8 +220,9 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
         raise MissingFileError(f"there is no file {str(path)!r}")
     refused = f"{str(path)!r} is not a result table of lrsweep"
     parquet = path.suffix.lower() == ".parquet"
+    content = _read_bytes(path)
     try:
-        table = pd.read_parquet(path) if parquet else pd.read_csv(path)
+        table = pd.read_parquet(io.BytesIO(content)) if parquet else pd.read_csv(io.BytesIO(content))
     except ValueError as error:  # pandas' own errors and Arrow's are such
         raise InputError(f"{refused}: {first_line(error)}") from error
     if not parquet:
@@ -239,24 +230,30 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
             raise InputError(f"{refused}: it has no column {INDEX!r}")
         table = table.set_index(INDEX)
     settings_of(table)
+    if not parquet and _is_cut(content):
+        raise InputError(f"{str(path)!r} was cut within its last row: take that row out, or run what made it again")
     statuses = RESULT_DTYPES["status"].categories
     for status in table["status"].unique():
         if status not in statuses:
             raise InputError(f"{str(path)!r} holds the status {status!r}: there is {', '.join(statuses)}")
     try:
-        return table.astype(RESULT_DTYPES)
+        table = table.astype(RESULT_DTYPES)
     except (ValueError, TypeError) as error:
         raise InputError(f"{refused}: {first_line(error)}") from error
+    warn_of_change(path, content, len(table))
+    return table
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Writes a file beside its place and then moves it there, so that it is never seen half written."""
-    path = path.resolve()
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+def _read_bytes(path: Path) -> bytes:
     try:
-        beside.write_bytes(content)
-        if path.exists():
-            shutil.copymode(path, beside)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be read: {error.strerror}") from error
+
+
+def _is_cut(content: bytes) -> bool:
+    """Whether a CSV file ends within a row: one that was written whole ends its line, and has a field per column."""
+    last = content[content.rfind(b"\n", 0, -1) + 1 :]
+    header = content[: content.find(b"\n")]
+    # In quotes there may be commas; a file that ends within quotes is refused when it is read.
+    return not content.endswith(b"\n") or (b'"' not in header + last and last.count(b",") < header.count(b","))

@@ -19,6 +19,7 @@ ROOT = PACKAGE.parent
 ORDER = [
     "errors",
     "messages",
+    "files",
     "objective",
     "problems",
     "optimizers",
@@ -51,6 +52,7 @@ ORDER = [
     "replay",
     "halving",
     "progress",
+    "notes",
     "table",
     "causes",
     "display",
@@ -106,6 +108,7 @@ ORDER = [
     "search",
     "output",
     "start_up",
+    "printing",
     "cli",
     "__main__",
 ]
