@@ -19,9 +19,9 @@ from lrsweep.table import ENDINGS, table_content
 
 # The columns by which tables of lrsweep are known: of trials, of a summary, and of starts.
 _KNOWN_BY = (
-    {"trial", "status", "converged_at", "diverged_at", "final_loss", "best_loss"},
+    {"status", "converged_at", "diverged_at", "final_loss", "best_loss"},
     {"trials", "converged_low", "median_converged_at", "median_final_loss"},
-    {"start", "critical_learning_rate", "found"},
+    {"critical_learning_rate", "found"},
 )
 
 
