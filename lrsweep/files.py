@@ -45,7 +45,7 @@ def check_path(path: str | os.PathLike[str], endings: Sequence[str]) -> Path:
     if path.suffix.lower() not in endings:
         raise InputError(f"cannot tell the format of {str(path)!r} by its ending: use {' or '.join(endings)}")
     # What a link points to is replaced, and not the link.
-    folder = Path(os.path.realpath(path)).parent if path.is_symlink() else path.parent
+    folder = Path(os.path.realpath(path)).parent if os.path.islink(path) else path.parent
     if not os.path.isdir(folder):
         raise InputError(f"there is no folder {str(folder)!r} to write {path.name!r} into")
     try:

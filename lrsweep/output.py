@@ -112,9 +112,9 @@ def replaced(written: Sequence[Path], inputs: Sequence[str | None]) -> str | Non
         >>> replaced([folder / "sweep.csv"], [str(folder / "sweep.csv")]) == str(folder / "sweep.csv")
         True
     """
-    places = [path.resolve() for path in written]
-    there = (text for text in inputs if text is not None and Path(text).exists())
-    return next((text for text in there if Path(text).resolve() in places), None)
+    places = [os.path.realpath(path) for path in written]
+    there = (text for text in inputs if text is not None and os.path.exists(text))
+    return next((text for text in there if os.path.realpath(text) in places), None)
 
 
 def result_contents(table: pd.DataFrame, provenance: Mapping[str, Any], path: Path) -> dict[Path, bytes]:
