@@ -2,6 +2,7 @@
 
 import gc
 import importlib
+import io
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
@@ -500,7 +501,9 @@ def _room() -> int | None:
 def _print_table(layout: "rich_table.Table") -> None:
     from rich.console import Console
 
-    console = Console(width=layout.width)
-    with console.capture() as shown:
-        console.print(layout)
-    say(shown.get().removesuffix("\n"))
+    # Rich ends the program where nobody reads on, so it draws beside standard output, as it would there.
+    encoding = sys.stdout.encoding or "utf-8"
+    shown = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="backslashreplace", newline="\n")
+    Console(file=shown, width=layout.width, force_terminal=sys.stdout.isatty()).print(layout)
+    shown.seek(0)
+    say(shown.read().removesuffix("\n"))

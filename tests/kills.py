@@ -63,7 +63,8 @@ def wait_and_kill(
         Whether it was writing then, and what is wrong with how it ended.
     """
     known = set(os.listdir(folder))
-    until = time.monotonic() + draw.uniform(0, 1.1 * took)
+    # Before that it is Python that starts, which Ctrl-C ends in its own way.
+    until = time.monotonic() + draw.uniform(0.5, 1.1 * took)
     writing = draw.random() < 0.6
     while process.poll() is None:
         if writing and set(os.listdir(folder)) - known:
@@ -76,8 +77,8 @@ def wait_and_kill(
     if process.poll() is None:
         process.send_signal(number)
     _, said = process.communicate(timeout=120)
-    expected = -signal.SIGKILL if number == signal.SIGKILL else 128 + number
-    if process.returncode not in (0, expected) or said:
+    ended = (0, -number) if number == signal.SIGKILL else (0, 128 + number)
+    if process.returncode not in ended or said:
         return writes, f"ended with {process.returncode}, having said {said!r}"
     return writes and process.returncode != 0, ""
 
