@@ -34,7 +34,7 @@ def _leave(number: int, _: object) -> None:
     clean_up = getattr(sys.modules.get("lrsweep.files"), "clean_up", None)
     if clean_up is not None:  # else it has not been loaded
         clean_up()
-    if sys.stderr is not None and sys.stderr.isatty():
+    if os.isatty(2):
         os.write(2, b"\r\x1b[K\x1b[?25h")  # takes the progress bar away and gives the cursor back
     os._exit(128 + number)
 

@@ -192,7 +192,9 @@ def _remove_left_behind(folder: str) -> None:
         return
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if _PART.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+            # Locks on a network's files may be those of a whole process, which would not keep it from its own.
+            is_part = _PART.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+            if is_part and entry.path not in _parts:
                 with contextlib.suppress(OSError), open(entry.path, "r+b") as file:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     os.unlink(entry.path)

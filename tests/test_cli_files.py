@@ -86,6 +86,18 @@ def rescued(said: str) -> Path:
     return Path(found[1])
 
 
+@pytest.mark.usefixtures("folder")
+def test_a_name_too_long_for_the_table_or_its_note_is_refused_before_the_run(
+    run: Run, compilations: Callable[[], int]
+) -> None:
+    compilations()
+    for length, ending in ((252, "csv"), (251, "json")):  # 256 bytes of name, or of the note's
+        said = run("run", "--out", f"{'x' * length}.csv")
+        assert (said.code, said.out) == (2, "")
+        assert re.search(f"x.{ending}' cannot be written to: File name too long", said.err)
+    assert (os.listdir(), compilations()) == ([], 0)
+
+
 LOST: dict[str, tuple[str, Callable[[], None], str]] = {
     "full disk": ("full.csv", lambda: None, "No space left on device"),
     "folder that is gone": ("gone/sweep.csv", lambda: Path("gone").rmdir(), "No such file or directory"),
