@@ -22,9 +22,9 @@ def main() -> None:
     atexit.register(_ignore)
     # What is loaded stays: to look for garbage among it, again and again, would take a sixth of the start.
     gc.disable()
-    from lrsweep.printing import open_closed_streams
+    from lrsweep.printing import guard_streams
 
-    open_closed_streams()
+    guard_streams()
     from lrsweep.cli import main
 
     main()

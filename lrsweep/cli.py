@@ -2,7 +2,6 @@
 
 import gc
 import importlib
-import io
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
@@ -50,7 +49,7 @@ from lrsweep.options import (
     Upwards,
     Width,
 )
-from lrsweep.printing import escape_what_cannot_be_encoded, say, take_failure, tell
+from lrsweep.printing import escape_what_cannot_be_encoded, say, tell, why_unsaid
 from lrsweep.start_up import cache_folder, set_up_jax, shrink
 
 if TYPE_CHECKING:
@@ -342,7 +341,7 @@ def main() -> NoReturn:
         if not _is_named(error):
             raise
         code = _refuse(f"{error.filename!r}: {error.strerror}")
-    unsaid = take_failure()
+    unsaid = why_unsaid()
     if unsaid is not None:
         tell(f"lrsweep: standard output could not be written to: {unsaid.strerror or unsaid}")
         code = code or UNWRITTEN
@@ -501,9 +500,4 @@ def _room() -> int | None:
 def _print_table(layout: "rich_table.Table") -> None:
     from rich.console import Console
 
-    # Rich ends the program where nobody reads on, so it draws beside standard output, as it would there.
-    encoding = sys.stdout.encoding or "utf-8"
-    shown = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="backslashreplace", newline="\n")
-    Console(file=shown, width=layout.width, force_terminal=sys.stdout.isatty()).print(layout)
-    shown.seek(0)
-    say(shown.read().removesuffix("\n"))
+    Console(width=layout.width).print(layout)

@@ -1,29 +1,24 @@
 """What is said on standard output and standard error, whether anybody still reads it or not."""
 
-import contextlib
 import io
 import os
 import sys
 from typing import TextIO
 
-# Why standard output could not be written to: a full disk, say.
-_failed: list[OSError] = []
 
+def guard_streams() -> None:
+    """Has standard output and error go nowhere, and not fail, where they are closed, full, or read no more.
 
-def open_closed_streams() -> None:
-    """Opens those of standard input, output and error that are closed, to nowhere.
-
-    Otherwise the next file that is opened takes their place, and what a library says there is written into that file.
+    Otherwise a run would end for want of a reader; and the next file that is opened would take the place of a stream
+    that is closed, so that what a library says there is written into that file.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
-    if sys.stdout is None:
-        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
-    if sys.stderr is None:
-        sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
+    sys.stdout = _Stream(sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False))
+    sys.stderr = _Stream(sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False))
 
 
 def escape_what_cannot_be_encoded() -> None:
@@ -34,44 +29,59 @@ def escape_what_cannot_be_encoded() -> None:
 
 
 def say(text: str) -> None:
-    """Prints on standard output; where nobody reads on, or it is full, the rest goes nowhere, and work goes on.
+    """Prints on standard output, at once.
 
     Example:
         >>> say("Drew sweep.png.")
         Drew sweep.png.
     """
-    _write(sys.stdout, text)
+    print(text, flush=True)
 
 
 def tell(text: str) -> None:
-    """Prints on standard error, or nowhere.
+    """Prints on standard error, at once.
 
     Example:
         >>> tell("lrsweep: warning: the table is empty")
     """
-    _write(sys.stderr, text)
+    print(text, file=sys.stderr, flush=True)
 
 
-def take_failure() -> OSError | None:
-    """Why something could not be said on standard output since this was last asked; None where all was said.
-
-    That its reader has seen enough is no failure.
+def why_unsaid() -> OSError | None:
+    """Why something could not be said on standard output; that its reader has seen enough is no failure.
 
     Example:
-        >>> take_failure()
+        >>> why_unsaid()
     """
-    _write(sys.stdout, "", end="")  # what others have printed
-    return _failed.pop() if _failed else None
+    sys.stdout.flush()
+    failed = getattr(sys.stdout, "failed", None)
+    return None if isinstance(failed, BrokenPipeError) else failed
 
 
-def _write(stream: TextIO, text: str, end: str = "\n") -> None:
-    try:
-        print(text, file=stream, end=end, flush=True)
-    except OSError as error:
-        if stream is sys.stdout and not isinstance(error, BrokenPipeError):
-            _failed.append(error)
-        # What the stream still holds would be tried again when the interpreter ends, and fail again.
-        with contextlib.suppress(OSError):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream.fileno())
-            os.close(nowhere)
+class _Stream(io.TextIOWrapper):
+    """A standard stream that goes nowhere from when it cannot be written to; `failed` says why."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream.buffer, stream.encoding, stream.errors, line_buffering=bool(stream.line_buffering))
+        self.behind = stream  # which would close what both write to, once nobody holds it
+        self.failed: OSError | None = None
+
+    def write(self, text: str, /) -> int:
+        try:
+            return super().write(text)
+        except OSError as error:
+            self._give_up(error)
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        self.failed = self.failed or error
+        # What is held back would be tried again, and fail again.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.fileno())
+        os.close(nowhere)

@@ -230,6 +230,16 @@ def shell(line: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
 
 
+# An objective that prints more than a pipe holds back, and when nobody reads any more.
+OWN = """
+import time
+import jax.numpy as jnp
+from lrsweep import Objective
+time.sleep(0.5)
+print("loaded " * 10_000)
+own = Objective(lambda p: jnp.sum(p**2), jnp.ones(2))
+"""
+
 RUN = "lrsweep run --out again.csv --plot again.png"
 CLOSED = {
     "output": f"{RUN} >&-",
@@ -237,6 +247,9 @@ CLOSED = {
     "all": f"{RUN} <&- >&- 2>&-",
     "output whose reader has gone": f"{RUN} | true",
     "error whose reader has gone": f"{RUN} --set unused=1 2>&1 | true; {RUN} 2>&1 | true",
+    "reader that has gone before an objective prints": (
+        f"lrsweep run own.py:own --learning-rate 0.1,0.2,0.3 --seeds 1 {RUN.partition('run')[2]} | true"
+    ),
     "output whose reader has seen enough": f"{RUN} | head -1",
 }
 
@@ -244,13 +257,15 @@ CLOSED = {
 @pytest.mark.slow
 @pytest.mark.parametrize("line", CLOSED.values(), ids=CLOSED)
 def test_a_run_is_completed_whoever_reads_what_it_says(line: str, folder: Path) -> None:
+    (folder / "own.py").write_text(OWN)
     ended = shell(line, folder)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert len(lrsweep.read_table(folder / "again.csv")) == 3
     assert read_provenance(folder / "again.csv") is not None
     with Image.open(folder / "again.png") as picture:
         picture.load()
-    assert sorted(os.listdir(folder)) == ["again.csv", "again.json", "again.png"]
+    (folder / "own.py").unlink()
+    assert {*os.listdir(folder)} - {"__pycache__"} == {"again.csv", "again.json", "again.png"}
 
 
 @pytest.mark.slow
@@ -259,6 +274,13 @@ def test_a_full_standard_output_is_told_and_the_files_are_complete(folder: Path)
     said = "lrsweep: standard output could not be written to: No space left on device\n"
     assert (ended.returncode, ended.stderr) == (3, said)
     assert sorted(os.listdir(folder)) == ["again.csv", "again.json", "again.png"]
+
+
+@pytest.mark.slow
+def test_a_help_that_cannot_be_printed_is_one_line(folder: Path) -> None:
+    said = "lrsweep: standard output could not be written to: No space left on device\n"
+    ended = shell("lrsweep run --help > /dev/full", folder)
+    assert (ended.returncode, ended.stderr) == (3, said)
 
 
 @pytest.mark.slow
