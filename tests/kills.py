@@ -44,9 +44,16 @@ def command(kind: str, rate: float) -> list[str]:
 def start(folder: Path, kind: str, rate: float) -> "subprocess.Popen[str]":
     """Starts a run."""
     words = [sys.executable, "-m", "lrsweep", *command(kind, rate)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(lrsweep.__file__).parents[1]), "JAX_PLATFORMS": "cpu"}
     pipe = subprocess.PIPE
-    return subprocess.Popen(words, cwd=folder, env=environment, text=True, stdout=pipe, stderr=pipe)
+    return subprocess.Popen(words, cwd=folder, env=environment(folder.parent), text=True, stdout=pipe, stderr=pipe)
+
+
+def environment(caches: Path) -> dict[str, str]:
+    """The environment of a run of its own, with the folder of its user's caches."""
+    # JAX has set it in this process, and a run would not set its own.
+    inherited = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    package = str(Path(lrsweep.__file__).parents[1])
+    return {**inherited, "PYTHONPATH": package, "JAX_PLATFORMS": "cpu", "XDG_CACHE_HOME": str(caches / "caches")}
 
 
 def parts(folder: Path) -> list[str]:

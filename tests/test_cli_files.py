@@ -225,9 +225,8 @@ def test_a_name_that_is_not_utf8_is_written_and_told(run: Run, folder: Path) -> 
 def shell(line: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     """Runs a line of shell in a folder, in which `lrsweep` is the command line."""
     command = f'lrsweep() {{ "{sys.executable}" -m lrsweep "$@"; }}; set -o pipefail; {line}'
-    environment = {**os.environ, "PYTHONPATH": str(Path(lrsweep.__file__).parents[1])}
-    words = ["bash", "-c", command]
-    return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+    words, caches = ["bash", "-c", command], folder.parent
+    return subprocess.run(words, cwd=folder, env=kills.environment(caches), capture_output=True, text=True, timeout=120)
 
 
 # An objective that prints more than a pipe holds back, and when nobody reads any more.
@@ -295,7 +294,8 @@ def test_ctrl_c_while_the_interpreter_ends_is_no_traceback(swept: Path) -> None:
     words = [sys.executable, "-m", "lrsweep", "plot", "sweep.csv", "--out", "sweep.png"]
     pipe = subprocess.PIPE
     for pause in (0, 0.002, 0.005, 0.01, 0.02, 0.05):
-        process = subprocess.Popen(words, cwd=swept.parent, stdout=pipe, stderr=pipe, text=True)
+        alone = kills.environment(swept.parent.parent)
+        process = subprocess.Popen(words, cwd=swept.parent, env=alone, stdout=pipe, stderr=pipe, text=True)
         assert process.stdout is not None
         assert process.stdout.readline() == "Drew sweep.png.\n"
         time.sleep(pause)
