@@ -1,28 +1,47 @@
-"""Starts the command line, with Ctrl-C at work from the first moment on."""
+"""Starts the command line, with Ctrl-C at work from the first moment to the last."""
 
+import atexit
 import gc
 import os
 import signal
 import sys
-from typing import Any
+
+# Ctrl-C, what ends a process, and a terminal that closes; Windows has no such thing as the last.
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def main() -> None:
     """Loads the command line and runs it."""
-    # An exception would not do: one raised while a library loads can be swallowed there, and a block that is still
-    # being computed holds an ordinary exit back.
-    signal.signal(signal.SIGINT, _leave)
+    for number in _SIGNALS:
+        # What nohup has made deaf to a terminal that closes stays so.
+        if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:
+            # An exception would not do: one raised while a library loads can be swallowed there, and a block that is
+            # still being computed holds an ordinary exit back.
+            signal.signal(number, _leave)
+    # What is registered first is called last: then all is done, and the interpreter would say that it was disturbed.
+    atexit.register(_ignore)
     # What is loaded stays: to look for garbage among it, again and again, would take a sixth of the start.
     gc.disable()
+    from lrsweep.printing import guard_streams
+
+    guard_streams()
     from lrsweep.cli import main
 
     main()
 
 
-def _leave(*_: Any) -> None:
-    if sys.stderr.isatty():
+def _leave(number: int, _: object) -> None:
+    clean_up = getattr(sys.modules.get("lrsweep.files"), "clean_up", None)
+    if clean_up is not None:  # else it has not been loaded
+        clean_up()
+    if os.isatty(2):
         os.write(2, b"\r\x1b[K\x1b[?25h")  # takes the progress bar away and gives the cursor back
-    os._exit(130)
+    os._exit(128 + number)
+
+
+def _ignore() -> None:
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

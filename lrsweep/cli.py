@@ -1,11 +1,11 @@
-"""The command line: the only module that prints, and the only one that knows exit codes."""
+"""The command line: the only module that says anything, and the only one that knows exit codes."""
 
 import gc
 import importlib
-import os
-import signal
 import sys
 import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -23,6 +23,7 @@ from lrsweep.options import (
     CoarseGrid,
     Diagnose,
     Divergence,
+    Force,
     High,
     Hold,
     LearningRate,
@@ -51,6 +52,7 @@ from lrsweep.options import (
     Upwards,
     Width,
 )
+from lrsweep.printing import escape_what_cannot_be_encoded, say, tell, why_unsaid
 from lrsweep.start_up import cache_folder, set_up_jax, shrink
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
 # JAX and pandas are imported where they are needed, so that --help does not wait for them.
 
 MISTAKE = 2
+UNWRITTEN = 3
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
 
@@ -92,21 +95,22 @@ def run(
     diagnose: Diagnose = False,
     out: Out = None,
     plot: Plot = None,
+    force: Force = False,
     x64: X64 = False,
-) -> None:
+) -> int:
     """Sweep learning rates over an objective, and say which one to take."""
     _begin(x64=x64)
     from lrsweep.advice import advise, tell_causes
     from lrsweep.loading import split_name
-    from lrsweep.output import check_out, write_result
+    from lrsweep.output import check_out
     from lrsweep.run import sweep
     from lrsweep.search import one_or_named, read_optimizers, read_rows
     from lrsweep.status import Stopping
     from lrsweep.summary import summarize as by_setting
 
     inputs = [split_name(objective)[0], trials]
-    path = None if out is None else check_out(out, inputs)
-    picture = None if plot is None else _check_picture("--plot", plot, inputs)
+    path = None if out is None else check_out(out, inputs, force=force)
+    picture = None if plot is None else _check_picture("--plot", plot, inputs, force=force)
     stopping = Stopping(tolerance=tolerance, target=target_loss, hold=hold, divergence=divergence)
     factories = read_optimizers(optimizer)
     loaded = _load(objective, target=target, raw=raw, batch_size=batch_size)
@@ -122,15 +126,15 @@ def run(
         static=static or (),
         diagnose=diagnose,
     )
-    if path is not None:
-        write_result(result.table, result.provenance, path)
-    summary = by_setting(result.table)
-    answer = advise(summary, result.table)
-    _show(summary, result.table, f"{tell_causes(result.table)}\n{answer}" if diagnose else answer, path)
-    if picture is not None:
-        from lrsweep.plots import overview
+    with _kept(result.table, result.provenance, path) as kept:
+        summary = by_setting(result.table)
+        answer = advise(summary, result.table)
+        _show(summary, result.table, f"{tell_causes(result.table)}\n{answer}" if diagnose else answer)
+    if picture is None:
+        return kept.code
+    from lrsweep.plots import overview
 
-        _draw(overview(result.table), picture)
+    return _draw(overview(result.table), picture) or kept.code
 
 
 @app.command(name="refine")
@@ -154,20 +158,21 @@ def refine_(
     divergence: Divergence = 1e6,
     trials: Trials = None,
     out: Out = None,
+    force: Force = False,
     x64: X64 = False,
-) -> None:
+) -> int:
     """Zoom into the best learning rate, or into the one at which trials diverge."""
     _begin(x64=x64)
     from lrsweep.conclusion import conclude
     from lrsweep.loading import split_name
-    from lrsweep.output import check_out, write_result
+    from lrsweep.output import check_out
     from lrsweep.refinement import refine
     from lrsweep.screen import near
     from lrsweep.search import one_or_named, read_optimizers, read_rows
     from lrsweep.status import Stopping
     from lrsweep.summary import summarize as by_setting
 
-    path = None if out is None else check_out(out, inputs=[split_name(objective)[0], trials])
+    path = None if out is None else check_out(out, [split_name(objective)[0], trials], force=force)
     stopping = Stopping(tolerance=tolerance, target=target_loss, hold=hold, divergence=divergence)
     factories = read_optimizers(optimizer)
     loaded = _load(objective, target=target, raw=raw, batch_size=batch_size)
@@ -191,9 +196,9 @@ def refine_(
         stopping=stopping,
         static=static or (),
     )
-    if path is not None:
-        write_result(result.table, result.provenance, path)
-    _show(near(by_setting(result.table), result.found), result.table, conclude(result), path)
+    with _kept(result.table, result.provenance, path) as kept:
+        _show(near(by_setting(result.table), result.found), result.table, conclude(result))
+    return kept.code
 
 
 @app.command()
@@ -212,18 +217,19 @@ def critical(
     divergence: Divergence = 1e6,
     batch_size: BatchSize = None,
     out: Out = None,
+    force: Force = False,
     x64: X64 = False,
-) -> None:
+) -> int:
     """Find the least learning rate that diverges, from every start, and say which one to stay below."""
     _begin(x64=x64)
     from lrsweep import optimizers
     from lrsweep.axes import grid
     from lrsweep.critical import STOPPING, search_critical
     from lrsweep.loading import split_name
-    from lrsweep.output import check_out, write_result
+    from lrsweep.output import check_out
     from lrsweep.search import count_seeds, read_settings
 
-    path = None if out is None else check_out(out, inputs=[split_name(objective)[0]])
+    path = None if out is None else check_out(out, [split_name(objective)[0]], force=force)
     if "," in optimizer:
         raise InputError(f"--optimizer {optimizer} names several: search the edge of one at a time")
     factory = optimizers.by_name(optimizer)
@@ -242,52 +248,56 @@ def critical(
         static=static or (),
         block_width=None,
     )
-    if path is not None:
-        write_result(table, provenance, path)
-    _show_edges(table, low, high)
-    if path is not None:
-        print(f"Wrote {len(table):,} starts to {path}, and what made them to {path.with_suffix('.json')}.")
+    with _kept(table, provenance, path, "starts") as kept:
+        _show_edges(table, low, high)
+    return kept.code
 
 
 @app.command()
-def summarize(table: Table, by: By = None, rule: Rule = "steps", out: OutSummary = None) -> None:
+def summarize(table: Table, by: By = None, rule: Rule = "steps", out: OutSummary = None, force: Force = False) -> int:
     """Sum up a result table by setting, and say which learning rate is best, how surely, and what missing it costs."""
+    from lrsweep.output import check_out
     from lrsweep.summary import summarize as by_setting
-    from lrsweep.table import check_path, read_table, write_table
+    from lrsweep.table import read_table, table_content
     from lrsweep.verdict import judge
 
     _keep_what_is_loaded()
-    path = None if out is None else check_path(out)
-    if path is not None and path.resolve() == Path(table).resolve():
-        raise InputError(f"--out {out} would replace the table that it sums up: name another file")
+    path = None if out is None else check_out(out, [table], force=force, note=False)
     trials = read_table(table)
     summary = by_setting(trials, None if by is None else [name.strip() for name in by.split(",") if name.strip()])
     said = judge(trials, rule)
-    if path is not None:
-        write_table(summary, path)
-    _show(summary, trials, said, None, rest="--out FILE has them all")
-    if path is not None:
-        print(f"Wrote {len(summary):,} settings to {path}.")
+    _show(summary, trials, said, rest="--out FILE has them all")
+    if path is None:
+        return 0
+    return _write({path: table_content(summary, path.suffix)}, f"Wrote {len(summary):,} settings to {path}.")
 
 
 @app.command()
-def report(table: Table, out: OutPage = None) -> None:
+def report(table: Table, out: OutPage = None, force: Force = False) -> int:
     """Write a result table as one HTML page, to be opened in a browser: the answer, charts, what went wrong."""
-    from lrsweep.output import read_provenance
-    from lrsweep.report.page import check_page, page_beside, write_report
+    from lrsweep.notes import read_provenance
+    from lrsweep.output import check_replaced
+    from lrsweep.report.page import ENDINGS, check_page, is_page, page_content
     from lrsweep.table import read_table
 
     _keep_what_is_loaded()
     trials = read_table(table)
-    path = page_beside(Path(table)) if out is None else check_page(out)
-    write_report(trials, path, read_provenance(Path(table)))
-    print(f"Wrote a report of {len(trials):,} trials to {path}.")
+    text = out or str(Path(table).with_suffix(ENDINGS[0]))
+    path = check_page(text)
+    check_replaced("the report" if out is None else "--out", text, path, [table], is_page, force=force)
+    content = page_content(trials, read_provenance(Path(table)), title=path.stem)
+    return _write({path: content}, f"Wrote a report of {len(trials):,} trials to {path}.")
 
 
 @app.command(name="plot")
 def plot_(
-    table: Table, out: OutPicture, x: Across = "learning_rate", y: Upwards = None, outcome: Outcome = None
-) -> None:
+    table: Table,
+    out: OutPicture,
+    x: Across = "learning_rate",
+    y: Upwards = None,
+    outcome: Outcome = None,
+    force: Force = False,
+) -> int:
     """Draw a result table against the learning rate: how fast, how well, how trials ended; or a map of two columns."""
     from matplotlib.figure import Figure
 
@@ -296,7 +306,7 @@ def plot_(
     from lrsweep.table import read_table
 
     _keep_what_is_loaded()
-    path = _check_picture("--out", out, [table])
+    path = _check_picture("--out", out, [table], force=force)
     trials = read_table(table)
     # A legend above the axes takes up to half an inch.
     figure = Figure(figsize=(COLUMN[0], COLUMN[1] + 0.5), layout="constrained")
@@ -306,7 +316,7 @@ def plot_(
         plots.outcome(trials, outcome, x, ax=figure.subplots())
     else:
         figure = plots.overview(trials, x)
-    _draw(figure, path)
+    return _draw(figure, path)
 
 
 @app.command(name="list")
@@ -317,30 +327,46 @@ def list_() -> None:
     from lrsweep import optimizers
     from lrsweep.loading import ready_made
 
-    print("Objectives:")
+    say("Objectives:")
     for name, build in ready_made().items():
-        print(f"  {name:<12} {(inspect.getdoc(build) or '').splitlines()[0]}")
-    print("\nOptimizers, and their keywords (--set varies those that are numbers):")
+        say(f"  {name:<12} {(inspect.getdoc(build) or '').splitlines()[0]}")
+    say("\nOptimizers, and their keywords (--set varies those that are numbers):")
     for name in optimizers.names():
-        print(f"  {name}: {', '.join(inspect.signature(optimizers.by_name(name)).parameters)}")
+        say(f"  {name}: {', '.join(inspect.signature(optimizers.by_name(name)).parameters)}")
 
 
 def main() -> NoReturn:
-    """Runs the command line: the exit code is 0, 2 for a user's mistake, 130 for Ctrl-C."""
+    """Runs the command line.
+
+    The exit code is 0; 2 for a user's mistake; 3 where the command has run, and something that it was to write could
+    not be written where it was to go.
+    """
     warnings.showwarning = _show_warning
+    escape_what_cannot_be_encoded()
     try:
         code = app(prog_name="lrsweep", standalone_mode=False) or 0
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read the output has seen enough: the interpreter must not complain when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
     except typer.TyperException as error:
         # Without a command the help has been shown, and there is no more to say.
         code = _refuse(_usage(error)) if error.format_message() else MISTAKE
-    except (InputError, OSError) as error:
+    except InputError as error:
         code = _refuse(str(error))
+    except OSError as error:
+        if not _is_named(error):
+            raise
+        code = _refuse(f"{error.filename!r}: {error.strerror}")
+    unsaid = why_unsaid()
+    if unsaid is not None:
+        tell(f"lrsweep: standard output could not be written to: {unsaid.strerror or unsaid}")
+        code = code or UNWRITTEN
     sys.exit(code)
+
+
+def _is_named(error: OSError) -> bool:
+    """Whether an error is about a file that the user has named, and not about one of lrsweep's or of a library's."""
+    names = [word.rpartition("=")[2].partition(".py:")[0] for word in sys.argv[1:]]
+    return error.filename is not None and str(error.filename).removesuffix(".py") in [
+        name.removesuffix(".py") for name in names
+    ]
 
 
 def _begin(*, x64: bool) -> None:
@@ -367,30 +393,58 @@ def _load(text: str, *, target: str | None, raw: bool, batch_size: int | None) -
     return loaded if batch_size is None else replace(loaded, batch_size=batch_size)
 
 
-def _check_picture(option: str, text: str, inputs: list[str | None]) -> Path:
-    from lrsweep.output import replaced
-    from lrsweep.plots.files import check_picture
+def _check_picture(option: str, text: str, inputs: list[str | None], *, force: bool) -> Path:
+    from lrsweep.output import check_replaced
+    from lrsweep.plots.files import check_picture, is_drawn
 
     path = check_picture(text)
-    read = replaced([path], inputs)
-    if read is not None:
-        raise InputError(f"{option} {text} would replace {read!r}, which this command reads: name another file")
+    check_replaced(option, text, path, inputs, is_drawn, force=force)
     return path
 
 
-def _draw(figure: "Figure", path: Path) -> None:
+def _draw(figure: "Figure", path: Path) -> int:
     from lrsweep.plots.files import render
-    from lrsweep.table import replace_file
 
-    content = render(figure, path.suffix)
-    # As where a table is written: see output.py.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    replace_file(path, content)
-    print(f"Drew {path}.")
+    return _write({path: render(figure, path.suffix)}, f"Drew {path}.")
+
+
+class _Kept:
+    """What has become of a table: the exit code that the command ends with."""
+
+    code = 0
+
+
+@contextmanager
+def _kept(
+    table: "pd.DataFrame", provenance: Mapping[str, Any], path: Path | None, rows: str = "trials"
+) -> Iterator[_Kept]:
+    """Writes a table after the answer has been given, and also where giving it fails: what has run is not lost."""
+    from lrsweep.output import result_contents
+
+    kept = _Kept()
+    try:
+        yield kept
+    finally:
+        if path is not None:
+            contents = result_contents(table, provenance, path)
+            _, note = contents
+            kept.code = _write(contents, f"Wrote {len(table):,} {rows} to {path}, and what made them to {note}.")
+
+
+def _write(contents: Mapping[Path, bytes], said: str) -> int:
+    """Writes files and says so, or says where they are instead; gives the exit code."""
+    from lrsweep.output import write_or_rescue
+
+    failed = write_or_rescue(contents)
+    if failed is not None:
+        tell(f"lrsweep: {failed}")
+        return UNWRITTEN
+    say(said)
+    return 0
 
 
 def _refuse(message: str) -> int:
-    print("lrsweep: " + " ".join(message.split()), file=sys.stderr)
+    tell("lrsweep: " + " ".join(message.split()))
     return MISTAKE
 
 
@@ -416,28 +470,25 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
         if folder is not None:
             shrink(folder, 0)
     elif not text.startswith("Error writing persistent compilation cache"):
-        print(f"lrsweep: warning: {text}", file=sys.stderr)
+        tell(f"lrsweep: warning: {text}")
 
 
 def _show(
     summary: "pd.DataFrame",
     table: "pd.DataFrame",
     answer: str,
-    path: Path | None,
     *,
     rest: str = "--out FILE has every trial",
 ) -> None:
-    """Prints what is to be seen of a result table, what it comes to, and where it was written."""
+    """Prints what is to be seen of a result table, and what it comes to."""
     from lrsweep.screen import lay_out
     from lrsweep.table import best_by_of
 
     layout = lay_out(summary, room=_room(), best_by=best_by_of(table))
     _print_table(layout)
     if layout.row_count < len(summary):
-        print(f"\nThese are the best {layout.row_count} of {len(summary):,} settings; {rest}.")
-    print(f"\n{answer}")
-    if path is not None:
-        print(f"Wrote {len(table):,} trials to {path}, and what made them to {path.with_suffix('.json')}.")
+        say(f"\nThese are the best {layout.row_count} of {len(summary):,} settings; {rest}.")
+    say(f"\n{answer}")
 
 
 def _show_edges(table: "pd.DataFrame", low: float, high: float) -> None:
@@ -448,8 +499,8 @@ def _show_edges(table: "pd.DataFrame", low: float, high: float) -> None:
     shown = summary.head(SHOWN_OF_MANY) if len(summary) > MOST_SHOWN else summary
     _print_table(lay_out_rows(shown, room=_room()))
     if len(shown) < len(summary):
-        print(f"\nThese are the first {len(shown)} of {len(summary):,} settings; --out FILE has every start.")
-    print(f"\n{give_verdict(table, low=low, high=high)}")
+        say(f"\nThese are the first {len(shown)} of {len(summary):,} settings; --out FILE has every start.")
+    say(f"\n{give_verdict(table, low=low, high=high)}")
 
 
 def _room() -> int | None:

@@ -91,6 +91,7 @@ Out = Annotated[
         metavar="FILE", help="Write the table of trials (.csv, .parquet), and beside it what made it (.json)."
     ),
 ]
+Force = Annotated[bool, typer.Option("--force", help="Replace files that lrsweep did not write, too.")]
 Diagnose = Annotated[bool, typer.Option("--diagnose", help="Say why each trial ended as it did.")]
 Table = Annotated[str, typer.Argument(help="A result table (.csv, .parquet), as `lrsweep run --out` writes it.")]
 By = Annotated[

@@ -338,7 +338,8 @@ def _limits(
             f"record_every={record_every} must be a multiple of evaluate_every={evaluate_every}: "
             "a loss is recorded where it is measured"
         )
-    for name, value in (*vars(stopping).items(), ("minimum", objective.minimum)):
+    stated = {"minimum": objective.minimum, "baseline": objective.baseline}
+    for name, value in (vars(stopping) | stated).items():
         if value is not None:
             check_precision(name, float(value))
     return Limits(

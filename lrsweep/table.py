@@ -1,7 +1,6 @@
 """The result table: its columns, their dtypes and order; CSV and Parquet in and out."""
 
 import os
-import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,11 @@ import pandas as pd
 
 from lrsweep.csv_text import read_written, write_csv
 from lrsweep.errors import InputError, InputTypeError
+from lrsweep.files import check_path, replace_files
 from lrsweep.messages import first_line, quote
+from lrsweep.notes import warn_of_change
 from lrsweep.objective import LOSS
-from lrsweep.reading import as_path, check_file, read_bytes, read_parquet, read_rows
+from lrsweep.reading import check_file, read_bytes, read_parquet, read_rows
 from lrsweep.status import Status, gap
 from lrsweep.watch import NEVER
 
@@ -178,32 +179,6 @@ def _check_rates(rates: pd.Series) -> None:
             raise InputError(f"column {LEARNING_RATE!r} holds {quote(rate)}: it must hold numbers")
 
 
-def check_path(path: str | os.PathLike[str], endings: Sequence[str] = ENDINGS) -> Path:
-    """Refuses a place that a file cannot be written to.
-
-    Args:
-        path: Where to.
-        endings: What its name may end in: `.csv` and `.parquet` for a table.
-
-    Raises:
-        ValueError: The ending is another, the folder does not exist or cannot be written to, or `path` is a folder.
-
-    Example:
-        >>> check_path("sweep.csv").name
-        'sweep.csv'
-    """
-    path = as_path(path)
-    if path.suffix.lower() not in endings:
-        raise InputError(f"cannot tell the format of {str(path)!r} by its ending: use {' or '.join(endings)}")
-    if not path.parent.is_dir():
-        raise InputError(f"there is no folder {str(path.parent)!r} to write {path.name!r} into")
-    if path.is_dir():
-        raise InputError(f"{str(path)!r} is a folder: name a file")
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"the folder {str(path.parent)!r} cannot be written to: name another")
-    return path
-
-
 def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     """Writes a result table, or a summary of one, as `.csv` or `.parquet`, by the ending of `path`.
 
@@ -224,30 +199,43 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
         >>> read_table(folder / "sweep.csv").equals(result.table)
         True
     """
-    path = check_path(path)
+    path = check_path(path, ENDINGS)
     if not isinstance(table, pd.DataFrame):
         raise InputTypeError(f"the table must be a DataFrame, not a {type(table).__name__}")
-    if path.suffix.lower() == ".parquet":
-        replace_file(path, table.to_parquet())
-        return
-    replace_file(path, write_csv(table).encode())
+    replace_files({path: table_content(table, path.suffix)})
+
+
+def table_content(table: pd.DataFrame, ending: str) -> bytes:
+    """Gives a table as the content of a file.
+
+    Args:
+        table: See `write_table`.
+        ending: The file's: `.csv` or `.parquet`.
+
+    Example:
+        >>> table_content(result.table, ".parquet")[:4]
+        b'PAR1'
+    """
+    return table.to_parquet() if ending.lower() == ".parquet" else write_csv(table).encode()
 
 
 def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Reads a result table back, equal to what `write_table` was given, dtypes and missing values included.
 
     In CSV the caller's own columns read back as pandas infers them: whole numbers as int64, others as float64; text as
-    it was, words such as `None` and the empty text included.
+    it was, words such as `None` and the empty text included. Warns where the `.json` beside it tells of another table
+    by its name: it was cut at the end of a row, say.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The ending is not known, or the file does not hold a result table.
+        ValueError: The ending is not known, or the file does not hold a result table, or was cut within a row.
     """
     path = check_file(path)
     if path.suffix.lower() not in ENDINGS:
         raise InputError(f"cannot tell the format of {quote(str(path))} by its ending: use {' or '.join(ENDINGS)}")
     refused = f"{quote(str(path))} is not a result table of lrsweep"
-    table = read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path, refused)
+    content = read_bytes(path)
+    table = read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path, content, refused)
     if not table.columns.is_unique:
         raise InputError(f"{refused}: it has two columns {quote(table.columns[table.columns.duplicated()][0])}")
     try:
@@ -265,17 +253,17 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
                 columns[name] = table[name].astype(dtype)
         except (ValueError, TypeError, OverflowError) as error:
             raise InputError(f"{refused}: column {name!r}: {first_line(error)}") from error
+    warn_of_change(path, content, len(table))
     return pd.DataFrame(columns, index=table.index, copy=False)
 
 
-def _read_csv(path: Path, refused: str) -> pd.DataFrame:
-    content = read_bytes(path)
+def _read_csv(path: Path, content: bytes, refused: str) -> pd.DataFrame:
     (names,) = read_rows(path, content, 1)
     if INDEX not in names:
         raise InputError(f"{refused}: it has no column {INDEX!r}")
-    if not content.endswith(b"\n"):
+    if _is_cut(content):
         raise InputError(
-            f"{quote(str(path))} is cut off in its last row; where that is whole, end it with a line break"
+            f"{quote(str(path))} was cut within its last row: take that row out, or run what made it again"
         )
     try:
         table = read_written(content, names, RESULT_DTYPES)
@@ -284,14 +272,9 @@ def _read_csv(path: Path, refused: str) -> pd.DataFrame:
     return table.set_index(INDEX)
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Writes a file beside its place and then moves it there, so that it is never seen half written."""
-    path = path.resolve()
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(content)
-        if path.exists():
-            shutil.copymode(path, beside)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+def _is_cut(content: bytes) -> bool:
+    """Whether a CSV file ends within a row: one that was written whole ends its line, and has a field per column."""
+    last = content[content.rfind(b"\n", 0, -1) + 1 :]
+    header = content[: content.find(b"\n")]
+    # In quotes there may be commas; a file that ends within quotes is refused when it is read.
+    return not content.endswith(b"\n") or (b'"' not in header + last and last.count(b",") < header.count(b","))

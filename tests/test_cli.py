@@ -440,7 +440,7 @@ REFUSED = {
     "no such folder": ("run --out nowhere/sweep.csv", "there is no folder 'nowhere'"),
     "output over the data": (
         "run data.csv --target y --out data.csv",
-        "would replace 'data.csv', which this run reads",
+        "would replace 'data.csv', which this command reads",
     ),
     "output over the trials": ("run --trials trials.csv --out trials.csv", "would replace 'trials.csv'"),
     "note over a file of the user's": ("run --out own.csv", "would replace 'own.json', which lrsweep did not write"),
@@ -469,7 +469,10 @@ UNFIT = {
     "column that is not there": ("sweep.csv --by momentun", "no column 'momentun': did you mean 'momentum'"),
     "column named twice": ("sweep.csv --by seed,seed", "by names column 'seed' twice"),
     "rule that is not there": ("sweep.csv --rule step", "no rule 'step': did you mean 'steps'"),
-    "summary over its table": ("sweep.csv --out sweep.csv", "--out sweep.csv would replace the table"),
+    "summary over its table": (
+        "sweep.csv --out sweep.csv",
+        "--out sweep.csv would replace 'sweep.csv', which this command reads",
+    ),
     "summary of unknown ending": ("sweep.csv --out a.xlsx", "cannot tell the format of 'a.xlsx' by its ending"),
 }
 

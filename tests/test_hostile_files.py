@@ -282,7 +282,7 @@ def test_a_result_table_that_is_cut_off_anywhere_is_refused(good: list[list[str]
     for cut in range(len(whole) - len(good[-1][0]) - 40, len(whole)):
         Path("sweep.csv").write_text(whole[:cut])
         if whole[cut - 1] != "\n":
-            refuses(run("summarize", "sweep.csv"), "'sweep.csv' is cut off in its last row")
+            refuses(run("summarize", "sweep.csv"), "'sweep.csv' was cut within its last row")
 
 
 def test_a_result_table_that_another_program_wrote_with_every_field_in_quotes_reads_back(good: list[list[str]]) -> None:

@@ -465,8 +465,8 @@ def test_the_command_writes_beside_the_table_and_leaves_the_table_alone(
     assert "What made these trials is not known" in Path("sweep.html").read_text(encoding="utf-8")
     Path("sweep.html").write_text("<p>My notes on the sweep.</p>")
     said = run("report", "sweep.csv")
-    message = "there is 'sweep.html' already, which lrsweep did not write: name another file by --out"
-    assert (said.code, said.out, said.err) == (2, "", f"lrsweep: {message}\n")
+    message = "the report sweep.html would replace 'sweep.html', which lrsweep did not write: name another file, or add"
+    assert (said.code, said.out, said.err) == (2, "", f"lrsweep: {message} --force\n")
     assert Path("sweep.html").read_text() == "<p>My notes on the sweep.</p>"
     assert Path("sweep.csv").read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["sweep.csv", "sweep.html", "sweep.json", "there.htm"]

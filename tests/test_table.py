@@ -1,6 +1,8 @@
 """The result table: in and out of files unchanged, replaced only when complete."""
 
+import errno
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from pandas.testing import assert_frame_equal
 
 import lrsweep
 from lrsweep import table as table_module
+from lrsweep.files import check_path
 from lrsweep.table import RESULT_DTYPES
 from lrsweep.watch import Outcome
 
@@ -141,13 +144,12 @@ def test_an_old_file_stays_until_the_new_one_is_complete(
     path = tmp_path / "sweep.csv"
     path.write_text("precious")
 
-    def fail(self: Path, content: bytes) -> int:
-        with self.open("wb") as file:
-            file.write(content[: len(content) // 2])
-        raise OSError("no space left on device")
+    def fail(file: int) -> None:
+        assert os.fstat(file).st_size > 0
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", fail)
-    with pytest.raises(OSError, match="no space left"):
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(OSError, match="No space left on device: .*sweep.csv"):
         lrsweep.write_table(mixed, path)
     assert [file.name for file in tmp_path.iterdir()] == ["sweep.csv"]
     assert path.read_text() == "precious"
@@ -185,7 +187,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work(
 ) -> None:
     monkeypatch.setattr("os.access", lambda path, mode: Path(path) != tmp_path)
     with pytest.raises(ValueError, match="cannot be written to: name another"):
-        table_module.check_path(tmp_path / "sweep.csv")
+        check_path(tmp_path / "sweep.csv", [".csv"])
 
 
 @pytest.mark.parametrize(

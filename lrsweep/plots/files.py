@@ -4,15 +4,22 @@ import io
 import os
 from typing import TYPE_CHECKING, Any
 
-from lrsweep.table import check_path
+from lrsweep.files import check_path
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.figure import Figure
 
-# No date, which would make every file another one.
-METADATA = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+# Who drew it, and no date, which would make every file another one.
+METADATA = {
+    ".png": {"Software": "lrsweep"},
+    ".svg": {"Creator": "lrsweep", "Date": None},
+    ".pdf": {"Creator": "lrsweep", "CreationDate": None},
+}
+
+# How a file says so.
+_DRAWN = {".png": b"Software\0lrsweep", ".svg": b"<dc:title>lrsweep</dc:title>", ".pdf": b"/Creator (lrsweep)"}
 
 # Names in an SVG are drawn by chance without a salt; and journals refuse a PDF whose fonts are of type 3.
 SETTINGS: dict[Any, Any] = {"svg.hashsalt": "lrsweep", "pdf.fonttype": 42}
@@ -32,6 +39,21 @@ def check_picture(path: str | os.PathLike[str]) -> "Path":
         'sweep.png'
     """
     return check_path(path, tuple(METADATA))
+
+
+def is_drawn(path: "Path") -> bool:
+    """Whether a picture is one that `render` made.
+
+    Args:
+        path: A file that ends in `.png`, `.svg` or `.pdf`.
+
+    Example:
+        >>> (folder / "sweep.pdf").write_bytes(render(lrsweep.plots.overview(result.table), ".pdf")) > 0
+        True
+        >>> is_drawn(folder / "sweep.pdf")
+        True
+    """
+    return _DRAWN[path.suffix.lower()] in path.read_bytes()
 
 
 def render(figure: "Figure", ending: str) -> bytes:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.errors import InputError
+from lrsweep.files import check_path, replace_files
 from lrsweep.plots.fitting import Fit, check_fit, draw_data, segment
 from lrsweep.plots.scales import plain
 from lrsweep.plots.slopes import check_contours, check_slope, contours, slope
@@ -26,7 +27,6 @@ from lrsweep.plots.trails import (
     status_of,
     told,
 )
-from lrsweep.table import check_path, replace_file
 
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
@@ -196,7 +196,7 @@ def save_animation(animation: "FuncAnimation", path: str | os.PathLike[str], *, 
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder) / f"whole{path.suffix.lower()}"
         animation.save(whole, writer=writer, dpi=dpi)
-        replace_file(path, whole.read_bytes())
+        replace_files({path: whole.read_bytes()})
 
 
 def _frames(paths: Mapping[Any, pd.DataFrame], updates: Iterable[int] | None, interval: float) -> list[int]:

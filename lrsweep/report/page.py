@@ -18,7 +18,8 @@ from bokeh.document import Document
 
 from lrsweep.best import best_learning_rate, rank
 from lrsweep.bins import is_numeric
-from lrsweep.errors import InputError, InputTypeError
+from lrsweep.errors import InputTypeError
+from lrsweep.files import check_path, replace_files
 from lrsweep.plots.style import COLOURS, MARKERS
 from lrsweep.report.drawing import Chart, draw
 from lrsweep.report.failures import Failure, failures_of
@@ -26,7 +27,7 @@ from lrsweep.report.origin import origin_of
 from lrsweep.report.wording import count
 from lrsweep.screen import MOST_SHOWN, SHOWN_OF_MANY, cells_of, head, shown_of
 from lrsweep.summary import LEARNING_RATE, summarize
-from lrsweep.table import best_by_of, check_path, replace_file, settings_of
+from lrsweep.table import best_by_of, settings_of
 from lrsweep.verdict import judge
 
 ENDINGS = (".html", ".htm")
@@ -77,7 +78,7 @@ def write_report(
         raise InputTypeError(f"the table must be a result table (see lrsweep.sweep), not a {type(table).__name__}")
     if provenance is not None and not isinstance(provenance, Mapping):
         raise InputTypeError(f"the provenance must be a mapping or None, not a {type(provenance).__name__}")
-    replace_file(path, make_page(table, provenance, title=path.stem).encode())
+    replace_files({path: page_content(table, provenance, title=path.stem)})
 
 
 def check_page(path: str | os.PathLike[str]) -> Path:
@@ -94,20 +95,26 @@ def check_page(path: str | os.PathLike[str]) -> Path:
     return check_path(path, ENDINGS)
 
 
-def page_beside(table: Path) -> Path:
-    """Where a table's report goes that is told no other place: beside it, by its name.
-
-    Raises:
-        ValueError: A file is there that is no report, or `check_page` would raise it.
+def is_page(path: Path) -> bool:
+    """Whether a file is a report.
 
     Example:
-        >>> page_beside(folder / "sweep.csv").name
-        'sweep.html'
+        >>> lrsweep.write_report(result.table, folder / "report.html")
+        >>> is_page(folder / "report.html")
+        True
     """
-    path = check_page(table.with_suffix(ENDINGS[0]))
-    if path.exists() and _GENERATOR not in path.read_bytes():
-        raise InputError(f"there is {str(path)!r} already, which lrsweep did not write: name another file by --out")
-    return path
+    return _GENERATOR in path.read_bytes()
+
+
+def page_content(table: pd.DataFrame, provenance: Mapping[str, Any] | None, *, title: str) -> bytes:
+    """A report as the content of a file; see `make_page`.
+
+    Example:
+        >>> page_content(result.table, None, title="sweep")[:15]
+        b'<!DOCTYPE html>'
+    """
+    # Those bytes of a file's name that are not UTF-8 are shown as escapes.
+    return make_page(table, provenance, title=title).encode("utf-8", "backslashreplace")
 
 
 def make_page(table: pd.DataFrame, provenance: Mapping[str, Any] | None, *, title: str) -> str:
