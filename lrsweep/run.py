@@ -23,7 +23,7 @@ from lrsweep.devices import on_first_device
 from lrsweep.errors import InputError, InputTypeError
 from lrsweep.groups import Group, check_static, cut, optimizers_of
 from lrsweep.halving import Halving, check_halving, halve, in_step
-from lrsweep.lanes import Task
+from lrsweep.lanes import Plan, Task
 from lrsweep.messages import quote
 from lrsweep.modes import ordinary
 from lrsweep.notebook import present
@@ -35,7 +35,7 @@ from lrsweep.program import given_by, make_program
 from lrsweep.progress import progress
 from lrsweep.provenance import provenance_of
 from lrsweep.replay import Replay, again, follow, replay
-from lrsweep.schedule import Run
+from lrsweep.schedule import Done, Run
 from lrsweep.status import Stopping
 from lrsweep.table import check_names, result_table
 from lrsweep.theory import starts_of
@@ -212,26 +212,8 @@ def sweep(
 
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
     records = 0 if record_every is None else limits.steps // limits.record_every + 1
-    # All of them before the first runs, so that what does not fit costs no results.
-    plans = [choose_plan(task, width, layout) for task in tasks]
-    if diagnose:
-        plans = [one_by_one(plan) for plan in plans]
-    if halving is not None:
-        plans = [in_step(plan, halving) for plan in plans]
-    fitted = [fit_plan(task, plan, records, exact=width is not None) for task, plan in zip(tasks, plans, strict=True)]
-    if width is not None:
-        check_width(width, [compiled for _, compiled in fitted])
-    with progress(len(trials)) as advance:
-        # One after another, unless they are compared on the way: each holds memory on every device.
-        runs: Iterable[Run] = (
-            Run(task, plan, compiled, records=records, advance=advance)
-            for task, (plan, compiled) in zip(tasks, fitted, strict=True)
-        )
-        if halving is not None:
-            runs = list(runs)
-            halve(runs, trials, objective, halving)
-        done = [run.run().done() for run in runs]
-    del runs
+    fitted = _fit(tasks, records, width, layout, diagnose=diagnose, halving=halving)
+    done = _run(tasks, fitted, trials, objective, records, halving)
     starts = [starts_of(task.program, task.group, task.given) for task in tasks] if diagnose else []
     seconds = time.perf_counter() - clock
 
@@ -268,6 +250,47 @@ def sweep(
         updates = pd.RangeIndex(0, records * limits.record_every, limits.record_every, name="step")
         curves = pd.DataFrame(recorded.astype(float), index=table.index, columns=updates)
     return Sweep(table, curves, made, partial(replay, groups, kept), partial(follow, groups, kept))
+
+
+def _fit(
+    tasks: list[Task],
+    records: int,
+    width: int | None,
+    layout: Layout | None,
+    *,
+    diagnose: bool,
+    halving: Halving | None,
+) -> list[tuple[Plan, jax.stages.Compiled]]:
+    """Lays out and compiles every group before the first one runs, so that what does not fit costs no results."""
+    plans = [choose_plan(task, width, layout) for task in tasks]
+    if diagnose:
+        plans = [one_by_one(plan) for plan in plans]
+    if halving is not None:
+        plans = [in_step(plan, halving) for plan in plans]
+    fitted = [fit_plan(task, plan, records, exact=width is not None) for task, plan in zip(tasks, plans, strict=True)]
+    if width is not None:
+        check_width(width, [compiled for _, compiled in fitted])
+    return fitted
+
+
+def _run(
+    tasks: list[Task],
+    fitted: list[tuple[Plan, jax.stages.Compiled]],
+    trials: pd.DataFrame,
+    objective: Objective,
+    records: int,
+    halving: Halving | None,
+) -> list[Done]:
+    """Runs the groups, one after another unless they are compared on the way: each holds memory on every device."""
+    with progress(len(trials)) as advance:
+        runs: Iterable[Run] = (
+            Run(task, plan, compiled, records=records, advance=advance)
+            for task, (plan, compiled) in zip(tasks, fitted, strict=True)
+        )
+        if halving is not None:
+            runs = list(runs)
+            halve(runs, trials, objective, halving)
+        return [run.run().done() for run in runs]
 
 
 def _in_order(tasks: list[Task], parts: list[Any]) -> Any:
