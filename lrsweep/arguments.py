@@ -2,7 +2,9 @@
 
 import math
 import operator
+import os
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -129,3 +131,21 @@ def check_number(name: str, value: Any, wanted: str, is_allowed: Callable[[float
     if not is_allowed(number):
         raise InputError(f"{name}={quote(value)} must be {wanted}")
     return number
+
+
+def as_path(path: str | os.PathLike[str]) -> Path:
+    """Takes the path of a file.
+
+    Raises:
+        TypeError: It is no path.
+        ValueError: No file can be called so.
+
+    Example:
+        >>> as_path("sweep.csv").suffix
+        '.csv'
+    """
+    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
+        raise InputTypeError(f"{quote(path)} must be the path of a file")
+    if "\0" in os.fspath(path):
+        raise InputError(f"{quote(os.fspath(path))} cannot be the name of a file")
+    return Path(path)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.core import Tracer
 
 from lrsweep.errors import InputError, InputTypeError
 from lrsweep.messages import first_line, listed, quote
@@ -152,8 +153,8 @@ def _abstractly(function: Callable[..., Any], row: Mapping[str, Any], *arguments
 
 
 def _kept(found: list[Any], value: Any) -> Any:
-    """Keeps what a user's function returned, and goes on with those of its leaves that JAX can take."""
-    found[:] = [value]
+    """Keeps what a user's function returned, traced arrays as their shapes, and goes on with what JAX can take."""
+    found[:] = [jax.tree.map(lambda leaf: jax.typeof(leaf) if isinstance(leaf, Tracer) else leaf, value)]
     leaves = jax.tree.leaves(value)
     return (
         value if all(isinstance(leaf, jax.Array | np.ndarray | np.generic | float | int) for leaf in leaves) else None

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from lrsweep.arguments import as_path
 from lrsweep.errors import InputError
 
 try:
@@ -41,7 +42,7 @@ def check_path(path: str | os.PathLike[str], endings: Sequence[str]) -> Path:
         >>> check_path("sweep.csv", [".csv", ".parquet"]).name
         'sweep.csv'
     """
-    path = Path(path)
+    path = as_path(path)
     if path.suffix.lower() not in endings:
         raise InputError(f"cannot tell the format of {str(path)!r} by its ending: use {' or '.join(endings)}")
     # What a link points to is replaced, and not the link.

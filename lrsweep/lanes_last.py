@@ -122,7 +122,7 @@ def _apply(operation: Operation, operands: list[_Value], lanes: int) -> list[_Va
         return [(lax.broadcast_in_dim(arrays[0], shape, axes), True)]
     if operation.name == "reshape" and operation.params["dimensions"] is None:
         return [(arrays[0].reshape(shape), True)]
-    if operation.name == "dot_general":
+    if operation.name == "dot_general" and not (all(owned) and is_long(operation)):
         return [(product(operation, *operands), True)]
     if is_elementwise(operation):
         return [(operation.compute(*(_widened(*value, shape) for value in operands))[0], True)]

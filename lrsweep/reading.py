@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from lrsweep.errors import InputError, InputTypeError, MissingFileError
+from lrsweep.arguments import as_path
+from lrsweep.errors import InputError, MissingFileError
 from lrsweep.messages import first_line, quote
 
 # The byte that text does not hold, and how far into a file to look for it.
@@ -16,24 +17,6 @@ _NO_TEXT, _LOOKED_AT = b"\0", 65536
 
 # What else stands between fields, where a comma stands in numbers.
 _OTHER_MARKS = {";": "semicolons", "\t": "tabs", "|": "bars"}
-
-
-def as_path(path: str | os.PathLike[str]) -> Path:
-    """The path of a file.
-
-    Raises:
-        TypeError: It is no path.
-        ValueError: No file can be called so.
-
-    Example:
-        >>> as_path("sweep.csv").suffix
-        '.csv'
-    """
-    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
-        raise InputTypeError(f"{quote(path)} must be the path of a file")
-    if "\0" in os.fspath(path):
-        raise InputError(f"{quote(os.fspath(path))} cannot be the name of a file")
-    return Path(path)
 
 
 def check_file(path: str | os.PathLike[str]) -> Path:

@@ -234,8 +234,9 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     if path.suffix.lower() not in ENDINGS:
         raise InputError(f"cannot tell the format of {quote(str(path))} by its ending: use {' or '.join(ENDINGS)}")
     refused = f"{quote(str(path))} is not a result table of lrsweep"
-    content = read_bytes(path)
-    table = read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path, content, refused)
+    parquet = path.suffix.lower() == ".parquet"
+    content = path.read_bytes() if parquet else read_bytes(path)
+    table = read_parquet(path) if parquet else _read_csv(path, content, refused)
     if not table.columns.is_unique:
         raise InputError(f"{refused}: it has two columns {quote(table.columns[table.columns.duplicated()][0])}")
     try:

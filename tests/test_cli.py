@@ -417,7 +417,7 @@ REFUSED = {
     "no seeds": ("run --seeds 0", "--seeds 0 leaves no trials"),
     "bad tolerance": ("run --tolerance nan", "tolerance=nan must be a finite number"),
     "bad target": ("refine --target-loss inf", "target=inf must be a finite loss"),
-    "bad hold": ("run --hold 0", "hold=0 must be a whole number of updates, 1 or more"),
+    "bad hold": ("run --hold 0", "hold=0 must be 1 or more"),
     "bad divergence": ("critical --divergence 1", "divergence=1.0 must be above 1"),
     "set without a value": ("run --set momentum", "--set 'momentum' must be NAME=AXIS"),
     "set twice": ("run --set b1=1 --set b1=2 --optimizer adam", "column 'b1' is given twice"),

@@ -204,7 +204,7 @@ def test_an_error_of_the_system_is_one_line_only_where_it_is_about_a_file_that_w
 def test_a_table_that_cannot_be_read_is_one_line(run: Run) -> None:
     Path("sweep.csv").mkdir()
     said = run("summarize", "sweep.csv")
-    assert (said.code, said.err) == (2, "lrsweep: 'sweep.csv' cannot be read: Is a directory\n")
+    assert (said.code, said.err) == (2, "lrsweep: 'sweep.csv' is a folder: name a file\n")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")

@@ -327,12 +327,19 @@ ODD = {
     "a learning rate that is missing": SGD.assign(learning_rate=[0.1, NAN, 0.1, NAN, 0.2, 0.2]),
     "converged at the start": SGD[2:4].assign(converged_at=0, final_loss=0.0),
     "negative losses": SGD.assign(final_loss=-1.0),
-    "no mark is a word": SGD.assign(learning_rate=["a", "b", "c", "_d", "e$", "$f$"]),
     "dropped": SGD.assign(
         status=pd.Categorical(["dropped"] * 6, SGD["status"].cat.categories),
         converged_at=pd.array([pd.NA] * 6, "Int64"),
     ),
 }
+
+
+def test_words_are_drawn_as_they_are_whatever_marks_they_hold() -> None:
+    trials = SGD.rename(columns={"learning_rate": "word"}).assign(word=["a", "b", "c", "_d", "e$", "$f$"])
+    draw(plots.overview(trials, "word"))
+    figure = Figure(layout="constrained")
+    plots.cells(trials, "word", "seed", ax=figure.subplots())
+    draw(figure)
 
 
 @pytest.mark.parametrize("trials", ODD.values(), ids=ODD)

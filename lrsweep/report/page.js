@@ -55,7 +55,11 @@
   });
 
   // A finger that moves across a chart scrolls the page.
-  if (matchMedia("(pointer: coarse)").matches) for (const tool of of("BoxZoomTool")) tool.active = false;
+  if (matchMedia("(pointer: coarse)").matches) {
+    for (const tool of of("BoxZoomTool")) tool.active = false;
+    // Not every version of Bokeh tells the chart so by itself.
+    for (const chart of drawn.roots()) chart.toolbar.active_changed?.emit();
+  }
 
   // Which of the trials are shown: one choice per column, -1 for all of its values. Rows of trials summed up are there
   // for every such choice, -1 included; a map has no choice of its own axes.
