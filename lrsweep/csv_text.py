@@ -129,7 +129,7 @@ def read_foreign(content: bytes, names: Sequence[str]) -> pd.DataFrame:
     """
     table = _parse(content, len(names), spaces=False)
     missing = table.isna().to_numpy()
-    some, everything = missing.any(axis=0), missing.all(axis=0)
+    some, everything = np.asarray(missing.any(axis=0)), np.asarray(missing.all(axis=0))
     again = [
         place
         for place, dtype in enumerate(table.dtypes)

@@ -18,7 +18,7 @@ from lrsweep.table import RESULT_DTYPES
 def table(rows: list[tuple[Any, ...]], columns: tuple[str, ...] = ("learning_rate", "seed")) -> pd.DataFrame:
     """A result table by hand: the caller's columns, then status, converged_at and final_loss."""
     frame = pd.DataFrame(rows, columns=pd.Index([*columns, "status", "converged_at", "final_loss"]))
-    frame["diverged_at"] = np.where(frame["status"] == "diverged", 5, None)
+    frame["diverged_at"] = [5 if status == "diverged" else None for status in frame["status"]]
     for name in RESULT_DTYPES:
         if name not in frame:
             frame[name] = 1000 if name == "steps" else 0
