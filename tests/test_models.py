@@ -60,7 +60,7 @@ def nnx_objective() -> lrsweep.Objective:
         return nnx.state(NnxNetwork(nnx.Rngs(key)), nnx.Param)
 
     def loss(params: Any, data: Any) -> Any:
-        return squared_error(nnx.merge(graph, params, rest)(data["x"]), data)
+        return squared_error(nnx.merge(graph, params, rest, copy=True)(data["x"]), data)
 
     return lrsweep.Objective(loss, init, data=DATA)
 
@@ -147,3 +147,30 @@ def test_a_model_trains_in_a_sweep_as_in_a_loop_of_its_own_library(library: str)
 def test_a_whole_model_instead_of_its_parameters_is_refused_with_the_recipe(model: Any, said: str) -> None:
     with pytest.raises(TypeError, match=said):
         lrsweep.sweep(lrsweep.Objective(lambda params: jnp.zeros(()), model), optax.sgd, TRIALS)
+
+
+def test_a_batch_norm_of_flax_nnx_trains_as_alone() -> None:
+    def build(key: Any) -> nnx.Sequential:
+        rngs = nnx.Rngs(key)
+        layers = nnx.Linear(3, 8, rngs=rngs), nnx.BatchNorm(8, rngs=rngs), jnp.tanh, nnx.Linear(8, 1, rngs=rngs)
+        return nnx.Sequential(*layers)
+
+    graph, _, rest = nnx.split(build(0), nnx.Param, ...)
+
+    def loss(params: Any, data: Any) -> Any:
+        return squared_error(nnx.merge(graph, params, rest, copy=True)(data["x"]), data)
+
+    objective = lrsweep.Objective(loss, lambda key: nnx.state(build(key), nnx.Param), data=DATA)
+    table = lrsweep.sweep(objective, optax.adam, TRIALS, steps=STEPS).table
+    for rate, seed, final_loss in table[["learning_rate", "seed", "final_loss"]].to_numpy(float).tolist():
+        model = build(jax.random.key(int(seed)))
+        optimizer = nnx.Optimizer(model, optax.adam(rate), wrt=nnx.Param)
+
+        @nnx.jit
+        def step(model: Any, optimizer: Any) -> Any:
+            value, grads = nnx.value_and_grad(lambda model: squared_error(model(X), DATA))(model)
+            optimizer.update(model, grads)
+            return value
+
+        losses = [float(step(model, optimizer)) for _ in range(STEPS + 1)]
+        assert final_loss == pytest.approx(losses[-1], rel=1e-5)
