@@ -576,8 +576,10 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
 # a word added no file can grow beyond a thousand bytes, as where a disk is full.
 WATCHED = """
 import collections, json, resource, sys
-import jax, jax.monitoring
 from lrsweep.cli import main
+from lrsweep.start_up import set_up_jax
+set_up_jax()  # as a command does before JAX is loaded, which then reads how much it is to log
+import jax, jax.monitoring
 if len(sys.argv) > 1:
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 seen = collections.Counter()
