@@ -27,7 +27,7 @@ from matplotlib.axes import Axes
 from PIL import Image
 
 import lrsweep
-from lrsweep.plots.style import shades
+from lrsweep.plots._style import shades
 
 # The article's own Python updates w1 first, and w0 with the new w1; the arrays stand in the order w0, w1.
 gauss_seidel = partial(lrsweep.optimizers.gauss_seidel, backward=True)

@@ -33,7 +33,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 import lrsweep
-from lrsweep.plots.style import COLOURS, COLUMN, MARKERS
+from lrsweep.plots._style import COLOURS, COLUMN, MARKERS
 
 Params = Mapping[str, jax.Array]
 

@@ -26,7 +26,7 @@ from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 
 import lrsweep
-from lrsweep.plots.style import COLUMN
+from lrsweep.plots._style import COLUMN
 
 Params = Mapping[str, Mapping[str, jax.Array]]
 Data = Mapping[str, Any]

@@ -36,7 +36,7 @@ from matplotlib.figure import Figure
 from sklearn.datasets import load_diabetes, load_digits
 
 import lrsweep
-from lrsweep.plots.style import COLUMN
+from lrsweep.plots._style import COLUMN
 
 OPTIMIZERS = {"GD": optax.sgd, "momentum": partial(optax.sgd, momentum=0.9), "Adam": optax.adam}
 

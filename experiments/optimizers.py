@@ -45,7 +45,7 @@ from rich.progress import track
 from sklearn.datasets import load_diabetes
 
 import lrsweep
-from lrsweep.plots.style import COLUMN
+from lrsweep.plots._style import COLUMN
 
 Factory = Callable[..., optax.GradientTransformation]
 

@@ -48,7 +48,7 @@ from matplotlib.figure import Figure
 from sklearn.datasets import load_diabetes, load_digits
 
 import lrsweep
-from lrsweep.plots.style import COLOURS, COLUMN
+from lrsweep.plots._style import COLOURS, COLUMN
 
 Run = Callable[[pd.DataFrame], pd.DataFrame]
 

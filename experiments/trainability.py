@@ -48,7 +48,7 @@ import optax
 import pandas as pd
 
 import lrsweep
-from lrsweep.plots.style import COLOURS
+from lrsweep.plots._style import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -35,7 +35,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import lrsweep
-from lrsweep.plots.style import COLOURS, shades
+from lrsweep.plots._style import COLOURS, shades
 
 MOMENTUM = 0.9
 OPTIMIZERS = {"GD": optax.sgd, "momentum 0.9": partial(optax.sgd, momentum=MOMENTUM), "Adam": optax.adam}

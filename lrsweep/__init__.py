@@ -7,74 +7,74 @@ if TYPE_CHECKING:
     from lrsweep import optimizers as optimizers
     from lrsweep import plots as plots
     from lrsweep import problems as problems
-    from lrsweep.axes import grid as grid
-    from lrsweep.axes import log_grid as log_grid
-    from lrsweep.best import Best as Best
-    from lrsweep.best import best_learning_rate as best_learning_rate
-    from lrsweep.best import best_setting as best_setting
-    from lrsweep.bins import gather as gather
-    from lrsweep.cells import outcome_map as outcome_map
-    from lrsweep.critical import critical_learning_rate as critical_learning_rate
-    from lrsweep.csv_file import regression_from_csv as regression_from_csv
-    from lrsweep.curvature import sharpness as sharpness
-    from lrsweep.errors import InputError as InputError
-    from lrsweep.halving import Halving as Halving
-    from lrsweep.objective import Objective as Objective
-    from lrsweep.refinement import Refinement as Refinement
-    from lrsweep.refinement import refine as refine
-    from lrsweep.replay import Replay as Replay
-    from lrsweep.report.page import write_report as write_report
-    from lrsweep.robustness import sensitivity as sensitivity
-    from lrsweep.run import Sweep as Sweep
-    from lrsweep.run import sweep as sweep
-    from lrsweep.shares import status_shares as status_shares
-    from lrsweep.spread import summarize_curves as summarize_curves
-    from lrsweep.spread import summarize_outcome as summarize_outcome
-    from lrsweep.status import Stopping as Stopping
-    from lrsweep.summary import summarize as summarize
-    from lrsweep.surface import landscape as landscape
-    from lrsweep.table import read_table as read_table
-    from lrsweep.table import write_table as write_table
-    from lrsweep.turns import Layout as Layout
+    from lrsweep.curvature._hessian import sharpness as sharpness
+    from lrsweep.curvature._landscape import landscape as landscape
+    from lrsweep.engine._chunks import Layout as Layout
+    from lrsweep.inputs._errors import InputError as InputError
+    from lrsweep.problems._csv import regression_from_csv as regression_from_csv
+    from lrsweep.problems._objective import Objective as Objective
+    from lrsweep.report._page import write_report as write_report
+    from lrsweep.statistics._best import Best as Best
+    from lrsweep.statistics._best import best_learning_rate as best_learning_rate
+    from lrsweep.statistics._best import best_setting as best_setting
+    from lrsweep.statistics._bins import gather as gather
+    from lrsweep.statistics._outcome_map import outcome_map as outcome_map
+    from lrsweep.statistics._quartiles import summarize_curves as summarize_curves
+    from lrsweep.statistics._quartiles import summarize_outcome as summarize_outcome
+    from lrsweep.statistics._sensitivity import sensitivity as sensitivity
+    from lrsweep.statistics._shares import status_shares as status_shares
+    from lrsweep.statistics._summary import summarize as summarize
+    from lrsweep.studies._critical import critical_learning_rate as critical_learning_rate
+    from lrsweep.studies._halving import Halving as Halving
+    from lrsweep.studies._refine import Refinement as Refinement
+    from lrsweep.studies._refine import refine as refine
+    from lrsweep.studies._replay import Replay as Replay
+    from lrsweep.studies._sweep import Sweep as Sweep
+    from lrsweep.studies._sweep import sweep as sweep
+    from lrsweep.tables._grid import grid as grid
+    from lrsweep.tables._grid import log_grid as log_grid
+    from lrsweep.tables._io import read_table as read_table
+    from lrsweep.tables._io import write_table as write_table
+    from lrsweep.training._stopping import Stopping as Stopping
 
 # Loaded when first asked for, so that the command line can answer --help without importing JAX.
 _HOMES = {
-    "Best": "best",
-    "Halving": "halving",
-    "InputError": "errors",
-    "Layout": "turns",
-    "Objective": "objective",
-    "Refinement": "refinement",
-    "Replay": "replay",
-    "Stopping": "status",
-    "Sweep": "run",
-    "best_learning_rate": "best",
-    "best_setting": "best",
-    "critical_learning_rate": "critical",
-    "gather": "bins",
-    "grid": "axes",
-    "landscape": "surface",
-    "log_grid": "axes",
+    "Best": "statistics._best",
+    "Halving": "studies._halving",
+    "InputError": "inputs._errors",
+    "Layout": "engine._chunks",
+    "Objective": "problems._objective",
+    "Refinement": "studies._refine",
+    "Replay": "studies._replay",
+    "Stopping": "training._stopping",
+    "Sweep": "studies._sweep",
+    "best_learning_rate": "statistics._best",
+    "best_setting": "statistics._best",
+    "critical_learning_rate": "studies._critical",
+    "gather": "statistics._bins",
+    "grid": "tables._grid",
+    "landscape": "curvature._landscape",
+    "log_grid": "tables._grid",
     "optimizers": None,
-    "outcome_map": "cells",
+    "outcome_map": "statistics._outcome_map",
     "plots": None,
     "problems": None,
-    "read_table": "table",
-    "refine": "refinement",
-    "regression_from_csv": "csv_file",
-    "sensitivity": "robustness",
-    "sharpness": "curvature",
-    "status_shares": "shares",
-    "summarize": "summary",
-    "summarize_curves": "spread",
-    "summarize_outcome": "spread",
-    "sweep": "run",
-    "write_report": "report.page",
-    "write_table": "table",
+    "read_table": "tables._io",
+    "refine": "studies._refine",
+    "regression_from_csv": "problems._csv",
+    "sensitivity": "statistics._sensitivity",
+    "sharpness": "curvature._hessian",
+    "status_shares": "statistics._shares",
+    "summarize": "statistics._summary",
+    "summarize_curves": "statistics._quartiles",
+    "summarize_outcome": "statistics._quartiles",
+    "sweep": "studies._sweep",
+    "write_report": "report._page",
+    "write_table": "tables._io",
 }
 
 # It has to see every fork.
-importlib.import_module("lrsweep.forks")
+importlib.import_module("lrsweep.engine._forks")
 
 __all__ = sorted(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 

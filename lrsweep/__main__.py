@@ -22,16 +22,16 @@ def main() -> None:
     atexit.register(_ignore)
     # What is loaded stays: to look for garbage among it, again and again, would take a sixth of the start.
     gc.disable()
-    from lrsweep.printing import guard_streams
+    from lrsweep.cli._printing import guard_streams
 
     guard_streams()
-    from lrsweep.cli import main
+    from lrsweep.cli._app import main
 
     main()
 
 
 def _leave(number: int, _: object) -> None:
-    clean_up = getattr(sys.modules.get("lrsweep.files"), "clean_up", None)
+    clean_up = getattr(sys.modules.get("lrsweep.tables._files"), "clean_up", None)
     if clean_up is not None:  # else it has not been loaded
         clean_up()
     if os.isatty(2):

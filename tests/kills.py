@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 import lrsweep
-from lrsweep.notes import read_provenance
+from lrsweep.tables._notes import read_provenance
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from PIL import Image
 
 from lrsweep import plots
-from lrsweep.plots.style import COLOURS, MARKERS
+from lrsweep.plots._style import COLOURS, MARKERS
 
 BOWL = pd.Series(np.arange(-4.0, 5.0) ** 2, pd.Index(np.arange(-4.0, 5.0), name="w"), name="loss")
 U, V = np.linspace(-2, 2, 21), np.linspace(-1, 1, 11)

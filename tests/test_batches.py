@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import lrsweep
-from lrsweep.batches import next_batch, open_stream
+from lrsweep.training._batches import next_batch, open_stream
 from tests import oracles
 
 DRAW = np.random.default_rng(5)

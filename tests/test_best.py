@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lrsweep
-from lrsweep.best import rank
+from lrsweep.statistics._best import rank
 from tests.test_summary import table
 
 statuses = st.sampled_from(["converged", "diverged", "slow"])

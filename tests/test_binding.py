@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import lrsweep
-from lrsweep.binding import Binding, bind
+from lrsweep.training._binding import Binding, bind
 
 
 def bind_one(columns: list[str], objective: lrsweep.Objective, factory: Any) -> Binding:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lrsweep
-from lrsweep.bins import is_logarithmic
+from lrsweep.statistics._bins import is_logarithmic
 
 
 def middle(value: float, values: list[float], bins: int, *, logarithmic: bool) -> float:

@@ -12,8 +12,8 @@ import pytest
 from sklearn.datasets import load_digits
 
 import lrsweep
-from lrsweep.advice import advise
-from lrsweep.edges import give_verdict
+from lrsweep.statistics._advice import advise
+from lrsweep.statistics._edges import give_verdict
 
 
 def test_a_regression_on_unscaled_clock_ticks_states_its_minimum_and_has_not_converged() -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import lrsweep
-from lrsweep.cells import most_frequent
+from lrsweep.statistics._outcome_map import most_frequent
 from tests.test_summary import table
 
 AXES = ("learning_rate", "start", "seed")

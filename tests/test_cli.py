@@ -21,8 +21,8 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import lrsweep
-from lrsweep import start_up
-from lrsweep.verdict import judge
+from lrsweep.cli._app import _jax_setup as start_up
+from lrsweep.statistics._verdict import judge
 from tests.conftest import Run
 
 OWN = """
@@ -576,8 +576,8 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
 # a word added no file can grow beyond a thousand bytes, as where a disk is full.
 WATCHED = """
 import collections, json, resource, sys
-from lrsweep.cli import main
-from lrsweep.start_up import set_up_jax
+from lrsweep.cli._app import main
+from lrsweep.cli._jax_setup import set_up_jax
 set_up_jax()  # as a command does before JAX is loaded, which then reads how much it is to log
 import jax, jax.monitoring
 if len(sys.argv) > 1:

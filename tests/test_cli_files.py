@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import lrsweep
-from lrsweep.notes import read_provenance
+from lrsweep.tables._notes import read_provenance
 from tests import kills
 from tests.conftest import Run
 
@@ -124,7 +124,7 @@ def test_a_table_that_cannot_be_written_is_rescued_after_the_answer(
         happen()
         return sweep(*words, **options)  # pyright: ignore[reportArgumentType]
 
-    monkeypatch.setattr("lrsweep.run.sweep", swept_meanwhile)
+    monkeypatch.setattr("lrsweep.studies._sweep.sweep", swept_meanwhile)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path_factory.mktemp("temporary")))
     said = run("run", "--out", name, "--plot", "sweep.png")
     assert said.code == 3
@@ -175,7 +175,7 @@ def test_what_goes_wrong_in_telling_or_drawing_it_loses_no_table(run: Run, monke
     monkeypatch.setattr("lrsweep.plots.overview", fail)
     with pytest.raises(ZeroDivisionError):
         run("run", "--out", "drawn.csv", "--plot", "sweep.png")
-    monkeypatch.setattr("lrsweep.advice.advise", fail)
+    monkeypatch.setattr("lrsweep.statistics._advice.advise", fail)
     with pytest.raises(ZeroDivisionError):
         run("run", "--out", "told.csv")
     for name in ("drawn.csv", "told.csv"):
@@ -191,11 +191,11 @@ def test_an_error_of_the_system_is_one_line_only_where_it_is_about_a_file_that_w
 
         return failing
 
-    monkeypatch.setattr("lrsweep.loading.read_csv", fail("data.csv"))
+    monkeypatch.setattr("lrsweep.cli._objective.read_csv", fail("data.csv"))
     (swept.parent / "data.csv").write_text("x,y\n1,2\n")
     said = run("run", "data.csv")
     assert (said.code, said.out, said.err) == (2, "", "lrsweep: 'data.csv': Permission denied\n")
-    monkeypatch.setattr("lrsweep.loading.read_csv", fail("of a library"))
+    monkeypatch.setattr("lrsweep.cli._objective.read_csv", fail("of a library"))
     with pytest.raises(PermissionError):
         run("run", "data.csv")
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lrsweep.csv_text import MISSING, read_foreign, read_written, write_csv
+from lrsweep.tables._csv import MISSING, read_foreign, read_written, write_csv
 
 # What a reader may take for something else than text.
 ODD = sorted(

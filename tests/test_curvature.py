@@ -11,7 +11,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import lrsweep
-from lrsweep.curvature import Spectrum, extreme_eigenvalues
+from lrsweep.curvature._hessian import Spectrum, extreme_eigenvalues
 from tests import oracles
 
 DTYPES = [np.float32, np.float64]

@@ -13,8 +13,8 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import lrsweep
-from lrsweep import memory
-from lrsweep.devices import devices
+from lrsweep.engine import _memory as memory
+from lrsweep.engine._devices import devices
 
 TRIALS = lrsweep.grid(learning_rate=[0.1, 0.01])
 
@@ -59,7 +59,7 @@ import jax
 jax.config.update("jax_num_cpu_devices", 2)
 import jax.numpy as jnp, numpy as np, optax, lrsweep
 from pandas.testing import assert_frame_equal
-from lrsweep.devices import devices
+from lrsweep.engine._devices import devices
 
 x = np.random.default_rng(0).normal(size=(32, 3)).astype(np.float32)
 start = np.ones(3, np.float32)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import lrsweep
-from lrsweep.display import Summary
+from lrsweep.statistics._display import Summary
 
 
 def rows_of(page: str) -> list[list[str]]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lrsweep.edges import give_verdict, summarize_edges
+from lrsweep.statistics._edges import give_verdict, summarize_edges
 
 BEYOND = {0.0: "always diverges", np.inf: "never diverges"}
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lrsweep.errors import InputError
-from lrsweep.files import check_path, is_file, replace_files
+from lrsweep.inputs._errors import InputError
+from lrsweep.tables._files import check_path, is_file, replace_files
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pipes, devices and signals are those of Unix")
 
@@ -19,7 +19,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pipes, devices 
 WRITER = """
 import os, sys, time
 from pathlib import Path
-from lrsweep import __main__, files
+from lrsweep import __main__
+from lrsweep.tables import _files as files
 import signal
 for number in __main__._SIGNALS:
     signal.signal(number, __main__._leave)

@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 
 import lrsweep
-from lrsweep.binding import Binding
-from lrsweep.columns import read_numbers
-from lrsweep.groups import cut
-from lrsweep.table import RESULT_DTYPES
+from lrsweep.tables._columns import read_numbers
+from lrsweep.tables._io import RESULT_DTYPES
+from lrsweep.training._binding import Binding
+from lrsweep.training._partition import cut
 
 OPTIMIZERS = {"sgd": optax.sgd, "adam": optax.adam}
 

@@ -320,7 +320,7 @@ def test_an_error_of_our_own_is_not_the_users(monkeypatch: pytest.MonkeyPatch) -
 
     for ours in ("check_leaves", "extra_arguments", "_some"):
         with monkeypatch.context() as patched:
-            patched.setattr(f"lrsweep.checks.{ours}", broken)
+            patched.setattr(f"lrsweep.studies._validate.{ours}", broken)
             with pytest.raises(KeyError, match="ours"):
                 sweep(with_data(np.ones(3)))
 

@@ -17,9 +17,9 @@ from jax.interpreters import ad, batching, mlir
 from numpy.testing import assert_allclose
 
 import lrsweep
-from lrsweep import jaxprs
-from lrsweep.jaxprs import differing, is_bounded, is_elementwise, operations, read
-from lrsweep.turns import Layout, has_one_kernel
+from lrsweep.engine import _jaxpr as jaxprs
+from lrsweep.engine._chunks import Layout, has_one_kernel
+from lrsweep.engine._jaxpr import differing, is_bounded, is_elementwise, operations, read
 
 TRIALS = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-3, 0.5, 130))
 
@@ -110,7 +110,7 @@ def test_a_layout_that_cannot_be_compiled_is_left_for_the_plain_one(monkeypatch:
     def refused(*_: Any, **__: Any) -> Any:
         raise NotImplementedError("not in this version")
 
-    monkeypatch.setattr("lrsweep.block.unroll", refused)
+    monkeypatch.setattr("lrsweep.engine._block.unroll", refused)
     sweep = swept(lambda x: jnp.sum(jnp.sin(x) ** 2))
     assert layout_of(sweep) == Layout()._asdict()
 
@@ -118,7 +118,7 @@ def test_a_layout_that_cannot_be_compiled_is_left_for_the_plain_one(monkeypatch:
 def test_one_kernel_is_asked_for_where_trying_it_gives_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     device = jax.devices("cpu")[0]
     has_one_kernel.cache_clear()
-    monkeypatch.setattr("lrsweep.turns.compute", lambda held, *_: [held])
+    monkeypatch.setattr("lrsweep.engine._chunks.compute", lambda held, *_: [held])
     assert not has_one_kernel(device)
     has_one_kernel.cache_clear()
     monkeypatch.undo()

@@ -13,7 +13,7 @@ import optax
 import pytest
 
 import lrsweep
-from lrsweep.kept import Kept
+from lrsweep.engine._cache import Kept
 
 TRIALS = lrsweep.grid(learning_rate=[0.1, 0.01])
 DATA = np.arange(6.0, dtype=np.float32).reshape(3, 2)

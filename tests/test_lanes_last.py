@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from jax import lax
 
-from lrsweep.jaxprs import read
-from lrsweep.lanes_last import UnsuitedError, vmap_last, widest
-from lrsweep.products import MAX_TERMS
+from lrsweep.engine._batch_last import UnsuitedError, vmap_last, widest
+from lrsweep.engine._jaxpr import read
+from lrsweep.engine._products import MAX_TERMS
 
 LANES = 5
 draw = np.random.default_rng(0)

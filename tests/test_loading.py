@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lrsweep import problems
-from lrsweep.loading import load_objective
+from lrsweep.cli._objective import load_objective
 
 OWN = """
 import beside, jax.numpy as jnp

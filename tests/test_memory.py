@@ -14,8 +14,10 @@ import pandas as pd
 import pytest
 
 import lrsweep
-from lrsweep import memory, planning, schedule
-from lrsweep.memory import needed_bytes
+from lrsweep.engine import _executor as schedule
+from lrsweep.engine import _memory as memory
+from lrsweep.engine import _plan as planning
+from lrsweep.engine._memory import needed_bytes
 
 DATA = np.random.default_rng(0).normal(size=(1000, 8)).astype(np.float32)
 
@@ -98,7 +100,7 @@ def test_a_real_shortage_halves_the_width_until_a_block_fits() -> None:
     code = """
 import resource
 import jax, jax.numpy as jnp, numpy as np, optax, psutil, lrsweep
-from lrsweep import planning
+from lrsweep.engine import _plan as planning
 planning.available_bytes = lambda: 10**15
 def loss(params, data):
     return jnp.mean(jnp.tanh(data @ params) ** 2)

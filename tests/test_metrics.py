@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 import lrsweep
-from lrsweep.advice import advise
-from lrsweep.table import metrics_of
+from lrsweep.statistics._advice import advise
+from lrsweep.tables._io import metrics_of
 
 TARGET = np.array([1.0, 3.0])
 

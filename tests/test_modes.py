@@ -16,7 +16,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import lrsweep
-from lrsweep import progress
+from lrsweep.studies import _progress as progress
 
 DRAW = np.random.default_rng(0)
 DATA = {"x": DRAW.normal(size=(32, 3)).astype(np.float32), "y": DRAW.normal(size=32).astype(np.float32)}

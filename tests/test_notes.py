@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import lrsweep
-from lrsweep.files import replace_files
-from lrsweep.notes import note_for, read_provenance
-from lrsweep.output import result_contents
+from lrsweep.cli._output import result_contents
+from lrsweep.tables._files import replace_files
+from lrsweep.tables._notes import note_for, read_provenance
 
 MADE = {"versions": {"lrsweep": "1"}, "objective": "mine"}
 

@@ -21,8 +21,8 @@ from matplotlib.lines import Line2D
 
 import lrsweep
 from lrsweep import plots
-from lrsweep.plots.style import COLOURS, MARKERS, shades
-from lrsweep.plots.trails import to_edge
+from lrsweep.plots._paths import to_edge
+from lrsweep.plots._style import COLOURS, MARKERS, shades
 
 # w**2 at whole numbers from -4 to 4, and u**2 + 4 v**2 on [-2, 2] by [-1, 1].
 BOWL = pd.Series(np.arange(-4.0, 5.0) ** 2, pd.Index(np.arange(-4.0, 5.0), name="w"), name="loss")

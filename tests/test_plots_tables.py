@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 
 import lrsweep
 from lrsweep import plots
-from lrsweep.plots.files import render
-from lrsweep.plots.scales import edges_of
-from lrsweep.plots.style import COLOURS
+from lrsweep.plots._axes import edges_of
+from lrsweep.plots._files import render
+from lrsweep.plots._style import COLOURS
 from tests.test_summary import table
 
 INF, NAN = np.inf, np.nan

@@ -9,7 +9,7 @@ import optax
 import pytest
 
 import lrsweep
-from lrsweep.coordinates import names_of, values_of
+from lrsweep.training._pytree import names_of, values_of
 
 LINE = lrsweep.problems.line()
 

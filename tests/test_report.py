@@ -12,20 +12,20 @@ import pandas as pd
 import pytest
 
 import lrsweep
-from lrsweep.causes import causes
-from lrsweep.plots.style import COLOURS, MARKERS
-from lrsweep.report.across import across_of, cut
-from lrsweep.report.along import sum_up
-from lrsweep.report.choices import ALL, choices_of
-from lrsweep.report.dots import LEAST_OF_STATUS, sample
-from lrsweep.report.drawing import draw
-from lrsweep.report.failures import failures_of
-from lrsweep.report.page import make_page
-from lrsweep.report.scales import scale_of
-from lrsweep.report.wording import CAUSES, STATUSES
-from lrsweep.status import Status
-from lrsweep.table import RESULT_DTYPES
-from lrsweep.verdict import judge
+from lrsweep.plots._style import COLOURS, MARKERS
+from lrsweep.report._bins import across_of, cut
+from lrsweep.report._compose import draw
+from lrsweep.report._failures import failures_of
+from lrsweep.report._filters import ALL, choices_of
+from lrsweep.report._page import make_page
+from lrsweep.report._sample import LEAST_OF_STATUS, sample
+from lrsweep.report._scales import scale_of
+from lrsweep.report._sums import sum_up
+from lrsweep.report._wording import CAUSES, STATUSES
+from lrsweep.statistics._causes import causes
+from lrsweep.statistics._verdict import judge
+from lrsweep.tables._io import RESULT_DTYPES
+from lrsweep.training._stopping import Status
 from tests.conftest import Run
 from tests.test_summary import THREE, table
 

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from lrsweep.scalars import MAX_OPERATIONS, TooLargeError, gather, spread, unroll
+from lrsweep.engine._scalarize import MAX_OPERATIONS, TooLargeError, gather, spread, unroll
 
 X = np.linspace(-1.0, 2.0, 6).reshape(2, 3).astype(np.float32)
 Y = np.linspace(0.5, 1.5, 12).reshape(3, 4).astype(np.float32)

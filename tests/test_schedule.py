@@ -11,9 +11,11 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import lrsweep
-from lrsweep import lanes, planning, schedule
-from lrsweep.lanes import NEVER_PAUSE
-from lrsweep.turns import Pauses
+from lrsweep.engine import _compile as lanes
+from lrsweep.engine import _executor as schedule
+from lrsweep.engine import _plan as planning
+from lrsweep.engine._chunks import Pauses
+from lrsweep.engine._compile import NEVER_PAUSE
 from tests.test_lanes import network, regression
 
 OFTEN = Pauses(8, 12)
@@ -87,7 +89,7 @@ def test_similar_rates_share_a_block_and_the_rows_stay_in_order() -> None:
     group = lanes.Group(
         np.arange(6),
         None,
-        lrsweep.binding.Binding(optimizer=("learning_rate", "momentum"), init=()),
+        lrsweep.training._binding.Binding(optimizer=("learning_rate", "momentum"), init=()),
         (),
         {"learning_rate": np.array([0.3, 0.1, 0.2, 0.3, 0.2, 0.1]), "momentum": np.array([0, 0, 0, 0.9, 0.9, 0.9])},
         np.zeros(6, np.uint32),
@@ -203,7 +205,7 @@ import sys
 import jax
 jax.config.update("jax_num_cpu_devices", int(sys.argv[1]))
 import numpy as np, optax, lrsweep
-from lrsweep import schedule
+from lrsweep.engine import _executor as schedule
 used, dispatch = set(), schedule.dispatch
 def noted(program, *arguments):
     states, outcome = dispatch(program, *arguments)

@@ -9,7 +9,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import lrsweep
-from lrsweep.summary import QUARTILES
+from lrsweep.statistics._summary import QUARTILES
 from tests.test_summary import THREE, table
 
 NAN = np.nan

@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 
 import lrsweep
-from lrsweep.advice import advise
-from lrsweep.conclusion import conclude
-from lrsweep.edges import give_verdict, summarize_edges
-from lrsweep.report.failures import failures_of
-from lrsweep.report.page import make_page
-from lrsweep.starts import cannot_start
-from lrsweep.verdict import judge
+from lrsweep.report._failures import failures_of
+from lrsweep.report._page import make_page
+from lrsweep.statistics._advice import advise
+from lrsweep.statistics._conclusion import conclude
+from lrsweep.statistics._edges import give_verdict, summarize_edges
+from lrsweep.statistics._starts import cannot_start
+from lrsweep.statistics._verdict import judge
 from tests.conftest import Run
 
 RATES = lrsweep.grid(learning_rate=[1e-20, 1e-3, 0.1])

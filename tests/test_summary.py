@@ -8,11 +8,11 @@ import pytest
 from scipy import stats
 
 import lrsweep
-from lrsweep.advice import advise
-from lrsweep.best import rank
-from lrsweep.screen import lay_out
-from lrsweep.summary import QUARTILES, wilson
-from lrsweep.table import RESULT_DTYPES
+from lrsweep.cli._screen import lay_out
+from lrsweep.statistics._advice import advise
+from lrsweep.statistics._best import rank
+from lrsweep.statistics._summary import QUARTILES, wilson
+from lrsweep.tables._io import RESULT_DTYPES
 
 
 def table(rows: list[tuple[Any, ...]], columns: tuple[str, ...] = ("learning_rate", "seed")) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from lrsweep.survival import time_quantiles
+from lrsweep.statistics._survival import time_quantiles
 
 SHARES = [0.25, 0.5, 0.75]
 NEVER = np.inf

@@ -13,10 +13,10 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import lrsweep
-from lrsweep import table as table_module
-from lrsweep.files import check_path
-from lrsweep.table import RESULT_DTYPES
-from lrsweep.watch import Outcome
+from lrsweep.tables import _io as table_module
+from lrsweep.tables._files import check_path
+from lrsweep.tables._io import RESULT_DTYPES
+from lrsweep.training._monitor import Outcome
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import lrsweep
-from lrsweep.binding import bind
-from lrsweep.theory import Theory, at_start, preconditioned_sharpness, theory_of
+from lrsweep.curvature._stability import Theory, at_start, preconditioned_sharpness, theory_of
+from lrsweep.training._binding import bind
 from tests import oracles
 
 

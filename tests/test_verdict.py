@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lrsweep.verdict import judge
+from lrsweep.statistics._verdict import judge
 from tests.test_summary import table
 
 # Over a decade the loss grows by a factor of 4: by 2 over half of it.

@@ -1,0 +1,133 @@
+"""An objective from what the command line names: a ready-made one, a CSV file, or the user's own."""
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.abc import Loader
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any, cast
+
+from lrsweep import problems
+from lrsweep.inputs._errors import InputError, InputTypeError
+from lrsweep.inputs._messages import first_line, listed, quote, unknown
+from lrsweep.problems._csv import read_csv, regression_from_csv
+from lrsweep.problems._objective import Objective
+from lrsweep.tables._reading import check_file
+
+
+def ready_made() -> dict[str, Callable[[], Objective]]:
+    """The problems that can be built with no argument, by name.
+
+    Example:
+        >>> list(ready_made())
+        ['line', 'quadratic', 'rosenbrock', 'valleys']
+    """
+    return {
+        name: build
+        for name, build in sorted(vars(problems).items())
+        if inspect.isfunction(build)
+        and build.__module__ == "lrsweep.problems._ready_made"
+        and not name.startswith("_")
+        and all(p.default is not p.empty for p in inspect.signature(build).parameters.values())
+    }
+
+
+def load_objective(text: str, *, target: str | None = None, raw: bool = False) -> Objective:
+    """The objective that `text` names.
+
+    Args:
+        text: The name of a ready-made one, a CSV file, or `FILE.py:NAME` / `package.module:NAME`, where NAME is an
+            `Objective` or a function of no arguments that returns one. Modules are looked for in the current folder
+            too.
+        target: For a CSV file, the column to predict.
+        raw: For a CSV file, take the columns as they are.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        TypeError: NAME is not an objective.
+        ValueError: There is no such objective, the file does not load, or `target` or `raw` do not go with it.
+
+    Example:
+        >>> load_objective("line").name
+        'line'
+    """
+    name, attribute = split_name(text)
+    is_file = not attribute and (Path(name).suffix != "" or _exists(name)) and text not in ready_made()
+    if is_file and Path(name).suffix != ".py":
+        if target is None:
+            columns = listed(read_csv(text).columns)
+            raise InputError(f"{quote(text)} needs --target, the column to predict: one of {columns}")
+        return regression_from_csv(text, target, raw=raw)
+    if target is not None or raw:
+        raise InputError(f"--target and --raw go with a CSV file, not with {quote(text)}")
+    if is_file:
+        raise InputError(f"{quote(text)} does not say which objective: write {text}:NAME")
+    if attribute:
+        return _own_objective(text, name, attribute)
+    if text not in ready_made():
+        known = unknown("objective", text, ready_made())
+        raise InputError(f"{known}; or name a CSV file, or your own as FILE.py:NAME or package.module:NAME")
+    return ready_made()[text]()
+
+
+def split_name(text: str) -> tuple[str, str]:
+    """The file or module that `text` names, and what in it, or nothing where it is the file itself.
+
+    A colon may be part of a file's name: only one that a name of Python's follows ends it, and none where the whole is
+    a file that is there.
+
+    Example:
+        >>> split_name("own.py:bowl"), split_name("C:/data.csv"), split_name("line")
+        (('own.py', 'bowl'), ('C:/data.csv', ''), ('line', ''))
+    """
+    name, _, attribute = text.rpartition(":")
+    return (name, attribute) if name and attribute.isidentifier() and not _exists(text) else (text, "")
+
+
+def _exists(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    except (OSError, ValueError):  # no name of a file: too long, or with a null in it
+        return False
+
+
+def _own_objective(text: str, module_name: str, attribute: str) -> Objective:
+    module = _load_module(module_name)
+    if not hasattr(module, attribute):
+        public = [name for name in vars(module) if not name.startswith("_")]
+        raise InputError(f"{quote(module_name)}: " + unknown("name", attribute, public))
+    found: Any = getattr(module, attribute)
+    if not isinstance(found, Objective) and callable(found):
+        try:
+            found = found()
+        except (Exception, SystemExit) as error:
+            raise InputError(f"{quote(text)} fails with {first_line(error)}") from error
+    if not isinstance(found, Objective):
+        raise InputTypeError(
+            f"{quote(text)} is a {type(found).__name__}: it must be a lrsweep.Objective, or return one"
+        )
+    return replace(found, name=attribute) if found.name == "<lambda>" else found
+
+
+def _load_module(name: str) -> ModuleType:
+    is_file = name.endswith(".py")
+    if is_file:
+        check_file(name)
+    # As where a script is run: what lies beside it can be imported.
+    sys.path.insert(0, str(Path(name).resolve().parent if is_file else Path.cwd()))
+    try:
+        if not is_file:
+            return importlib.import_module(name)
+        spec = importlib.util.spec_from_file_location(Path(name).stem, name)
+        module = importlib.util.module_from_spec(cast(ModuleSpec, spec))
+        cast(Loader, cast(ModuleSpec, spec).loader).exec_module(module)
+        return module
+    except (Exception, SystemExit) as error:
+        raise InputError(f"{quote(name)} cannot be loaded: {first_line(error)}") from error
+    finally:
+        sys.path.pop(0)

@@ -1,0 +1,76 @@
+"""JAX's modes: those that trials run under wherever they are called for, and the places where none can run."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import jax
+import numpy as np
+
+from lrsweep.engine._forks import is_forked
+from lrsweep.inputs._errors import InputError
+
+# How the caller has types and ranks promoted, where something is under way.
+_PROMOTION: ContextVar[tuple[Any, Any] | None] = ContextVar("promotion", default=None)
+
+
+@contextmanager
+def ordinary() -> Iterator[None]:
+    """Runs under JAX's ordinary modes, in this thread, and leaves the caller's as they were.
+
+    Modes that look for faults in the caller's own code (a NaN, a promotion, a transfer that was not asked for) would
+    find them in trials that diverge, and in what lrsweep does on purpose; a mesh is for arrays that are spread over
+    devices, and trials are not; keys of other kinds than threefry's give a trial numbers that depend on the trials
+    beside it. What decides about precision stays the caller's: 64 bits, and how products are rounded.
+
+    Raises:
+        ValueError: Nothing can be run here: within a transformation of JAX, or in a process that was forked from one
+            that had used JAX.
+
+    Example:
+        >>> with jax.numpy_rank_promotion("raise"), ordinary():
+        ...     print(jax.numpy.ones(2) + jax.numpy.ones((2, 2)))
+        [[2. 2.]
+         [2. 2.]]
+    """
+    if is_forked():
+        raise InputError(
+            "this process was forked from one that had used JAX, which does not work in it: start it by "
+            'multiprocessing.get_context("spawn")'
+        )
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(jax.set_mesh(jax.sharding.Mesh(np.empty((), object), ())))
+        except ValueError as error:
+            # JAX refuses another mesh where something is being traced.
+            raise InputError(
+                "trials cannot be run while JAX traces what is around them: call lrsweep outside jax.jit, jax.vmap and "
+                "jax.grad"
+            ) from error
+        held = _PROMOTION.set(_promotion())
+        stack.callback(_PROMOTION.reset, held)
+        for mode in (
+            jax.numpy_dtype_promotion("standard"),
+            jax.numpy_rank_promotion("allow"),
+            jax.debug_nans(False),
+            jax.debug_infs(False),
+            jax.transfer_guard("allow"),
+            jax.disable_jit(False),
+            jax.default_prng_impl("threefry2x32"),
+        ):
+            stack.enter_context(mode)
+        yield
+
+
+@contextmanager
+def callers_promotion() -> Iterator[None]:
+    """Promotes types and ranks as the caller has them promoted, within `ordinary`: to try the caller's functions."""
+    dtypes, ranks = _promotion()
+    with jax.numpy_dtype_promotion(dtypes), jax.numpy_rank_promotion(ranks):
+        yield
+
+
+def _promotion() -> tuple[Any, Any]:
+    config: Any = jax.config
+    return _PROMOTION.get() or (config.jax_numpy_dtype_promotion, config.jax_numpy_rank_promotion)

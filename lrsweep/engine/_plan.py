@@ -1,0 +1,190 @@
+"""How a group's trials are laid out: how wide their blocks, how many to a call, and in which way the loop."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import jax
+import numpy as np
+
+from lrsweep.engine._chunks import Layout, has_one_kernel
+from lrsweep.engine._compile import Plan, Task, compile_blocks, lower_blocks, traits_of
+from lrsweep.engine._devices import devices
+from lrsweep.engine._memory import available_bytes, needed_bytes, show_bytes
+from lrsweep.inputs._arguments import check_count
+from lrsweep.inputs._errors import InputError, InputTypeError
+from lrsweep.inputs._messages import quote
+
+# Past about a thousand lanes XLA's CPU backend splits even tiny operations over threads, and slows down. Where there is
+# a device per core, so that none has threads to spare, narrower blocks fit its caches better.
+MAX_WIDTH = 1024
+MAX_WIDTH_BESIDE_OTHERS = 256
+
+# The widths at which small trials are laid out to run in few kernels: with fewer lanes there is nothing to gain by
+# what takes longer to compile, and with more XLA's CPU backend splits operations, which one kernel cannot hold.
+SMALL_WIDTHS = 128, 256
+
+# With the lanes as the last axis: the fewest that fill a register, the most that products with shared data take well,
+# and how large the arrays of a block may get, so that a few of them fit into a core's own cache (bytes).
+REGISTER = 16
+MAX_WIDTH_LAST = 128
+MAX_ARRAY_LAST = 2**18
+
+# How many trials a device must have for another to be given as many.
+MIN_SHARE = 16
+
+# How many updates a turn of small trials makes: more of them and a turn is more often one that must be looked at.
+TURN = 8
+
+# The longest that a caller may ask for: every update of a turn is looked at by itself, and is compiled for that.
+MAX_TURN = 256
+
+# How many blocks one call runs, where they are small: a call takes the host as long as a small block takes to run.
+MAX_BLOCKS = 64
+
+# How XLA's errors begin where there is not enough memory.
+OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
+
+
+def choose_width(trials: int, *, most: int = MAX_WIDTH) -> int:
+    """The block width for a number of trials: the next power of two, up to the most that suits.
+
+    Example:
+        >>> choose_width(3), choose_width(100_000), choose_width(100_000, most=256)
+        (4, 1024, 256)
+    """
+    return min(most, 1 << max(0, trials - 1).bit_length())
+
+
+def choose_plan(task: Task, width: int | None = None, layout: Layout | None = None) -> Plan:
+    """How a group is laid out: as the caller says, or as suits its trials, their number, and the devices.
+
+    Args:
+        task: What is to be run.
+        width: The block width that the caller wants, or None.
+        layout: The layout that the caller wants, or None.
+
+    Raises:
+        ValueError: The trials cannot be laid out as the caller wants.
+    """
+    trials = len(task.group.rows)
+    if layout is not None:
+        _check_layout(task, layout)
+    on_cpu = devices()[0].platform == "cpu"
+    seen = layout is None and _every_loss_is_seen(task)
+    small = seen and (width or trials) >= SMALL_WIDTHS[0] and traits_of(task, 0).small
+    widest = traits_of(task, 0).widest if seen and on_cpu and not small else None
+    if width is None:
+        share = -(-trials // len(devices()))
+        most = MAX_WIDTH_BESIDE_OTHERS if on_cpu and len(devices()) > 1 else MAX_WIDTH
+        if small:
+            most = SMALL_WIDTHS[1]
+        elif widest is not None and widest * REGISTER <= MAX_ARRAY_LAST:
+            most = min(MAX_WIDTH_LAST, 1 << (MAX_ARRAY_LAST // widest).bit_length() - 1)
+        # Each device has its share, unless that is less than is worth compiling for.
+        width = choose_width(share if share >= MIN_SHARE else trials, most=most)
+    if small:
+        one_kernel = on_cpu and width <= SMALL_WIDTHS[1] and has_one_kernel(devices()[0])
+        layout = Layout(TURN, unrolled=True, one_kernel=one_kernel)
+    elif widest is not None and width % REGISTER == 0 and width * widest <= MAX_ARRAY_LAST:
+        layout = Layout(lanes_last=True)
+    calls = trials // (4 * width * len(devices())) if small else 1
+    return Plan(width, max(1, min(MAX_BLOCKS, 1 << calls.bit_length() >> 1)), layout or Layout())
+
+
+def _check_layout(task: Task, layout: Layout) -> None:
+    if not isinstance(layout, Layout):
+        raise InputTypeError(f"layout must be a lrsweep.Layout, not a {type(layout).__name__}")
+    check_count("layout: turn", layout.turn, most=MAX_TURN)
+    for name, value in layout._asdict().items():
+        if name != "turn" and not isinstance(value, bool | np.bool_):
+            raise InputTypeError(f"layout: {name}={quote(value)} must be True or False")
+    if layout.turn > 1 and not _every_loss_is_seen(task):
+        raise InputError(
+            f"layout: turn={layout.turn} must be 1 where an update does not see what is measured: with a batch_size, "
+            "metrics, or evaluate_every above 1"
+        )
+    if layout.turn > 1 and traits_of(task, 0).sort.guarded:
+        raise InputError(
+            f"layout: turn={layout.turn} must be 1 where the loss or the optimizer holds a loop that goes on by its "
+            "values, or a callback"
+        )
+    if layout.unrolled and not traits_of(task, 0).small:
+        raise InputError("layout: unrolled must be False, the updates are too large or not computed element by element")
+    if layout.one_kernel and (layout.turn == 1 or not layout.unrolled):
+        raise InputError("layout: one_kernel must be False unless turn is above 1 and unrolled is True")
+    if layout.lanes_last and layout.unrolled:
+        raise InputError("layout: lanes_last must be False where unrolled is True: scalars have no other axis")
+
+
+def _every_loss_is_seen(task: Task) -> bool:
+    return task.program.sees_loss and task.limits.evaluate_every == 1
+
+
+def fit_plan(task: Task, plan: Plan, records: int, *, exact: bool) -> tuple[Plan, jax.stages.Compiled]:
+    """A plan as it can be compiled, in blocks of half the width, and half of that, until one fits the memory there is.
+
+    Args:
+        task: What is to be run.
+        plan: As it should be laid out.
+        records: How many losses to record.
+        exact: Whether the width is the caller's, and to be tried in any case.
+
+    Raises:
+        ValueError: Not even one trial fits.
+    """
+    device = devices()[0]
+    there = available_bytes() // (len(devices()) if device.platform == "cpu" else 1)
+    shared = sum(leaf.nbytes for leaf in jax.tree.leaves(task.given))
+    while True:
+        plan, compiled = _compile(task, plan, records, device)
+        needed = needed_bytes(compiled)
+        if needed <= there or exact:
+            return plan, compiled
+        if plan.width == 1:
+            raise InputError(too_large(needed))
+        lane = max(1, (needed - shared) // (plan.width * plan.blocks))
+        fits = max(1, (there - shared) // lane)
+        plan = narrower(task, plan, min(plan.width // 2, 1 << (fits.bit_length() - 1)))
+
+
+def check_width(width: int, programs: Iterable[jax.stages.Compiled]) -> None:
+    """Refuses a block width that the caller wants, where not even all the memory there is would do.
+
+    Raises:
+        InputError: A block of it needs more than there is.
+    """
+    needed, there = max(map(needed_bytes, programs)), available_bytes()
+    # What is available is a share of what there is, since what a block needs is known roughly.
+    if needed > 2 * there:
+        raise InputError(
+            f"block_width={width} needs {show_bytes(needed)} of memory, and there are {show_bytes(there)}: take less"
+        )
+
+
+def narrower(task: Task, plan: Plan, width: int) -> Plan:
+    """A plan for less memory; what is not small stays laid out as it is."""
+    return choose_plan(task, width) if plan.layout.unrolled else Plan(width, 1, plan.layout)
+
+
+def _compile(task: Task, plan: Plan, records: int, device: Any) -> tuple[Plan, jax.stages.Compiled]:
+    try:
+        return plan, compile_blocks(lower_blocks(task, plan, records, device), plan.layout)
+    except Exception as error:
+        if plan.layout == Layout() or OUT_OF_MEMORY in str(error):
+            raise
+    # What this version of JAX or XLA does not take is done without: first the one kernel, then the rest.
+    layout = plan.layout._replace(one_kernel=False) if plan.layout.one_kernel else Layout()
+    return _compile(task, plan._replace(layout=layout), records, device)
+
+
+def one_by_one(plan: Plan) -> Plan:
+    """The plan with turns of one update each."""
+    return plan._replace(layout=plan.layout._replace(turn=1, one_kernel=False))
+
+
+def too_large(needed: int) -> str:
+    """What to say where a single trial does not fit."""
+    return (
+        f"a single trial needs {show_bytes(needed)} of memory, and there are {show_bytes(available_bytes())} for it on "
+        f"{devices()[0].device_kind}: take a smaller model, less data or a smaller batch_size"
+    )

@@ -1,0 +1,147 @@
+"""Optimizers: factories by name, and those that optax lacks."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from lrsweep.inputs._errors import InputError
+from lrsweep.inputs._messages import unknown
+
+Factory = Callable[..., optax.GradientTransformation]
+
+
+def gauss_seidel(learning_rate: Any, *, backward: bool = False) -> optax.GradientTransformationExtraArgs:
+    """Gradient descent that updates one array of parameters after another, each from where the last one led.
+
+    The gradient of each array is taken at the parameters with the arrays before it already updated, as the
+    Gauss-Seidel method does for linear systems. The article's own Python is this, backward: it updates `w1` first,
+    and `w0` with the new `w1`. Needs optax's extra argument `value_fn`; costs one gradient per array.
+
+    Args:
+        learning_rate: What the gradient is multiplied by.
+        backward: Go through the arrays in the reverse of the pytree's order.
+
+    Raises:
+        ValueError: From `update`, where it is called without `params` or `value_fn`.
+
+    Example:
+        >>> loss = lambda params: (params["a"] + params["b"]) ** 2 / 2
+        >>> params = {"a": 1.0, "b": 1.0}
+        >>> optimizer = gauss_seidel(0.5)
+        >>> updates, _ = optimizer.update(jax.grad(loss)(params), optimizer.init(params), params, value_fn=loss)
+        >>> float(updates["a"]), float(updates["b"])  # b sees a = 0
+        (-1.0, -0.5)
+    """
+
+    def init(params: Any) -> optax.EmptyState:
+        del params
+        return optax.EmptyState()
+
+    def update(updates: Any, state: Any, params: Any = None, **extra_args: Any) -> tuple[Any, Any]:
+        if params is None or "value_fn" not in extra_args:
+            raise InputError("gauss_seidel computes gradients: call update(grads, state, params, value_fn=loss)")
+        slope_at = jax.grad(extra_args["value_fn"])
+        slopes, (leaves, structure) = jax.tree.leaves(updates), jax.tree.flatten(params)
+        moves = list(leaves)
+        for turn, place in enumerate(reversed(range(len(leaves))) if backward else range(len(leaves))):
+            if turn > 0:
+                slopes = jax.tree.leaves(slope_at(structure.unflatten(leaves)))
+            moves[place] = -learning_rate * slopes[place]
+            leaves[place] = jnp.asarray(leaves[place] + moves[place], jnp.result_type(leaves[place]))
+        return structure.unflatten(moves), state
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+class _LookaheadState(NamedTuple):
+    inner: Any
+    slow: Any
+
+
+def lookahead(
+    fast_optimizer: optax.GradientTransformation, sync_period: int, slow_step_size: Any
+) -> optax.GradientTransformation:
+    """`optax.lookahead` for any parameters: the slow ones are kept in the optimizer's state.
+
+    Optax's own needs parameters that are a pair of fast and slow; with this one the parameters are the fast ones, and
+    the numbers are the same (Zhang et al., 2019, arXiv:1907.08610).
+
+    Args:
+        fast_optimizer: What updates the fast parameters.
+        sync_period: After how many updates the slow parameters move towards the fast ones, which then start again
+            from there; 1 or more.
+        slow_step_size: By what share of the way, from 0 to 1.
+
+    Example:
+        >>> optimizer = lookahead(optax.sgd(0.5), sync_period=2, slow_step_size=0.5)
+        >>> params, state = jnp.float32(1.0), optimizer.init(jnp.float32(1.0))
+        >>> for _ in range(2):  # down the slope of params**2 / 2: to 0.5, to 0.25, and half the way back from there
+        ...     updates, state = optimizer.update(params, state, params)
+        ...     params = optax.apply_updates(params, updates)
+        >>> float(params)
+        0.625
+    """
+    inner: Any = optax.lookahead(fast_optimizer, sync_period, slow_step_size)
+
+    def init(params: Any) -> _LookaheadState:
+        return _LookaheadState(inner.init(optax.LookaheadParams(params, params)), params)
+
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, _LookaheadState]:
+        moves, inner_state = inner.update(updates, state.inner, optax.LookaheadParams(params, state.slow))
+        return moves.fast, _LookaheadState(inner_state, optax.apply_updates(state.slow, moves.slow))
+
+    return optax.GradientTransformation(init, update)
+
+
+def names() -> list[str]:
+    """The optimizers the command line knows: every factory of optax with a learning rate, and this module's own.
+
+    Example:
+        >>> {"adam", "sgd", "gauss_seidel"} <= set(names())
+        True
+    """
+    return sorted(_factories())
+
+
+def by_name(name: str) -> Factory:
+    """The factory of the optimizer called `name`.
+
+    Raises:
+        ValueError: There is no such optimizer; the message gives the nearest match and all there are.
+
+    Example:
+        >>> by_name("adam") is optax.adam
+        True
+    """
+    factories = _factories()
+    if not isinstance(name, str) or name not in factories:
+        raise InputError(unknown("optimizer", name, sorted(factories)))
+    return factories[name]
+
+
+def _factories() -> dict[str, Factory]:
+    ours: dict[str, Factory] = {"gauss_seidel": gauss_seidel}
+    # In optax, what takes a learning rate is an optimizer, unless its name says that it is only a part of one.
+    theirs = {
+        name: factory
+        for name, factory in vars(optax).items()
+        if inspect.isroutine(factory)
+        and not name.startswith(("_", "scale_by_"))
+        and {"learning_rate", "max_learning_rate"} & set(inspect.signature(factory).parameters)
+    }
+    return ours | theirs
+
+
+def label(factory: Factory) -> str:
+    """What messages and reports call a factory: its name.
+
+    Example:
+        >>> label(optax.adam)
+        'adam'
+    """
+    function = getattr(factory, "func", factory)
+    return getattr(function, "__name__", type(function).__name__)

@@ -1,0 +1,99 @@
+"""A map of two columns: the outcome in every cell, and how the trials ended where there is none."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from lrsweep.inputs._errors import InputError
+from lrsweep.plots._axes import edges_of, label_of, lay_out, plain, suits_logarithm
+from lrsweep.plots._legends import add_colour_bar, add_legend
+from lrsweep.plots._style import COLOURS, given_or_new
+from lrsweep.statistics._bins import is_numeric
+from lrsweep.statistics._outcome_map import outcome_map
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Bright is good: few updates, a small loss.
+COLOUR_MAP = "viridis_r"
+
+
+def cells(
+    table: pd.DataFrame,
+    x: str,
+    y: str,
+    outcome: str = "converged_at",
+    cells: int = 512,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Draws a map of an outcome over two columns, such as the learning rate and where a trial starts.
+
+    A cell's colour is the median outcome of its trials, as `lrsweep.outcome_map` gives it; where that is infinite, or
+    there is none, it is the colour of the status that is most frequent there, which the legend names. A cell without
+    trials is left white.
+
+    Args:
+        table: A result table.
+        x: One of the caller's columns, along the horizontal axis. Numbers lie on a logarithmic axis where they are
+            positive and more evenly spaced so; words side by side.
+        y: Another one, along the vertical axis.
+        outcome: A column of numbers, or one of words such as `status`.
+        cells: The most cells along an axis: more values are gathered into so many bins.
+        ax: The axes to draw on; None for those of a new figure.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ValueError: The table is empty, there are no such columns, or no trial has both.
+
+    Example:
+        >>> import optax
+        >>> trials = lrsweep.grid(learning_rate=[0.1, 0.3, 1.0], momentum=[0.0, 0.5, 0.9])
+        >>> swept = lrsweep.sweep(lrsweep.problems.line(), optax.sgd, trials)
+        >>> ax = lrsweep.plots.cells(swept.table, "learning_rate", "momentum")
+        >>> ax.get_xscale(), ax.get_yscale(), ax.collections[0].get_array().shape
+        ('log', 'linear', (3, 3))
+    """
+    from matplotlib.colors import LogNorm, Normalize
+
+    if len(table) == 0:
+        raise InputError("the table is empty: there is nothing to draw of no trials")
+    values = words = outcome_map(table, x, y, outcome, cells)
+    numeric = is_numeric(table[outcome])
+    if numeric:
+        # Of the trials that have no outcome, in cells where they outnumber those that have one.
+        has = "diverged" if outcome == "diverged_at" else "converged"
+        without = table.assign(status=table["status"].where(table["status"] != has))
+        words = outcome_map(without, x, y, "status", cells)
+    new, ax = ax is None, given_or_new(ax)
+    across, along = lay_out(ax, "x", values.columns.to_series(), x), lay_out(ax, "y", values.index.to_series(), y)
+    scales = (across, ax.get_xscale()), (along, ax.get_yscale())
+    edges = [edges_of(at, logarithmic=scale == "log") for at, scale in scales]
+    # An image within a drawing, or else a PDF would hold every cell as a shape.
+    if numeric:
+        found = np.ma.masked_invalid(values.to_numpy(float))
+        norm = (LogNorm if suits_logarithm(outcome, found.compressed()) else Normalize)()
+        mesh = ax.pcolormesh(*edges, found, cmap=COLOUR_MAP, norm=norm, rasterized=True)
+        if found.count():
+            add_colour_bar(ax, mesh, label_of(outcome))
+        words = words.where(np.ma.getmaskarray(found))
+    add_legend(ax, _draw_words(ax, edges, words), grow=new)
+    return ax
+
+
+def _draw_words(ax: "Axes", edges: list[np.ndarray], words: pd.DataFrame) -> list[tuple[Any, str]]:
+    """Draws cells of words, each in its colour, and returns what a legend says of them."""
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
+    from matplotlib.patches import Patch
+
+    codes, found = pd.factorize(words.to_numpy(object).ravel(), sort=True)
+    if len(found) == 0:
+        return []
+    shades = colormaps["viridis"](np.linspace(0, 1, len(found)))
+    colours: list[Any] = [COLOURS.get(word, shade) for word, shade in zip(found, shades, strict=True)]
+    shown = np.ma.masked_less(codes, 0).reshape(words.shape)
+    ax.pcolormesh(*edges, shown, cmap=ListedColormap(colours), vmin=-0.5, vmax=len(found) - 0.5, rasterized=True)
+    return [(Patch(color=colour), plain(word)) for word, colour in zip(found, colours, strict=True)]

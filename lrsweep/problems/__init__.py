@@ -1,0 +1,7 @@
+"""What is minimised: `Objective`, the ready-made ones, and those that are made of a CSV file."""
+
+from lrsweep.problems._ready_made import line as line
+from lrsweep.problems._ready_made import linear_regression as linear_regression
+from lrsweep.problems._ready_made import quadratic as quadratic
+from lrsweep.problems._ready_made import rosenbrock as rosenbrock
+from lrsweep.problems._ready_made import valleys as valleys

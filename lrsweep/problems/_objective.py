@@ -1,0 +1,213 @@
+"""An objective: a loss, where it starts, its data and batches, what is measured beside it, its minimum."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lrsweep.inputs._arguments import check_count, check_number
+from lrsweep.inputs._errors import InputError, InputTypeError
+from lrsweep.inputs._messages import quote, unknown
+
+# What decides which update was the best, unless a metric does.
+LOSS = "loss"
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """A loss to minimise, where it starts, the data it is computed on, and the least value it can reach.
+
+    Attributes:
+        loss: `loss(params) -> scalar`, or `loss(params, data) -> scalar` where there is `data`. Written in JAX,
+            for one trial: no batch axis of trials. Keyword-only arguments (a penalty, say) are filled by the columns
+            of their names.
+        init: `init(key, **columns) -> params`, a pytree of floating-point arrays, drawn with a JAX key; or such a
+            pytree itself, to start every trial from. A keyword of `init` is filled by the column of that name;
+            one called `seed` gets the integer that the key was made from, and is left at its default where the
+            trials have no such column.
+        data: A pytree of arrays with a common leading axis (the examples), or None. It is handed to the compiled
+            program as an argument, once for all trials.
+        batch_size: How many examples an update sees, or None for all of them. Every epoch is a fresh permutation
+            of the examples, the same for all trials of one seed; what one leaves over begins the next one's first
+            batch.
+        metrics: What to measure beside the loss, by name: `metric(params) -> scalar`, or `metric(params, data)` on
+            the objective's data; or a pair `(metric, data)`, to measure on data of its own (a validation set).
+            Keyword-only arguments are filled as those of `loss` are.
+        best_by: What decides which update was a trial's best: `"loss"`, or the metric of that name; the least
+            value is the best.
+        minimum: The least value the loss can reach, in the loss's unit. 0 suits any loss that is never negative.
+        baseline: A loss above which no trial is called converged, however small a share of its starting gap is left, or
+            None. A start may be so far off that with a ten-thousandth of its gap the model is still worse than none.
+            `Stopping(target=...)` goes before it.
+        name: What messages call it; the name of `loss` where it is left out.
+
+    Raises:
+        TypeError: `loss` or a metric cannot be called, or data holds something that is not a numeric array.
+        ValueError: `minimum` or `baseline` is not finite, or the baseline is below the minimum; the arrays of some
+            data differ in their leading axis, `batch_size` is not a whole number from 1 to the number of examples, or
+            `best_by` names no metric.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> bowl = Objective(lambda params: jnp.sum(params**2), jnp.array([3.0, 4.0]), name="bowl")
+        >>> float(bowl.loss(bowl.init))
+        25.0
+    """
+
+    loss: Callable[..., Any]
+    init: Any
+    _: KW_ONLY
+    data: Any = field(default=None, repr=False)
+    batch_size: int | None = None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    best_by: str = LOSS
+    minimum: float = 0.0
+    baseline: float | None = None
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        if not callable(self.loss):
+            raise InputTypeError(f"an objective's loss must be a function of the parameters, not {quote(self.loss)}")
+        if self.name is None:
+            object.__setattr__(self, "name", getattr(self.loss, "__name__", type(self.loss).__name__))
+        if not isinstance(self.name, str):
+            raise InputTypeError(f"an objective's name must be text, not {quote(self.name)}")
+        signature_of(self.loss, f"the loss of objective {self.name!r}")
+        check_number(f"objective {self.name!r}: minimum", self.minimum, "a finite number")
+        if self.baseline is not None:
+            check_number(f"objective {self.name!r}: baseline", self.baseline, "a finite number")
+            if self.baseline < self.minimum:
+                raise InputError(
+                    f"objective {self.name!r} states baseline={self.baseline}: it must be the minimum "
+                    f"{self.minimum} or more"
+                )
+        _check_data(f"objective {self.name!r}, data", self.data)
+        if self.batch_size is not None:
+            self._check_batch_size(self.batch_size)
+        self._check_metrics()
+
+    @property
+    def examples(self) -> int:
+        """The number of examples in its data, 0 where there is none."""
+        leaves = jax.tree.leaves(self.data)
+        return np.shape(leaves[0])[0] if leaves else 0
+
+    @property
+    def draws_start(self) -> bool:
+        """Whether `init` is a function to call, rather than the parameters themselves."""
+        return callable(self.init) and jax.tree_util.all_leaves([self.init])
+
+    @property
+    def measures(self) -> dict[str, tuple[Callable[..., Any], Any]]:
+        """Each metric by name: its function, and the data to measure on, or None for a function of the parameters.
+
+        Example:
+            >>> norm = lambda params: jnp.linalg.norm(params)
+            >>> Objective(lambda params: 0.0, jnp.ones(2), metrics={"norm": norm}).measures["norm"][1] is None
+            True
+        """
+        found = {}
+        for name, metric in self.metrics.items():
+            if isinstance(metric, tuple):
+                found[name] = metric
+            else:
+                found[name] = metric, self.data if _takes_data(metric) else None
+        return found
+
+    def _check_batch_size(self, size: Any) -> None:
+        place = f"objective {self.name!r} has batch_size={quote(size)}"
+        if self.examples == 0:
+            raise InputError(f"{place}, but no data to draw batches from")
+        try:
+            size = check_count("batch_size", size, most=self.examples)
+        except InputError as error:
+            raise type(error)(
+                f"{place}: it must be a whole number from 1 to {self.examples}, the number of its examples"
+            ) from None
+        object.__setattr__(self, "batch_size", size)
+
+    def _check_metrics(self) -> None:
+        if not isinstance(self.metrics, Mapping) or not all(isinstance(name, str) for name in self.metrics):
+            raise InputTypeError(
+                f"objective {self.name!r}: metrics must be functions by name, {{'accuracy': accuracy}}"
+            )
+        for name, metric in self.metrics.items():
+            function, *rest = metric if isinstance(metric, tuple) else (metric,)
+            place = f"objective {self.name!r}, metric {name!r}"
+            if not callable(function) or len(rest) > 1:
+                raise InputTypeError(f"{place} is {quote(metric)}: it must be a function, or a pair (function, data)")
+            signature_of(function, place)
+            if name == LOSS:
+                raise InputError(f"{place} is named like the loss itself: call it something else")
+            for data in rest:
+                _check_data(f"{place}, data", data)
+                if not jax.tree.leaves(data):
+                    raise InputError(f"{place} is paired with no data: leave out the pair")
+        if self.best_by not in [LOSS, *self.metrics]:
+            raise InputError(f"objective {self.name!r}: " + unknown("metric", self.best_by, [LOSS, *self.metrics]))
+
+
+def signature_of(function: Callable[..., Any], place: str) -> inspect.Signature:
+    """Which arguments a function takes.
+
+    Args:
+        function: Any that can be called.
+        place: What messages call it.
+
+    Raises:
+        InputTypeError: It does not say, as some of Python's own do not.
+
+    Example:
+        >>> list(signature_of(lambda params, data: 0.0, "the loss").parameters)
+        ['params', 'data']
+    """
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):
+        raise InputTypeError(
+            f"{place} is {quote(function)}, which does not say what it takes: wrap it in a function that does"
+        ) from None
+
+
+def is_known_to_jax(dtype: Any) -> bool:
+    """Whether JAX computes with a NumPy dtype: a number or a truth, in this machine's order of bytes.
+
+    Example:
+        >>> is_known_to_jax(np.dtype("float32")), is_known_to_jax(np.dtype(object))
+        (True, False)
+    """
+    is_wider = dtype.kind in "fc" and jnp.finfo(dtype).bits > 64
+    return (jnp.issubdtype(dtype, np.number) or dtype == np.bool_) and dtype.isnative and not is_wider
+
+
+def _check_data(place: str, data: Any) -> None:
+    sizes = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(data):
+        here = place + jax.tree_util.keystr(path)
+        if isinstance(leaf, np.ma.MaskedArray) or not isinstance(
+            leaf, np.ndarray | np.generic | jax.Array | int | float | complex
+        ):
+            kind = "text" if isinstance(leaf, str) else f"a {type(leaf).__name__}"
+            how = ", such as its .to_numpy()" if hasattr(leaf, "to_numpy") else ""
+            raise InputTypeError(f"{here} holds {kind}: data must be arrays of NumPy or JAX{how}")
+        array = leaf if isinstance(leaf, jax.Array) else np.asarray(leaf)
+        if not is_known_to_jax(array.dtype):
+            raise InputTypeError(f"{here} holds {array.dtype} values: data must be numeric arrays")
+        if array.ndim == 0:
+            raise InputError(f"{here} is a scalar: data must be arrays with the examples along their first axis")
+        sizes[here] = array.shape[0]
+    if len(set(sizes.values())) > 1:
+        told = "; ".join(f"{here} has {size}" for here, size in sizes.items())
+        raise InputError(f"data must have one leading axis in common, but {told}")
+    if sizes and 0 in sizes.values():
+        raise InputError(f"{place} holds no examples: it must have at least one")
+
+
+def _takes_data(function: Callable[..., Any]) -> bool:
+    kinds = [parameter.kind for parameter in signature_of(function, "the metric").parameters.values()]
+    named = [kind for kind in kinds if kind.name in ("POSITIONAL_ONLY", "POSITIONAL_OR_KEYWORD")]
+    return len(named) > 1 or any(kind.name == "VAR_POSITIONAL" for kind in kinds)

@@ -1,0 +1,228 @@
+"""write_report(): a result table as one HTML file that opens offline."""
+
+import base64
+import functools
+import hashlib
+import importlib.metadata
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import bokeh.resources
+import jinja2
+import pandas as pd
+from bokeh.core.json_encoder import serialize_json
+from bokeh.document import Document
+
+from lrsweep.cli._screen import MOST_SHOWN, SHOWN_OF_MANY, cells_of, head, shown_of
+from lrsweep.inputs._errors import InputTypeError
+from lrsweep.plots._style import COLOURS, MARKERS
+from lrsweep.report._compose import Chart, draw
+from lrsweep.report._failures import Failure, failures_of
+from lrsweep.report._provenance import origin_of
+from lrsweep.report._wording import count
+from lrsweep.statistics._best import best_learning_rate, rank
+from lrsweep.statistics._bins import is_numeric
+from lrsweep.statistics._summary import LEARNING_RATE, summarize
+from lrsweep.statistics._verdict import judge
+from lrsweep.tables._files import check_path, replace_files
+from lrsweep.tables._io import best_by_of, settings_of
+
+ENDINGS = (".html", ".htm")
+
+# What a report is known by.
+_GENERATOR = b'<meta name="generator" content="lrsweep '
+
+# The markers of `lrsweep.plots._style` as paths within 8 units of the middle.
+_MARKS = {
+    "o": "M6 0A6 6 0 1 1 -6 0A6 6 0 1 1 6 0Z",
+    "X": "M-5 -5L5 5M-5 5L5 -5",
+    ">": "M-5 -6L6 0L-5 6Z",
+    "D": "M0 -7L5 0L0 7L-5 0Z",
+    "s": "M-5 -5H5V5H-5Z",
+    "v": "M-6 -5H6L0 6Z",
+}
+
+
+def write_report(
+    table: pd.DataFrame, path: str | os.PathLike[str], provenance: Mapping[str, Any] | None = None
+) -> None:
+    """Writes what a table comes to as one HTML file, which opens offline in any browser.
+
+    It holds the answer in a sentence; charts of the outcomes against the learning rate (of a setting of several values,
+    where there is none), in which each trial can be pointed at, and settings be chosen; the best settings; the trials
+    that did not converge, and why; and how to run them again. Of a large table every trial is counted, and some
+    thousands are drawn. The same table gives the same bytes, with the same versions of lrsweep and Bokeh. A file that
+    exists is replaced only once the new one is complete.
+
+    Args:
+        table: A result table.
+        path: Where to: a file that ends in `.html` or `.htm`.
+        provenance: What made the table, as `Sweep.provenance` or the `.json` beside a table have it; None where it is
+            not known.
+
+    Raises:
+        TypeError: The table is no DataFrame, or the provenance no mapping that JSON can hold.
+        ValueError: It is not a result table, what decides the best differs from row to row, the ending is another, or
+            the folder does not exist or cannot be written to.
+
+    Example:
+        >>> lrsweep.write_report(result.table, folder / "report.html", result.provenance)
+        >>> "Use learning_rate 0.1" in (folder / "report.html").read_text(encoding="utf-8")
+        True
+    """
+    path = check_page(path)
+    if not isinstance(table, pd.DataFrame):
+        raise InputTypeError(f"the table must be a result table (see lrsweep.sweep), not a {type(table).__name__}")
+    if provenance is not None and not isinstance(provenance, Mapping):
+        raise InputTypeError(f"the provenance must be a mapping or None, not a {type(provenance).__name__}")
+    replace_files({path: page_content(table, provenance, title=path.stem)})
+
+
+def check_page(path: str | os.PathLike[str]) -> Path:
+    """Refuses a place that a report cannot be written to.
+
+    Raises:
+        ValueError: The ending is not `.html` or `.htm`, the folder does not exist or cannot be written to, or `path`
+            is a folder.
+
+    Example:
+        >>> check_page("report.html").name
+        'report.html'
+    """
+    return check_path(path, ENDINGS)
+
+
+def is_page(path: Path) -> bool:
+    """Whether a file is a report.
+
+    Example:
+        >>> lrsweep.write_report(result.table, folder / "report.html")
+        >>> is_page(folder / "report.html")
+        True
+    """
+    return _GENERATOR in path.read_bytes()
+
+
+def page_content(table: pd.DataFrame, provenance: Mapping[str, Any] | None, *, title: str) -> bytes:
+    """A report as the content of a file; see `make_page`.
+
+    Example:
+        >>> page_content(result.table, None, title="sweep")[:15]
+        b'<!DOCTYPE html>'
+    """
+    # Those bytes of a file's name that are not UTF-8 are shown as escapes.
+    return make_page(table, provenance, title=title).encode("utf-8", "backslashreplace")
+
+
+def make_page(table: pd.DataFrame, provenance: Mapping[str, Any] | None, *, title: str) -> str:
+    """The HTML of a report.
+
+    Args:
+        table: A result table.
+        provenance: What made it, or None.
+        title: What the report is called.
+
+    Example:
+        >>> make_page(result.table, None, title="sweep").startswith("<!DOCTYPE html>")
+        True
+    """
+    rates = LEARNING_RATE in settings_of(table) and bool(table[LEARNING_RATE].notna().any())
+    best = best_learning_rate(table) if rates and is_numeric(table[LEARNING_RATE]) else None
+    drawing = draw(table, best)
+    origin = None if provenance is None else origin_of(provenance)
+    made = None if provenance is None else provenance.get("trials")
+    summary = summarize(table)
+    script = _text("page.js")
+    statuses = table["status"].value_counts().reindex(list(COLOURS)).fillna(0).astype(int)
+    return _template().render(
+        title=title,
+        source=_source(provenance, title),
+        question=f"Which {'learning rate' if rates else 'setting'} should I take?",
+        answer=judge(table, found=best),
+        counts=_tell_counts(table, summary, statuses),
+        drawing=drawing,
+        statuses=[{"name": name, "trials": f"{trials:,}"} for name, trials in statuses.items() if trials],
+        summary=_summary(summary, best_by_of(table)),
+        failures=[
+            failure._asdict() | {"told": count(failure.trials, "trial"), "caption": _tell_failure(failure)}
+            for failure in failures_of(table)
+        ],
+        none_wrong="None did: every trial converged." if len(table) else "There are no trials.",
+        origin=origin,
+        doubt=f"That record is of {made:,} trials, and this table has {len(table):,}: it may be another table's."
+        if isinstance(made, int) and made != len(table)
+        else None,
+        version=importlib.metadata.version("lrsweep"),
+        colours=COLOURS,
+        marks={status: _MARKS[marker] for status, marker in MARKERS.items()},
+        style=_text("page.css"),
+        data=_data(drawing.charts),
+        library=_library(),
+        script=script,
+        policy=_policy([_library(), script]),
+    )
+
+
+def _source(provenance: Mapping[str, Any] | None, title: str) -> str:
+    named = [str(provenance[name]) for name in ("objective", "optimizer") if provenance.get(name)] if provenance else []
+    return " · ".join([title, *named])
+
+
+def _tell_counts(table: pd.DataFrame, summary: pd.DataFrame, statuses: pd.Series) -> str:
+    ended = ", ".join(f"{trials:,} {name}" for name, trials in statuses.items() if trials)
+    return f"{count(len(table), 'trial')} of {count(len(summary), 'setting')}: {ended}." if len(table) else ""
+
+
+def _summary(summary: pd.DataFrame, best_by: str) -> dict[str, Any]:
+    shown = rank(summary, best_by).head(SHOWN_OF_MANY if len(summary) > MOST_SHOWN else MOST_SHOWN)[shown_of(summary)]
+    cells = cells_of(shown)
+    caption = "The settings, over their seeds."
+    if len(shown) < len(summary):
+        caption = f"The best {len(shown)} of {len(summary):,} settings, over their seeds."
+    rows = [list(row) for row in zip(*cells.values(), strict=True)]
+    return {"caption": caption, "heads": [head(name) for name in cells], "rows": rows}
+
+
+def _tell_failure(failure: Failure) -> str:
+    shown = f"{len(failure.rows)} of the {failure.settings:,}" if len(failure.rows) < failure.settings else "The"
+    return f"{shown} settings with such trials, those with most of them first."
+
+
+def _data(charts: Sequence[Chart]) -> str:
+    """The charts as JSON that can stand in HTML."""
+    document = Document()
+    for chart in charts:
+        document.add_root(chart.figure)
+    text = serialize_json(document.to_json(deferred=False))
+    roots = [chart.figure.id for chart in charts]
+    # Bokeh counts its objects from the start of the process: numbered anew, the same table gives the same bytes. What
+    # a user writes cannot look so, for its quotes are escaped.
+    numbers: dict[str, str] = {}
+    text = re.sub(r'"id":"([^"]+)"', lambda found: f'"id":"{numbers.setdefault(found[1], f"p{len(numbers)}")}"', text)
+    places = [{"root": numbers[root], "element": chart.key} for root, chart in zip(roots, charts, strict=True)]
+    whole = f'{{"document": {text}, "charts": {serialize_json(places)}}}'
+    return whole.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    """What a browser may do for this page: run these scripts, and ask nothing of a network."""
+    digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
+    run = " ".join(f"'sha256-{digest}'" for digest in digests)
+    return f"default-src 'none'; script-src {run}; style-src 'unsafe-inline'; img-src data: blob:"
+
+
+@functools.cache
+def _library() -> str:
+    return bokeh.resources.Resources(mode="inline", components=["bokeh"]).js_raw[0]
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    return jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(_text("page.html"))
+
+
+def _text(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")

@@ -1,0 +1,57 @@
+"""The trials that a report draws one by one: all of a small table, a sample of a large one."""
+
+import numpy as np
+import pandas as pd
+
+from lrsweep.report._wording import write, write_apart
+from lrsweep.tables._io import INDEX, final, metrics_of, settings_of
+
+# So many dots can be told apart, and are drawn at once; of a rare status at least so many are among them.
+MOST_DOTS, LEAST_OF_STATUS = 4000, 100
+
+
+def sample(table: pd.DataFrame, most: int = MOST_DOTS) -> np.ndarray:
+    """Rows to draw: all of them, or of every status its share of `most`, and no fewer than `LEAST_OF_STATUS`.
+
+    Args:
+        table: A result table.
+        most: How many rows a table may have to be drawn as it is.
+
+    Returns:
+        ``[row] int64``, ascending; the same for the same table.
+
+    Example:
+        >>> sample(result.table)
+        array([0, 1, 2])
+    """
+    if len(table) <= most:
+        return np.arange(len(table))
+    draw, codes, drawn = np.random.default_rng(0), table["status"].cat.codes.to_numpy(), []
+    for code in np.unique(codes):
+        rows = np.flatnonzero(codes == code)
+        wanted = max(LEAST_OF_STATUS, round(most * len(rows) / len(table)))
+        drawn.append(rows if len(rows) <= wanted else draw.choice(rows, wanted, replace=False))
+    return np.sort(np.concatenate(drawn))
+
+
+def tell(table: pd.DataFrame) -> dict[str, list[str]]:
+    """What is told of each trial: its label, its settings, and what became of it, as text.
+
+    Args:
+        table: Rows of a result table.
+
+    Returns:
+        ``[trial]`` lists of text, by column.
+
+    Example:
+        >>> {name: texts[0] for name, texts in tell(result.table).items()}
+        {'trial': '0', 'learning_rate': '0.1', 'status': 'converged', 'steps': '60', 'converged_at': '51',
+         'initial_loss': '1.667', 'final_loss': '3.562e-05', 'best_loss': '3.562e-05'}
+    """
+    told = {INDEX: [write(label) for label in table.index]}
+    told |= {name: write_apart(table[name]) for name in settings_of(table)}
+    names = ["status", "steps", "converged_at", "diverged_at", "initial_loss", "final_loss", "best_loss"]
+    names += [final(metric) for metric in metrics_of(table)]
+    names += [name for name in ("stability", "cause") if name in table.columns]
+    ended = {name: [write(value, "nan") for value in table[name].tolist()] for name in names}
+    return told | {name: texts for name, texts in ended.items() if any(text != "-" for text in texts)}

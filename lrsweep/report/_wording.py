@@ -1,0 +1,87 @@
+"""The words of the report: what a value, a column, a status or a cause is called there."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lrsweep.statistics._bins import is_numeric
+from lrsweep.statistics._display import tell_apart
+from lrsweep.statistics._summary import LEARNING_RATE
+
+# How a trial ended, in a sentence.
+STATUSES = {
+    "converged": "The loss reached the target and stayed there.",
+    "diverged": "The loss or a parameter was no longer finite, or the loss rose beyond bounds (a million times what it "
+    "was, unless the search says otherwise), or stayed above twice what it was to the end.",
+    "slow": "The steps ran out while the loss was still improving.",
+    "oscillating": "The steps ran out while the loss bounced without improving.",
+    "stalled": "The steps ran out while the loss was at rest above the target: a local minimum, a plateau, "
+    "no gradient, or the least loss there is.",
+    "dropped": "Successive halving stopped it early: its setting was among the worse ones.",
+}
+
+# And why, where the table was diagnosed.
+CAUSES = {
+    "bad start": "The loss or its gradient was not finite before any update: look at the data and the loss there.",
+    "noise": "Its updates see a part of the data only, and bounce for that alone: theory does not say that the "
+    "learning rate is too large.",
+    "too large": "The learning rate is too large: the updates overshoot.",
+    "too small": "The learning rate is too small: more updates, or larger ones, would have got further.",
+    "flat": "It came to rest on a plateau, where the loss has next to no curvature.",
+    "saddle": "It came to rest on a saddle, where the loss falls to either side.",
+    "local minimum": "It came to rest in a valley above the target.",
+    "unknown minimum": "It came to rest in a valley that may be the lowest: if so, state its loss as the minimum.",
+}
+
+
+def write(value: Any, nan: str = "-") -> str:
+    """A value as the report shows it: numbers to four digits, and `-` for what is missing.
+
+    Args:
+        value: It.
+        nan: What to write where it is not a number: `nan` of a loss, which is there, and is none.
+
+    Example:
+        >>> write(1 / 3), write(12345), write(True), write(None), write(float("inf")), write(float("nan"), "nan")
+        ('0.3333', '12345', 'True', '-', 'inf', 'nan')
+    """
+    if pd.isna(value):
+        return nan if isinstance(value, float) else "-"
+    if isinstance(value, float | np.floating):
+        return f"{value:.4g}"
+    return str(value)
+
+
+def write_apart(column: pd.Series) -> list[str]:
+    """A column of settings as text: learning rates with as many digits as it takes to tell them apart.
+
+    Example:
+        >>> write_apart(pd.Series([0.123456, 0.123457], name="learning_rate"))
+        ['0.123456', '0.123457']
+    """
+    if column.name == LEARNING_RATE and is_numeric(column):
+        return tell_apart(column)
+    return [write(value) for value in column.tolist()]
+
+
+def tell_share(share: float) -> str:
+    """A share in per cent, never 0% or 100% where there is some, or some missing.
+
+    Example:
+        >>> tell_share(1.0), tell_share(0.9999), tell_share(0.0004), tell_share(0.25)
+        ('100%', '>99%', '<1%', '25%')
+    """
+    if 0 < share < 0.01:
+        return "<1%"
+    return ">99%" if 0.99 < share < 1 else f"{share:.0%}"
+
+
+def count(number: int, word: str) -> str:
+    """A number of things.
+
+    Example:
+        >>> count(1, "trial"), count(2000, "trial")
+        ('1 trial', '2,000 trials')
+    """
+    return f"{number:,} {word}{'' if number == 1 else 's'}"

@@ -1,0 +1,128 @@
+"""The spread over a setting's trials: quartiles of any outcome, or of the loss update by update."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from lrsweep.inputs._errors import InputError, InputTypeError
+from lrsweep.inputs._messages import unknown
+from lrsweep.statistics._bins import is_numeric
+from lrsweep.statistics._summary import QUARTILES, beside, check_by, group, of_one_size, outcome_quartiles, quartiles_of
+
+STEP = "step"
+
+
+def summarize_outcome(
+    table: pd.DataFrame, outcome: str = "converged_at", by: str | Sequence[str] | None = None
+) -> pd.DataFrame:
+    """The quartiles of one outcome over the trials of each setting, in the order settings first appear.
+
+    Args:
+        table: A result table.
+        outcome: A column of numbers: `converged_at`, `final_loss`, `rate`, `accuracy_at_best`, ... Of `converged_at`,
+            of `final_loss` and `best_loss`, and of the metric that decides the best they are defined as in
+            `summarize`: a trial whose steps ran out is censored, and one that diverged never converges and has lost
+            everything. Any other's are taken over the trials in which it is a number.
+        by: The columns that make a setting, by name; None for every one of the caller's but `seed`.
+
+    Returns:
+        One row per setting: the settings' columns, `trials` (int, how many there are), and `lower_quartile`, `median`
+        and `upper_quartile` (float, in the outcome's unit; NaN where there is none, as where too few converge).
+
+    Raises:
+        ValueError: It is not a result table, it has no such column, the outcome does not hold numbers, or a column of
+            the settings is called like one of these.
+
+    Example:
+        >>> lrsweep.summarize_outcome(result.table, "converged_at")[["learning_rate", "trials", "median"]]
+           learning_rate  trials  median
+        0          0.100       1    51.0
+        1          0.010       1   526.0
+        2          0.001       1     NaN
+    """
+    names = check_by(table, by)
+    check_outcome(table, outcome)
+    settings, setting = group(table, names)
+    return beside(settings, {"trials": np.bincount(setting), **outcome_quartiles(table, outcome, setting)})
+
+
+def check_outcome(table: pd.DataFrame, outcome: str) -> None:
+    """Refuses an outcome that has no quartiles.
+
+    Raises:
+        ValueError: The table has no such column, or it does not hold numbers.
+
+    Example:
+        >>> check_outcome(result.table, "final_loss")
+    """
+    if not isinstance(outcome, str) or outcome not in table.columns:
+        raise InputError(unknown("outcome", outcome, table.columns[table.columns.get_loc("status") :]))
+    if not is_numeric(table[outcome]):
+        raise InputError(f"outcome {outcome!r} does not hold numbers, such as converged_at and final_loss do")
+
+
+def summarize_curves(table: pd.DataFrame, curves: pd.DataFrame, by: str | Sequence[str] | None = None) -> pd.DataFrame:
+    """The quartiles of the loss over the trials of each setting, at every recorded update.
+
+    A trial that has ended stays in the statistics: one that diverged counts as infinite from the update at which it
+    did; any other keeps the loss that was last recorded of it, which for one that converged is at its target or near.
+
+    Args:
+        table: A result table, or some of its rows.
+        curves: The losses of these trials, ``[trial, record]`` float, NaN after a trial's end, one column per recorded
+            update, as `Sweep.curves` gives them. Trials that are not in the table are left out.
+        by: The columns that make a setting, by name; None for every one of the caller's but `seed`.
+
+    Returns:
+        A long table: for each setting, in the order they first appear, one row per recorded update: the settings'
+        columns, `step` (int, the update), and `lower_quartile`, `median` and `upper_quartile` (float, in the loss's
+        unit), defined as those of a loss in `summarize`.
+
+    Raises:
+        TypeError: There are no curves.
+        ValueError: It is not a result table, it has no column of a name in `by`, one is called like one of these, or
+            a trial of the table has no curve.
+
+    Example:
+        >>> import optax
+        >>> trials = lrsweep.grid(learning_rate=[0.1, 0.01])
+        >>> swept = lrsweep.sweep(lrsweep.problems.line(), optax.sgd, trials, steps=100, record_every=50)
+        >>> lrsweep.summarize_curves(swept.table, swept.curves)[["learning_rate", "step", "median"]].round(4)
+           learning_rate  step  median
+        0           0.10     0  1.6667
+        1           0.10    50  0.0002
+        2           0.10   100  0.0002
+        3           0.01     0  1.6667
+        4           0.01    50  0.3135
+        5           0.01   100  0.1417
+    """
+    names = check_by(table, by)
+    settings, setting = group(table, names)
+    losses, diverged = _losses_of(table, curves), table["diverged_at"].to_numpy(float, na_value=np.inf)
+    updates, of_size = curves.columns.to_numpy(), of_one_size(setting)
+    found = {quartile: np.empty((len(settings), len(updates))) for quartile in QUARTILES}
+    last = np.full(len(table), np.nan)
+    for record, update in enumerate(updates):
+        now = losses[:, record]
+        last = np.where(diverged <= update, np.inf, np.where(np.isnan(now), last, now))
+        for which, rows in of_size:
+            for quartile, values in quartiles_of(last[rows]).items():
+                found[quartile][which, record] = values
+    long = settings.loc[settings.index.repeat(len(updates))].reset_index(drop=True)
+    steps = np.tile(updates, len(settings))
+    return beside(long, {STEP: steps, **{quartile: values.ravel() for quartile, values in found.items()}})
+
+
+def _losses_of(table: pd.DataFrame, curves: pd.DataFrame) -> np.ndarray:
+    """The recorded losses of the table's trials, ``[trial, record]``."""
+    if not isinstance(curves, pd.DataFrame):
+        raise InputTypeError(
+            f"the curves must be a table, as Sweep.curves is where record_every= is given, not {type(curves).__name__}"
+        )
+    if not curves.index.equals(table.index):
+        lacking = table.index[~table.index.isin(curves.index)]
+        if len(lacking):
+            raise InputError(f"trial {lacking[0]!r} of the table has no curve: give the curves of the same sweep")
+        curves = curves.loc[table.index]
+    return curves.to_numpy(float)

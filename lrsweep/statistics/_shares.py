@@ -1,0 +1,53 @@
+"""How the trials of each setting ended: the share of every status."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from lrsweep.inputs._errors import InputError
+from lrsweep.statistics._bins import gather
+from lrsweep.statistics._summary import beside, check_by, group
+
+
+def status_shares(table: pd.DataFrame, by: str | Sequence[str] | None = None, bins: int | None = None) -> pd.DataFrame:
+    """The share of the trials of each setting that ended in each status.
+
+    Args:
+        table: A result table.
+        by: The columns that make a setting, by name; None for every one of the caller's but `seed`.
+        bins: Where `by` is one column of numbers, the most settings to tell apart: where it has more values they are
+            gathered, and the column holds the middles of the bins; see `gather`. None leaves them as they are.
+
+    Returns:
+        One row per setting, in the order they first appear, or, where there are `bins`, in ascending order: the
+        settings' columns, `trials` (int, how many there are), and one column for each status, in the order of the
+        categories of `status` (float, from 0 to 1; together 1).
+
+    Raises:
+        ValueError: It is not a result table, it has no column of a name in `by`, one is called like one of the
+            shares' own, or there are `bins` and `by` is not one column of numbers.
+
+    Example:
+        >>> lrsweep.status_shares(result.table)[["learning_rate", "trials", "converged", "diverged", "slow"]]
+           learning_rate  trials  converged  diverged  slow
+        0          0.100       1        1.0       0.0   0.0
+        1          0.010       1        1.0       0.0   0.0
+        2          0.001       1        0.0       0.0   1.0
+        >>> lrsweep.status_shares(result.table, by=[])[["trials", "converged", "slow"]].round(2)
+           trials  converged  slow
+        0       3       0.67  0.33
+    """
+    names = check_by(table, by)
+    if bins is not None:
+        if len(names) != 1:
+            raise InputError(f"by names {len(names)} columns: of one alone the values are gathered into bins")
+        table = gather(table, names[0], bins)
+    settings, setting = group(table, names)
+    statuses = table["status"].cat
+    cells = (len(settings), len(statuses.categories))
+    counts = np.bincount(setting * cells[1] + statuses.codes.to_numpy(), minlength=cells[0] * cells[1]).reshape(cells)
+    trials = counts.sum(-1)
+    shares = {str(status): counts[:, code] / trials for code, status in enumerate(statuses.categories)}
+    found = beside(settings, {"trials": trials, **shares})
+    return found if bins is None else found.sort_values(names[0], ignore_index=True)

@@ -1,0 +1,269 @@
+"""The critical learning rate: the least at which a trial diverges, by bisecting every start's at once."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from lrsweep.curvature._stability import at_start
+from lrsweep.engine._precision import HOW_TO_WIDEN, check_precision
+from lrsweep.inputs._arguments import as_names, check_number
+from lrsweep.inputs._errors import InputError, InputTypeError
+from lrsweep.optimizers._factories import Factory
+from lrsweep.problems._objective import Objective
+from lrsweep.statistics._starts import cannot_start
+from lrsweep.studies._sweep import sweep
+from lrsweep.tables._columns import check_trials
+from lrsweep.tables._grid import grid
+from lrsweep.tables._io import LEARNING_RATE
+from lrsweep.training._binding import SEED, bind
+from lrsweep.training._stopping import Stopping
+
+INDEX = "start"
+
+# How a start's search ended.
+FOUND, NEVER_DIVERGES, ALWAYS_DIVERGES, BAD_START = "found", "never diverges", "always diverges", "bad start"
+
+# Every column that the table has beside the caller's, in order, with its dtype.
+CRITICAL_DTYPES: dict[str, Any] = {
+    "critical_learning_rate": np.dtype("float64"),
+    "low": np.dtype("float64"),
+    "high": np.dtype("float64"),
+    "found": pd.CategoricalDtype([FOUND, NEVER_DIVERGES, ALWAYS_DIVERGES, BAD_START]),
+    "window": np.dtype("bool"),
+    "sharpness_start": np.dtype("float64"),
+    "theory": np.dtype("float64"),
+    "ratio": np.dtype("float64"),
+}
+
+# Of the first scan, per decade of the learning rate.
+SCAN = 5
+
+# Some directions hold a small share of the loss: a trial must not pass for converged while one of them still grows.
+STOPPING = Stopping(tolerance=1e-12)
+
+# Fewer trials than this side by side leave a processor's lanes idle.
+_LANES = 32
+
+
+class Critical(NamedTuple):
+    """The table of `critical_learning_rate`, and what made it."""
+
+    table: pd.DataFrame
+    provenance: dict[str, Any]
+
+
+def critical_learning_rate(
+    objective: Objective,
+    optimizer: Factory,
+    *,
+    seeds: Iterable[int] | None = None,
+    trials: pd.DataFrame | None = None,
+    low: float = 1e-6,
+    high: float = 1e3,
+    width: float = 1e-3,
+    steps: int = 1000,
+    stopping: Stopping | None = None,
+    static: Iterable[str] = (),
+    block_width: int | None = None,
+) -> pd.DataFrame:
+    """The least learning rate at which each start diverges, and what theory says of it.
+
+    First a scan, five learning rates per decade from `low` to `high`: the least of them that diverges and the one below
+    it are a start's bracket. Then bisection in the logarithm, every start's in one sweep per round, until its ends are
+    within `width` of each other. Where learning rates that diverge lie below some that do not, so that there is a
+    window, it is the least edge that is found; a window narrower than the scan's spacing can be missed.
+
+    What counts is divergence within `steps`, and near the edge it takes its time: on a quadratic, gradient descent at
+    `1 + eps` times its edge multiplies the loss by `1 + 4 eps` per update, so that it takes `log(2 / share) / (4 eps)`
+    updates to twice what it was, where it must be by the last quarter; `share` is that of the sharpest direction in the
+    loss at the start. With 1,000 updates the edge is seen no finer than to about a thousandth. With momentum the loss
+    rises for a while below the edge too: with few steps the edge that is found may lie a little below.
+
+    Args:
+        objective: What is minimised.
+        optimizer: A factory such as `optax.adam` that takes `learning_rate`.
+        seeds: The seeds, each of which starts every row of `trials`; or None, where `trials` has a column of them, or
+            every trial starts at the objective's own.
+        trials: One row per setting, as for `sweep`, without the learning rate; None for no further columns.
+        low: The least learning rate of the scan, above 0.
+        high: The greatest.
+        width: The relative width of the bracket to end with, above 0.
+        steps: The most updates a trial may make, 1 or more.
+        stopping: When a trial has diverged, or needs no longer be watched since it has converged; where it is left
+            out `Stopping(tolerance=1e-12)`, whose small share is that of no direction that may still grow.
+        static: See `sweep`.
+        block_width: See `sweep`.
+
+    Returns:
+        One row per start, index `start`: the caller's columns, then `critical_learning_rate` (float64, the geometric
+        mean of the bracket), `low` and `high` (float64, the bracket: not seen to diverge, seen to diverge), `found`
+        (category: `found`; `never diverges`, not at any learning rate of the scan; `always diverges`, already at the
+        least of them; `bad start`, where the loss or its gradient is not finite, as `lrsweep.statistics._starts` tells; the numbers
+        are NaN in these), `window` (bool, whether the scan saw a learning rate above one that diverged and yet did
+        not), `sharpness_start` (float64, the Hessian's largest eigenvalue at the start, over all the data), `theory`
+        (float64, what theory says for `optax.sgd` and for `optax.adam` with its
+        preconditioner frozen, see `lrsweep.curvature._stability`; NaN for other optimizers) and `ratio` (float64, over theory).
+
+    Raises:
+        TypeError: An argument is of the wrong kind.
+        ValueError: A value is out of range, or whatever `sweep` refuses.
+
+    Example:
+        >>> import optax
+        >>> edges = lrsweep.critical_learning_rate(
+        ...     lrsweep.problems.quadratic([1.0, 4.0]), optax.sgd, trials=lrsweep.grid(momentum=[0.0, 0.5]),
+        ...     steps=20_000, low=0.01, high=10)
+        >>> edges[["momentum", "critical_learning_rate", "theory", "found"]].round(3)
+               momentum  critical_learning_rate  theory  found
+        start
+        0           0.0                    0.50    0.50  found
+        1           0.5                    0.75    0.75  found
+    """
+    return search_critical(
+        objective,
+        optimizer,
+        seeds=seeds,
+        trials=trials,
+        low=low,
+        high=high,
+        width=width,
+        steps=steps,
+        stopping=stopping,
+        static=static,
+        block_width=block_width,
+    ).table
+
+
+def search_critical(
+    objective: Objective,
+    optimizer: Factory,
+    *,
+    seeds: Iterable[int] | None,
+    trials: pd.DataFrame | None,
+    low: float,
+    high: float,
+    width: float,
+    steps: int,
+    stopping: Stopping | None,
+    static: Iterable[str],
+    block_width: int | None,
+) -> Critical:
+    """What `critical_learning_rate` returns, and what made it, as JSON can hold it."""
+    _check_range(low, high, width)
+    if isinstance(optimizer, Mapping):
+        raise InputTypeError("the optimizer must be one factory such as optax.sgd: search the others' edges one by one")
+    starts, static = _starts(trials, seeds), as_names("static", static)
+    made: dict[str, Any] = {}
+    ran = {"trials": 0, "sweeps": 0, "seconds": 0.0}
+
+    def run(rows: pd.DataFrame, rates: np.ndarray) -> pd.DataFrame:
+        """The result table of some starts, each with its learning rates ``[start, rate]``, one start after another."""
+        every = rows.loc[rows.index.repeat(rates.shape[1])].reset_index(drop=True)
+        every.insert(0, LEARNING_RATE, rates.ravel())
+        result = sweep(
+            objective,
+            optimizer,
+            every,
+            steps=steps,
+            stopping=STOPPING if stopping is None else stopping,
+            static=static,
+            block_width=block_width,
+        )
+        made.update(result.provenance, **({"started": made["started"]} if made else {}))
+        ran["trials"] += len(every)
+        ran["sweeps"] += 1
+        ran["seconds"] += result.provenance["seconds"]
+        return result.table
+
+    def diverges(rows: pd.DataFrame, rates: np.ndarray) -> np.ndarray:
+        """Whether each of some starts diverges at each of its learning rates: ``[start, rate] bool``."""
+        return (run(rows, rates)["status"] == "diverged").to_numpy().reshape(rates.shape)
+
+    scan = _told_apart(np.geomspace(low, high, math.ceil(SCAN * (math.log10(high) - math.log10(low))) + 1))
+    scanned = run(starts, np.tile(scan, (len(starts), 1)))
+    seen = (scanned["status"] == "diverged").to_numpy().reshape(len(starts), -1)
+    bad = cannot_start(scanned).reshape(seen.shape)[:, 0]
+    first = np.where(seen.any(axis=1), seen.argmax(axis=1), len(scan))
+    window = (~seen & (np.arange(len(scan)) > first[:, None])).any(axis=1)
+    codes = np.where(bad, 3, np.where(first == 0, 2, np.where(first == len(scan), 1, 0)))
+    found = codes == 0
+    bracket = np.full((len(starts), 2), np.nan)
+    bracket[found] = np.stack([scan[first[found] - 1], scan[first[found]]], axis=1)
+    if found.any():
+        bracket[found] = _narrow(starts[found], bracket[found], width, diverges)
+
+    binding = bind([LEARNING_RATE, *starts.columns], objective, {None: optimizer})[None]
+    theory = at_start(objective, optimizer, binding, starts.assign(**{LEARNING_RATE: low}), static)
+    edges = np.exp(np.log(bracket).mean(axis=1))
+    columns = {
+        "critical_learning_rate": edges,
+        "low": bracket[:, 0],
+        "high": bracket[:, 1],
+        "found": pd.Categorical.from_codes(codes, dtype=CRITICAL_DTYPES["found"]),
+        "window": window,
+        "sharpness_start": theory["sharpness_start"].to_numpy(),
+        "theory": theory["theory"].to_numpy(),
+        "ratio": edges / theory["theory"].to_numpy(),
+    }
+    results = pd.DataFrame(columns, index=starts.index).astype(CRITICAL_DTYPES)
+    made |= ran | {"seconds": round(ran["seconds"], 3), "low": low, "high": high, "width": width}
+    return Critical(pd.concat([starts, results], axis=1).rename_axis(INDEX), made)
+
+
+def _narrow(starts: pd.DataFrame, bracket: np.ndarray, width: float, diverges: Any) -> np.ndarray:
+    """Brackets ``[start, 2]`` cut, all at once and round by round, until their ends are within `width`."""
+    points = 2 ** math.ceil(math.log2(max(2, 1 + _LANES / len(starts)))) - 1
+    within = np.arange(points + 2) / (points + 1)
+    rows = np.arange(len(starts))
+    while (bracket[:, 1] / bracket[:, 0]).max() - 1 > width:
+        low, high = np.log(bracket).T
+        rates = _told_apart(np.exp(low[:, None] + (high - low)[:, None] * within))
+        rates[:, [0, -1]] = bracket
+        seen = np.ones(rates.shape, bool)
+        seen[:, 1:-1] = diverges(starts, rates[:, 1:-1])
+        seen[:, 0] = False
+        first = seen.argmax(axis=1)
+        bracket = np.stack([rates[rows, first - 1], rates[rows, first]], axis=1)
+    return bracket
+
+
+def _starts(trials: pd.DataFrame | None, seeds: Iterable[int] | None) -> pd.DataFrame:
+    """One row per start: each row of the caller's table with each seed."""
+    starts = pd.DataFrame(index=range(1)) if trials is None else check_trials(trials).reset_index(drop=True)
+    for name in starts.columns:
+        if name == LEARNING_RATE:
+            raise InputError(f"the trials have a column {name!r}, which is what is searched for: leave it out")
+        if name in CRITICAL_DTYPES or name == INDEX:
+            raise InputError(f"column {name!r} of the trials is named like one of the result's own: rename or drop it")
+    if seeds is None:
+        return starts
+    if SEED in starts.columns:
+        raise InputError(f"the trials have a column {SEED!r} of their own: leave out seeds")
+    return starts.merge(grid(**{SEED: seeds}), how="cross")
+
+
+def _check_range(low: float, high: float, width: float) -> None:
+    wanted = "a finite learning rate above 0"
+    low, high = (check_number(name, rate, wanted, lambda _: True) for name, rate in (("low", low), ("high", high)))
+    if not 0 < low < high < math.inf:
+        raise InputError(f"low={low:g} and high={high:g} must be finite learning rates, above 0 and the low one below")
+    check_precision("high", high)
+    least = float(jnp.finfo(jnp.result_type(float)).tiny)
+    if low < least:
+        wider = "" if jax.config.read("jax_enable_x64") else f", or {HOW_TO_WIDEN}"
+        raise InputError(f"low={low:g} is too near 0 to be told from it: take {least:.3g} or more{wider}")
+    check_number("width", width, "a finite number above 0", lambda width: 0 < width < math.inf)
+    finest = 8 * float(jnp.finfo(jnp.result_type(float)).eps)
+    if width < finest:
+        wider = "" if jax.config.read("jax_enable_x64") else ", or compute in 64-bit"
+        raise InputError(f"width={width:g} is finer than the numbers tell apart: take {finest:.2g} or more{wider}")
+
+
+def _told_apart(rates: np.ndarray) -> np.ndarray:
+    """The learning rates as the trials see them, in the precision they compute in."""
+    return rates.astype(jnp.result_type(float)).astype(float)

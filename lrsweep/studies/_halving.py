@@ -1,0 +1,127 @@
+"""Successive halving: at stated updates the worse part of the settings is dropped, and the rest goes on."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lrsweep.engine._compile import Plan
+from lrsweep.engine._executor import Run
+from lrsweep.engine._plan import one_by_one
+from lrsweep.inputs._arguments import check_number
+from lrsweep.inputs._errors import InputError, InputTypeError
+from lrsweep.inputs._messages import quote
+from lrsweep.problems._objective import LOSS, Objective
+from lrsweep.training._binding import SEED
+from lrsweep.training._monitor import Outcome
+from lrsweep.training._stopping import Status
+
+
+@dataclass(frozen=True)
+class Halving:
+    """When a sweep drops the worse part of its settings, and how much of them.
+
+    A setting is every combination of the trials' columns but `seed`; all of its trials are dropped together. Settings
+    are compared by their lower medians over seeds of the loss last measured, or of the metric that decides the best: a
+    trial that has diverged counts as infinite, and one that has converged as better than any that has not, since it
+    takes no more updates (Jamieson and Talwalkar, 2016, arXiv:1502.07943, with the loss in place of the reward).
+
+    Attributes:
+        at: The updates after which settings are dropped, ascending, each 1 or more.
+        keep: The share of the settings that are left which goes on, above 0 and below 1; rounded up.
+
+    Raises:
+        ValueError: A value is outside these bounds.
+
+    Example:
+        >>> import optax
+        >>> trials = lrsweep.grid(learning_rate=[0.3, 0.1, 0.03, 0.01])
+        >>> halved = lrsweep.sweep(lrsweep.problems.line(), optax.sgd, trials, halving=Halving(at=[20, 40]))
+        >>> halved.table[["learning_rate", "status", "steps"]]
+               learning_rate     status  steps
+        trial
+        0               0.30    dropped     20
+        1               0.10  converged     60
+        2               0.03    dropped     40
+        3               0.01    dropped     20
+    """
+
+    at: Sequence[int]
+    keep: float = 0.5
+
+    def __post_init__(self) -> None:
+        steps = list(self.at) if isinstance(self.at, Iterable) else []
+        whole = all(isinstance(step, int | np.integer) and not isinstance(step, bool) for step in steps)
+        if not (steps and whole and steps[0] >= 1 and all(before < after for before, after in pairwise(steps))):
+            wanted = "whole numbers of updates, 1 or more, in ascending order"
+            raise InputError(f"halving at={quote(self.at)} must be {wanted}")
+        check_number("halving keep", self.keep, "a share above 0 and below 1", lambda share: 0 < share < 1)
+
+
+def check_halving(halving: Any, steps: int) -> None:
+    """Refuses what cannot drop settings of a sweep of so many steps.
+
+    Raises:
+        TypeError: It is no `Halving`.
+        ValueError: Its last update is not below `steps`.
+    """
+    if not isinstance(halving, Halving):
+        raise InputTypeError(f"halving must be a lrsweep.Halving, not a {type(halving).__name__}")
+    if halving.at[-1] >= steps:
+        raise InputError(f"halving at={list(halving.at)} must be below steps={steps}: later nothing is left to drop")
+
+
+def in_step(plan: Plan, halving: Halving) -> Plan:
+    """The plan with turns short enough to end at every update at which settings are dropped."""
+    if all((step + 1) % plan.layout.turn == 0 for step in halving.at):
+        return plan
+    return one_by_one(plan)
+
+
+def halve(runs: Sequence[Run], trials: pd.DataFrame, objective: Objective, halving: Halving) -> None:
+    """Runs the groups of a sweep to the last update at which settings are dropped.
+
+    Args:
+        runs: The groups; together they hold every row of `trials`.
+        trials: The trials table.
+        objective: What decides which settings are better.
+        halving: When, and how many.
+    """
+    settings = _settings(trials)
+    left = np.ones(len(trials), bool)
+    for step in halving.at:
+        scores, going = np.empty(len(trials)), np.empty(len(trials), bool)
+        for run in runs:
+            rows = run.task.group.rows
+            outcome, going[rows] = run.run(until=int(step)).so_far()
+            scores[rows] = _scores(outcome, objective)
+        medians = pd.Series(scores[left]).groupby(settings[left]).quantile(0.5, interpolation="lower")
+        worse = medians.sort_values(kind="stable").index[math.ceil(halving.keep * len(medians)) :]
+        dropped = going & left & np.isin(settings, worse)
+        left &= ~np.isin(settings, worse)
+        for run in runs:
+            run.drop(dropped[run.task.group.rows])
+
+
+def _settings(trials: pd.DataFrame) -> np.ndarray:
+    """Which setting each trial is of, counted in the order in which they appear."""
+    names: Any = [name for name in trials.columns if name != SEED]
+    if not names:
+        return np.zeros(len(trials), int)
+    return trials.groupby(names, sort=False, dropna=False).ngroup().to_numpy()
+
+
+def _scores(outcome: Outcome, objective: Objective) -> np.ndarray:
+    """``[trial] float64``, the less the better."""
+    if objective.best_by == LOSS:
+        last = outcome.final_loss
+    else:
+        last = outcome.final_metrics[list(objective.metrics).index(objective.best_by)]
+    scores = np.where(np.isnan(last), np.inf, last.astype(float))
+    scores[outcome.status == Status.DIVERGED] = np.inf
+    scores[outcome.status == Status.CONVERGED] = -np.inf
+    return scores

@@ -1,0 +1,80 @@
+"""What made a table, as JSON can hold it."""
+
+import functools
+import importlib.metadata
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lrsweep.engine._devices import devices
+from lrsweep.engine._executor import Done
+from lrsweep.optimizers._factories import Factory, label
+from lrsweep.problems._objective import Objective
+from lrsweep.training._monitor import Limits
+from lrsweep.training._partition import Group
+from lrsweep.training._stopping import Stopping
+
+
+def provenance_of(
+    objective: Objective,
+    optimizers: Mapping[Any, Factory],
+    stopping: Stopping,
+    limits: Limits,
+    record_every: int | None,
+    ran: Sequence[tuple[Group, Done]],
+) -> dict[str, Any]:
+    """What made the trials of a sweep: what was run, how, with which versions and on what.
+
+    Args:
+        objective: What was minimised.
+        optimizers: The factories, by the names that the trials call them by.
+        stopping: When a trial ended.
+        limits: The numbers the program was given.
+        record_every: Which losses were recorded, or None.
+        ran: The groups, and what became of them.
+    """
+    first = devices()[0]
+    return {
+        "objective": objective.name,
+        "optimizer": ", ".join(label(factory) for factory in optimizers.values()),
+        "trials": sum(len(group.rows) for group, _ in ran),
+        "steps": limits.steps,
+        "stopping": {name: _json_number(value) for name, value in vars(stopping).items()},
+        "minimum": limits.minimum,
+        "baseline": limits.baseline,
+        "batch_size": objective.batch_size,
+        "metrics": list(objective.metrics),
+        "best_by": objective.best_by,
+        "evaluate_every": limits.evaluate_every,
+        "record_every": record_every,
+        "groups": [_describe_group(group, done) for group, done in ran],
+        "dtype": str(ran[0][1].outcome.final_loss.dtype),
+        "device": {"platform": first.platform, "kind": first.device_kind, "count": len(devices())},
+        "versions": dict(_versions()),
+    }
+
+
+def _describe_group(group: Group, done: Done) -> dict[str, Any]:
+    named = {} if group.optimizer is None else {"optimizer": group.optimizer}
+    widths = [int(width) for width in pd.unique(done.widths)]
+    return {
+        **named,
+        "static": {static.name: static.value for static in group.static},
+        "trials": len(group.rows),
+        # More than one where a block did not find the memory it needed, and was run again at half its width.
+        "block_widths": widths,
+        "layout": done.plan.layout._asdict(),
+    }
+
+
+def _json_number(value: Any) -> Any:
+    return value if value is None or np.isfinite(value) else str(value)
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    packages = ("lrsweep", "jax", "jaxlib", "optax", "numpy", "pandas")
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in packages}

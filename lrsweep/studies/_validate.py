@@ -1,0 +1,305 @@
+"""What can be known before anything compiles: start, loss, metrics and optimizer are tried on shapes alone."""
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.core import Tracer
+
+from lrsweep.engine._modes import callers_promotion
+from lrsweep.inputs._errors import InputError, InputTypeError
+from lrsweep.inputs._messages import first_line, listed, quote
+from lrsweep.optimizers._factories import label
+from lrsweep.problems._objective import Objective, is_known_to_jax
+from lrsweep.training._program import Given, Program, extra_arguments
+
+
+def check_leaves(objective: Objective, params: Any) -> None:
+    """Refuses parameters that are not a pytree of floating-point arrays.
+
+    Raises:
+        TypeError: A leaf is something else; the message names its place in the tree.
+        ValueError: There are no parameters.
+
+    Example:
+        >>> check_leaves(Objective(lambda params: params["w"], None), {"w": 0.5})
+    """
+    leaves = jax.tree_util.tree_leaves_with_path(params)
+    if not leaves:
+        raise InputError(f"the init of objective {objective.name!r} gives no parameters: it must give at least one")
+    for path, leaf in leaves:
+        is_number = isinstance(leaf, bool | int | float | complex)
+        if not hasattr(leaf, "dtype") and not is_number:
+            kind = f"a {type(leaf).__name__}"
+        elif isinstance(leaf, np.ndarray) and not is_known_to_jax(leaf.dtype):
+            kind = str(leaf.dtype)
+        elif not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
+            kind = str(jnp.result_type(leaf))
+        else:
+            continue
+        raise InputTypeError(
+            f"the init of objective {objective.name!r} gives {kind} at params{jax.tree_util.keystr(path)}: parameters "
+            "must be floating-point arrays (0.0, not 0); of a model take those alone, "
+            "equinox.filter(model, equinox.is_inexact_array) or flax.nnx.state(model, flax.nnx.Param)"
+        )
+
+
+def check_program(
+    objective: Objective, program: Program, given: Given, row: Mapping[str, Any], sample: Mapping[str, Any]
+) -> None:
+    """Tries a program on shapes: nothing is computed or compiled.
+
+    Args:
+        objective: What messages call by name.
+        program: What would be compiled.
+        given: What all trials share.
+        row: The columns of one trial, as `jax.ShapeDtypeStruct`.
+        sample: The same columns with the values of some trial.
+
+    Raises:
+        TypeError: A parameter is not a floating-point array, the factory does not give an
+            `optax.GradientTransformation`, or the optimizer's state changes its shape or dtype at an update.
+        ValueError: `init`, the loss, a metric, the factory or the optimizer fails, the loss is not a real scalar, or
+            one of them needs the value of a column while it is compiled.
+    """
+    owner = ""
+
+    def attempt(row: Mapping[str, Any]) -> None:
+        nonlocal owner
+        with callers_promotion():
+            owner = f"the init of objective {objective.name!r}"
+            params = _check_start(objective, program, given, row)
+            owner = f"the loss of objective {objective.name!r}"
+            _check_loss(owner, program, given, row, params)
+            for place, (name, _) in enumerate(program.metrics):
+                owner = f"metric {name!r} of objective {objective.name!r}"
+                _check_metric(owner, program, given, row, params, place)
+        owner = f"the optimizer {label(program.optimizer)}"
+        _check_optimizer(owner, program, given, row, params)
+
+    program = _watched(program)
+    try:
+        attempt(row)
+    except InputError as error:
+        culprit = owner
+        needed = _needed(attempt, row, sample)
+        if not needed:
+            raise
+        named, static = " and ".join(map(repr, needed)), "".join(f"{name!r}, " for name in needed)
+        raise InputError(
+            f"{culprit} needs the value of column {named} while it is compiled: list it in static, "
+            f"sweep(..., static=({static.strip()})), which compiles a program for each of its values"
+        ) from error
+
+
+def _needed(attempt: Callable[[Mapping[str, Any]], None], row: Mapping[str, Any], sample: Mapping[str, Any]) -> list:
+    """The columns without whose values the attempt fails, where it succeeds with all of them."""
+
+    def succeeds(known: Iterable[str]) -> bool:
+        try:
+            attempt({**row, **{name: sample[name] for name in known}})
+        except InputError:
+            return False
+        return True
+
+    needed = list(row)
+    if not succeeds(needed):
+        return []
+    for name in row:
+        fewer = [other for other in needed if other != name]
+        if succeeds(fewer):
+            needed = fewer
+    return needed
+
+
+class _UserError(Exception):
+    """What a function of the user's raised; what else is raised while it is tried is an error of lrsweep's own."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+def _watch(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function, updated=())
+    def watched(*arguments: Any, **keywords: Any) -> Any:
+        try:
+            return function(*arguments, **keywords)
+        except _UserError:
+            raise
+        except Exception as error:
+            raise _UserError(error) from error
+
+    return watched
+
+
+def _watched(program: Program) -> Program:
+    return program._replace(
+        loss=_watch(program.loss),
+        init=None if program.init is None else _watch(program.init),
+        optimizer=_watch(program.optimizer),
+        metrics=tuple((name, _watch(function)) for name, function in program.metrics),
+    )
+
+
+def _abstractly(function: Callable[..., Any], row: Mapping[str, Any], *arguments: Any) -> Any:
+    traced = {name: value for name, value in row.items() if isinstance(value, jax.ShapeDtypeStruct)}
+    known = {name: value for name, value in row.items() if name not in traced}
+    return jax.eval_shape(lambda rest, *arguments: function({**known, **rest}, *arguments), traced, *arguments)
+
+
+def _kept(found: list[Any], value: Any) -> Any:
+    """Keeps what a user's function returned, traced arrays as their shapes, and goes on with what JAX can take."""
+    found[:] = [jax.tree.map(lambda leaf: jax.typeof(leaf) if isinstance(leaf, Tracer) else leaf, value)]
+    leaves = jax.tree.leaves(value)
+    return (
+        value if all(isinstance(leaf, jax.Array | np.ndarray | np.generic | float | int) for leaf in leaves) else None
+    )
+
+
+def _check_start(objective: Objective, program: Program, given: Given, row: Mapping[str, Any]) -> Any:
+    wrong: list[Exception] = []
+
+    def start(row: Mapping[str, Any], given: Given) -> Any:
+        drawn = program.start(row, np.uint32(0), given)
+        try:
+            check_leaves(objective, drawn)
+        except InputError as error:
+            wrong.append(error)
+            return None
+        return jax.tree.map(jnp.asarray, drawn)
+
+    try:
+        params = _abstractly(start, row, given)
+    except _UserError as failed:
+        raise InputError(
+            f"the init of objective {objective.name!r} fails with {first_line(failed.error)}"
+        ) from failed.error
+    if wrong:
+        raise wrong[0]
+    return params
+
+
+def _check_loss(owner: str, program: Program, given: Given, row: Mapping[str, Any], params: Any) -> None:
+    for examples in {None, program.batch_size}:
+        data, found = _some(given.data, examples), []
+
+        def loss_at(row: Any, params: Any, data: Any, found: list[Any] = found) -> Any:
+            return _kept(found, program.loss_on(row, data)(params))
+
+        try:
+            loss = _abstractly(loss_at, row, params, data)
+        except _UserError as failed:
+            fits = "its parameters" if data is None else "its parameters and data"
+            raise InputError(f"{owner} does not fit {fits}: {first_line(failed.error)}") from failed.error
+        if isinstance(found[0], float | np.floating):
+            raise InputError(
+                f"{owner} returns {quote(found[0])}, which does not depend on the parameters: compute it by jax.numpy"
+            )
+        if loss is None or not _is_scalar(loss) or not jnp.issubdtype(loss.dtype, jnp.floating):
+            told = _described(found[0] if loss is None else loss)
+            raise InputError(f"{owner} returns {told}: it must return one floating-point scalar")
+
+
+def _check_metric(owner: str, program: Program, given: Given, row: Mapping[str, Any], params: Any, place: int) -> None:
+    name, function = program.metrics[place]
+    found: list[Any] = []
+
+    def measured(*arguments: Any, **keywords: Any) -> Any:
+        # Where it is no number a stand-in goes on, and what it was is looked at below.
+        value = _kept(found, function(*arguments, **keywords))
+        return 0.0 if value is None or not _is_real_scalar(value) else value
+
+    metrics = (*program.metrics[:place], (name, measured), *program.metrics[place + 1 :])
+    program = program._replace(metrics=metrics)
+    try:
+        _abstractly(lambda *arguments: program.measure(place, *arguments), row, params, given.metrics[place])
+    except _UserError as failed:
+        raise InputError(f"{owner} does not fit its parameters and data: {first_line(failed.error)}") from failed.error
+    if not _is_real_scalar(found[0]):
+        raise InputError(f"{owner} returns {_described(found[0])}: it must return one number")
+
+
+def _check_optimizer(owner: str, program: Program, given: Given, row: Mapping[str, Any], params: Any) -> None:
+    built = ""
+    made: list[Any] = []
+
+    def update(row: Mapping[str, Any], params: Any, data: Any) -> Any:
+        nonlocal built
+        # Its name alone leaves the trace, so that nothing traced does.
+        optimizer = program.build_optimizer(row)
+        built = type(optimizer).__name__
+        if not isinstance(optimizer, optax.GradientTransformation):
+            return None
+        state = _watch(optimizer.init)(params)
+        loss_of = program.loss_on(row, data)
+        value, grads = _watch(jax.value_and_grad(loss_of))(params)
+        extra = extra_arguments(optimizer, value, grads, loss_of)
+        updated = _watch(optimizer.update)(grads, state, params, **extra)
+        is_pair = isinstance(updated, tuple) and len(updated) == 2
+        made[:] = [is_pair, _described(updated)]
+        return _kept([], (state, updated[1])), _kept([], updated[0]) if is_pair else None
+
+    try:
+        found = _abstractly(update, row, params, _some(given.data, program.batch_size))
+    except _UserError as failed:
+        raise InputError(f"{owner} fails with {first_line(failed.error)}") from failed.error
+    if not made:
+        raise InputTypeError(f"{owner} gives a {built}: a factory must return an optax.GradientTransformation")
+    is_pair, told = made
+    if not is_pair:
+        raise InputTypeError(f"{owner} gives {told} at an update: it must return updates and its state")
+    states, updates = found
+    if states is None:
+        raise InputTypeError(f"{owner} has a state that does not consist of arrays: JAX cannot carry it along")
+    before, after = (_shapes(state) for state in states)
+    if before != after or jax.tree.structure(states[0]) != jax.tree.structure(states[1]):
+        raise InputTypeError(
+            f"{owner} starts with a state of {_told(before)} and goes on with {_told(after)}: "
+            "its state must keep its structure, its shapes and dtypes"
+        )
+    _check_updates(owner, updates, params)
+
+
+def _check_updates(owner: str, updates: Any, params: Any) -> None:
+    same = jax.tree.structure(updates) == jax.tree.structure(params)
+    if not same or [shape for shape, _ in _shapes(updates)] != [shape for shape, _ in _shapes(params)]:
+        raise InputError(
+            f"{owner} gives updates of {_told(_shapes(updates))} for parameters of {_told(_shapes(params))}: "
+            "they must have the structure and the shapes of the parameters"
+        )
+    for _, dtype in _shapes(updates):
+        if jnp.issubdtype(dtype, jnp.complexfloating):
+            raise InputError(f"{owner} gives updates of {dtype}: they must be real, as the parameters are")
+
+
+def _shapes(tree: Any) -> list[tuple[tuple[int, ...], Any]]:
+    return [(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(tree)]
+
+
+def _some(data: Any, examples: int | None) -> Any:
+    return jax.tree.map(
+        lambda array: jax.ShapeDtypeStruct((examples or array.shape[0], *array.shape[1:]), array.dtype), data
+    )
+
+
+def _is_scalar(value: Any) -> bool:
+    return hasattr(value, "shape") and value.shape == ()
+
+
+def _is_real_scalar(value: Any) -> bool:
+    if isinstance(value, bool | int | float):
+        return True
+    return _is_scalar(value) and not jnp.issubdtype(value.dtype, jnp.complexfloating)
+
+
+def _described(value: Any) -> str:
+    return f"{value.dtype}{list(value.shape)}" if hasattr(value, "shape") else f"a {type(value).__name__}"
+
+
+def _told(leaves: list[tuple[tuple[int, ...], Any]]) -> str:
+    return listed(f"{dtype}{list(shape)}" for shape, dtype in leaves) or "nothing"

@@ -1,0 +1,194 @@
+"""Trials tables from axes: every combination of some values, and values evenly spaced in the logarithm."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psutil
+
+from lrsweep.inputs._arguments import check_count, check_number
+from lrsweep.inputs._errors import InputError
+from lrsweep.inputs._messages import quote
+
+# What a trial takes in all: its row of results, and what the engine keeps of it (bytes); and a value of an axis.
+_TRIAL_BYTES = 200
+_VALUE_BYTES = 40
+
+_MOST_VALUES, _MOST_DIGITS = 2**63 - 1, 18
+
+
+def grid(**axes: Any) -> pd.DataFrame:
+    """Every combination of the values of some columns, one row per trial; the last column varies fastest.
+
+    Args:
+        **axes: For each column its values (any iterable), or a single value.
+
+    Returns:
+        A trials table with the columns in the order given.
+
+    Raises:
+        ValueError: There is no axis, one has no values, or there are more trials than the memory holds.
+
+    Example:
+        >>> grid(learning_rate=[0.1, 0.01], seed=range(2))
+           learning_rate  seed
+        0           0.10     0
+        1           0.10     1
+        2           0.01     0
+        3           0.01     1
+    """
+    if not axes:
+        raise InputError("a grid needs at least one column, such as learning_rate=[0.1, 0.01, 0.001]")
+    values = {name: _values(axis) for name, axis in axes.items()}
+    for name, axis in values.items():
+        if len(axis) == 0:
+            raise InputError(f"column {name!r} of the grid has no values: it needs at least one")
+    _check_room(math.prod(len(axis) for axis in values.values()), "trials", _TRIAL_BYTES)
+    table, before, after = {}, 1, math.prod(len(axis) for axis in values.values())
+    for name, axis in values.items():
+        after //= len(axis)
+        # Each value stands `after` times in a row, and all of them anew for each combination of the columns before.
+        places = np.broadcast_to(np.arange(len(axis))[:, None], (before, len(axis), after)).ravel()
+        table[name] = axis.array.take(places)
+        before *= len(axis)
+    return pd.DataFrame(table, copy=False)
+
+
+def log_grid(low: float, high: float, count: int) -> np.ndarray:
+    """Values evenly spaced in the logarithm, both ends included: an axis for a learning rate.
+
+    Rounded to 12 significant digits, so that whole decades are the numbers a person would write.
+
+    Args:
+        low: The first value, above 0.
+        high: The last value, above 0.
+        count: How many values, 1 or more; 1 only where `low` is `high`.
+
+    Returns:
+        [count] float64.
+
+    Raises:
+        ValueError: An end is not a finite number above 0, or `count` does not reach both ends.
+
+    Example:
+        >>> log_grid(1e-3, 1e-1, 5).round(6).tolist()
+        [0.001, 0.003162, 0.01, 0.031623, 0.1]
+    """
+    low, high = (check_number(name, end, "a number", lambda _: True) for name, end in (("low", low), ("high", high)))
+    if not (0 < low < math.inf and 0 < high < math.inf):
+        raise InputError(f"the ends {low:g} and {high:g} of a logarithmic axis must be finite numbers above 0")
+    count = check_count("count", count, least=0, most=_MOST_VALUES)
+    _check_room(count, "values", _VALUE_BYTES)
+    if count < 1 or (count == 1 and low != high):
+        raise InputError(f"{count} values do not reach from {low:g} to {high:g}: take 2 or more")
+    spaced = round_to(np.geomspace(low, high, count), digits=12)
+    spaced[0], spaced[-1] = low, high
+    return spaced
+
+
+def round_to(values: np.ndarray, digits: int) -> np.ndarray:
+    """Rounds numbers to a number of significant digits, each to the double that its decimal text stands for.
+
+    Args:
+        values: [value] float64, one or more, each above 0.
+        digits: How many digits.
+
+    Example:
+        >>> round_to(np.array([0.12345, 678.9]), digits=3).tolist()
+        [0.123, 679.0]
+    """
+    places = digits - 1 - np.floor(np.log10(values)).astype(int)
+    if places.min() < 0 or places.max() > 22:
+        return np.array([float(f"{value:.{digits}g}") for value in values])
+    # Powers of ten up to the 22nd are exact, and so a whole number over one of them is the double nearest to it.
+    scale = np.array([float(f"1e{power}") for power in range(23)])[places]
+    return np.round(values * scale) / scale
+
+
+def parse_axis(text: str) -> list[int] | list[float]:
+    """The values of an axis as the command line writes it: `0.1,0.01,0.001`, or `1e-4:1:25` for a `log_grid`.
+
+    Whole numbers stay integers where all of them are.
+
+    Raises:
+        ValueError: The text is neither form, or a value is not a number.
+
+    Example:
+        >>> parse_axis("0.1,0.01,0.001")
+        [0.1, 0.01, 0.001]
+        >>> parse_axis("1e-2:1:3")
+        [0.01, 0.1, 1.0]
+    """
+    forms = "write values as 0.1,0.01,0.001 or a range as 1e-4:1:25 (from:to:count)"
+    if ":" in text:
+        parts = text.split(":")
+        # More digits than those of any count would not be read either.
+        if len(parts) != 3 or not parts[2].strip().isdecimal() or len(parts[2]) > _MOST_DIGITS:
+            raise InputError(f"{quote(text)} is not a range: {forms}")
+        return log_grid(_number(parts[0], forms), _number(parts[1], forms), int(parts[2])).tolist()
+    values = [_number(part, forms) for part in text.split(",")]
+    if all(part.strip().lstrip("+-").isdecimal() for part in text.split(",")):
+        # What does not fit 64 bits is one of the floating-point numbers, and as such out of range or not.
+        return [int(part) for part in text.split(",")] if all(abs(value) < 2**63 for value in values) else values
+    return values
+
+
+def parse_setting(text: str) -> list[int] | list[float] | list[bool] | list[str]:
+    """The values of any hyperparameter as the command line writes it: an axis of numbers, or words.
+
+    `true` and `false` are booleans where all of the words are.
+
+    Raises:
+        ValueError: A part of it is a number and another is not.
+
+    Example:
+        >>> parse_setting("relu,tanh"), parse_setting("true,false"), parse_setting("0,0.9")
+        (['relu', 'tanh'], [True, False], [0.0, 0.9])
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if any(_is_number(part) or ":" in part or not part for part in parts):
+        return parse_axis(text)
+    booleans = {"true": True, "false": False}
+    if all(part.lower() in booleans for part in parts):
+        return [booleans[part.lower()] for part in parts]
+    return parts
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _number(text: str, forms: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"{quote(text.strip())} is not a number: {forms}") from None
+
+
+def _check_room(count: int, what: str, size: int) -> None:
+    """Refuses more of something than the memory holds; `size` is that of one, in bytes."""
+    most = psutil.virtual_memory().available // size
+    if count > most:
+        raise InputError(f"{count:,} {what} are more than the {most:,} that there is memory for: take fewer")
+
+
+def _values(axis: Any) -> pd.Series:
+    if not isinstance(axis, Iterable) or isinstance(axis, str | bytes):
+        axis = [axis]
+    if hasattr(axis, "__array__") and not isinstance(axis, np.ndarray | pd.Series | pd.Index):
+        axis = np.asarray(axis)  # a JAX array's elements are arrays themselves
+    if isinstance(axis, np.ndarray) and axis.ndim == 0:
+        axis = axis.reshape(1)
+    numbers = isinstance(axis, np.ndarray) and axis.ndim == 1 and axis.dtype in (np.int64, np.float64)
+    if isinstance(axis, range):
+        _check_room(max(0, -((axis.start - axis.stop) // axis.step)), "values", _VALUE_BYTES)
+    held: Any = axis if numbers or isinstance(axis, range) else list(axis)
+    values = pd.Series(held)
+    # What is missing is NaN, however it was written.
+    return values.where(values.notna(), np.nan).infer_objects() if values.dtype == object else values

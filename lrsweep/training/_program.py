@@ -1,0 +1,176 @@
+"""What a trial is compiled from: the functions of an objective and an optimizer, each called with its keywords."""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from lrsweep.engine._precision import to_device
+from lrsweep.optimizers._factories import Factory
+from lrsweep.problems._objective import LOSS, Objective
+from lrsweep.training._batches import Stream, next_batch, open_stream
+from lrsweep.training._binding import Binding
+from lrsweep.training._partition import Static
+
+
+class Given(NamedTuple):
+    """The arrays that all trials share, arguments of the compiled program: they are on the device once.
+
+    Attributes:
+        start: The parameters to start from, or None where the program draws them.
+        data: The objective's data, or None.
+        metrics: The data of each metric, None for one of the parameters alone.
+        seeds: ``[seed] uint32``, the trials' seeds, ascending, where each is that of many; or None.
+    """
+
+    start: Any
+    data: Any
+    metrics: tuple[Any, ...]
+    seeds: Any = None
+
+
+class Program(NamedTuple):
+    """What a trial is compiled from. Equal programs share one compilation.
+
+    `row` in its methods is a trial's columns, scalars by name; what is static is known here.
+
+    Attributes:
+        loss: The objective's loss.
+        init: The objective's init, or None where every trial starts from the same parameters.
+        optimizer: The optimizer's factory.
+        binding: Who takes which column.
+        static: The keywords it is compiled for.
+        batch_size: How many examples an update sees, or None for all.
+        metrics: The metrics' names and functions.
+        best_by: What decides the best update: the loss, or a metric.
+        diagnoses: Whether to say of a trial why it ended as it did.
+    """
+
+    loss: Callable[..., Any]
+    init: Callable[..., Any] | None
+    optimizer: Factory
+    binding: Binding
+    static: tuple[Static, ...] = ()
+    batch_size: int | None = None
+    metrics: tuple[tuple[str, Callable[..., Any]], ...] = ()
+    best_by: str = LOSS
+    diagnoses: bool = False
+
+    @property
+    def sees_loss(self) -> bool:
+        """Whether what an update computes is already all there is to measure: the loss over all the data."""
+        return self.batch_size is None and not self.metrics
+
+    @property
+    def best_place(self) -> int | None:
+        """The place among the metrics of the one that decides the best update, or None where the loss does."""
+        return None if self.best_by == LOSS else [name for name, _ in self.metrics].index(self.best_by)
+
+    def start(self, row: Mapping[str, Any], seed: Any, given: Given) -> Any:
+        """The parameters that a trial starts from, as `init` gives them."""
+        if self.init is None:
+            return given.start
+        return self.init(jax.random.key(seed), **self._pick(row, self.binding.init))
+
+    def build_optimizer(self, row: Mapping[str, Any]) -> optax.GradientTransformation:
+        """What the factory makes of the row's keywords; a wrapper of optax that is a class gives its transformation."""
+        optimizer = self.optimizer(**self._pick(row, self.binding.optimizer))
+        return optimizer.gradient_transformation() if isinstance(optimizer, optax.MultiSteps) else optimizer
+
+    def loss_on(self, row: Mapping[str, Any], data: Any) -> Callable[[Any], Any]:
+        """The loss as a function of the parameters, on some examples."""
+        keywords = self._pick(row, self.binding.loss)
+        if data is None:
+            return lambda params: self.loss(params, **keywords)
+        return lambda params: self.loss(params, data, **keywords)
+
+    def measure(self, place: int, row: Mapping[str, Any], params: Any, data: Any) -> Any:
+        """The metric at a place among the metrics, in floating point."""
+        function, keywords = self.metrics[place][1], self._pick(row, self.binding.metrics[place])
+        value = function(params, **keywords) if data is None else function(params, data, **keywords)
+        return value if jnp.issubdtype(jnp.result_type(value), jnp.floating) else jnp.asarray(value, float)
+
+    def measure_all(self, row: Mapping[str, Any], params: Any, given: Given) -> tuple[Any, ...]:
+        """Every metric, as arrays."""
+        return tuple(jnp.asarray(self.measure(at, row, params, data)) for at, data in enumerate(given.metrics))
+
+    def open_stream(self, seed: Any, given: Given) -> Stream | None:
+        """Where a trial's batches begin, or None where an update sees all the data."""
+        if self.batch_size is None:
+            return None
+        return open_stream(seed, jax.tree.leaves(given.data)[0].shape[0], given.seeds)
+
+    def next_batch(self, stream: Stream | None, given: Given) -> tuple[Any, Stream | None]:
+        """The examples that the next update sees."""
+        if stream is None or self.batch_size is None:
+            return given.data, stream
+        places, stream = next_batch(stream, self.batch_size, given.seeds)
+        return jax.tree.map(lambda array: array[places], given.data), stream
+
+    def _pick(self, row: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+        known = {static.name: static.value for static in self.static}
+        return {name: known[name] if name in known else row[name] for name in names}
+
+
+def extra_arguments(
+    optimizer: optax.GradientTransformation, loss: Any, grads: Any, loss_of: Callable[[Any], Any]
+) -> dict[str, Any]:
+    """What `update` is given beside the gradient, for line searches, Polyak steps, Sophia, SAM and their like.
+
+    Args:
+        optimizer: It gets what its `update` takes: nothing, what it names, or all.
+        loss: The loss at the parameters.
+        grads: Its gradient.
+        loss_of: The loss as a function of the parameters.
+    """
+
+    # A line search hands the extra arguments that it does not know on to this function.
+    def value_fn(params: Any, *, obj_fn: Any = None) -> Any:
+        del obj_fn
+        return loss_of(params)
+
+    def grad_fn(params: Any, _: Any) -> Any:
+        return jax.grad(loss_of)(params)
+
+    offered = {"value": loss, "grad": grads, "value_fn": value_fn, "obj_fn": loss_of}
+    if not isinstance(optimizer, optax.GradientTransformationExtraArgs):
+        return {}
+    parameters = inspect.signature(optimizer.update).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return offered
+    return {name: given for name, given in (offered | {"grad_fn": grad_fn}).items() if name in parameters}
+
+
+def make_program(objective: Objective, factory: Factory, binding: Binding, static: tuple[Static, ...] = ()) -> Program:
+    """The program of an objective, an optimizer and their keywords."""
+    return Program(
+        loss=objective.loss,
+        init=objective.init if objective.draws_start else None,
+        optimizer=factory,
+        binding=binding,
+        static=static,
+        batch_size=objective.batch_size,
+        metrics=tuple((name, function) for name, (function, _) in objective.measures.items()),
+        best_by=objective.best_by,
+    )
+
+
+def given_by(objective: Objective) -> Given:
+    """The objective's arrays, put on the device; what several share is put there once.
+
+    Raises:
+        InputError: They hold a number that the precision that is switched on does not.
+    """
+    called = f"objective {objective.name!r}"
+    data = to_device(f"{called}, data", objective.data)
+    return Given(
+        start=None if objective.draws_start else to_device(f"{called}, init", objective.init),
+        data=data,
+        metrics=tuple(
+            data if own is objective.data else to_device(f"{called}, metric {name!r}, data", own)
+            for name, (_, own) in objective.measures.items()
+        ),
+    )
