@@ -7,9 +7,7 @@ if TYPE_CHECKING:
     from lrsweep import optimizers as optimizers
     from lrsweep import plots as plots
     from lrsweep import problems as problems
-    from lrsweep.curvature._hessian import sharpness as sharpness
-    from lrsweep.curvature._landscape import landscape as landscape
-    from lrsweep.engine._chunks import Layout as Layout
+    from lrsweep.engine._layout import Layout as Layout
     from lrsweep.inputs._errors import InputError as InputError
     from lrsweep.problems._csv import regression_from_csv as regression_from_csv
     from lrsweep.problems._objective import Objective as Objective
@@ -26,10 +24,12 @@ if TYPE_CHECKING:
     from lrsweep.statistics._summary import summarize as summarize
     from lrsweep.studies._critical import critical_learning_rate as critical_learning_rate
     from lrsweep.studies._halving import Halving as Halving
+    from lrsweep.studies._landscape import landscape as landscape
     from lrsweep.studies._refine import Refinement as Refinement
     from lrsweep.studies._refine import refine as refine
     from lrsweep.studies._replay import Replay as Replay
-    from lrsweep.studies._sweep import Sweep as Sweep
+    from lrsweep.studies._result import Sweep as Sweep
+    from lrsweep.studies._sharpness import sharpness as sharpness
     from lrsweep.studies._sweep import sweep as sweep
     from lrsweep.tables._grid import grid as grid
     from lrsweep.tables._grid import log_grid as log_grid
@@ -42,18 +42,18 @@ _HOMES = {
     "Best": "statistics._best",
     "Halving": "studies._halving",
     "InputError": "inputs._errors",
-    "Layout": "engine._chunks",
+    "Layout": "engine._layout",
     "Objective": "problems._objective",
     "Refinement": "studies._refine",
     "Replay": "studies._replay",
     "Stopping": "training._stopping",
-    "Sweep": "studies._sweep",
+    "Sweep": "studies._result",
     "best_learning_rate": "statistics._best",
     "best_setting": "statistics._best",
     "critical_learning_rate": "studies._critical",
     "gather": "statistics._bins",
     "grid": "tables._grid",
-    "landscape": "curvature._landscape",
+    "landscape": "studies._landscape",
     "log_grid": "tables._grid",
     "optimizers": None,
     "outcome_map": "statistics._outcome_map",
@@ -63,7 +63,7 @@ _HOMES = {
     "refine": "studies._refine",
     "regression_from_csv": "problems._csv",
     "sensitivity": "statistics._sensitivity",
-    "sharpness": "curvature._hessian",
+    "sharpness": "studies._sharpness",
     "status_shares": "statistics._shares",
     "summarize": "statistics._summary",
     "summarize_curves": "statistics._quartiles",

@@ -15,7 +15,7 @@ import pytest
 from sklearn.datasets import load_diabetes
 
 import lrsweep
-from lrsweep.cli._app import _app as cli
+from lrsweep.cli import _app as cli
 
 COMPILED: list[str] = []
 

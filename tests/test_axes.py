@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lrsweep
-from lrsweep.tables._grid import parse_axis
+from lrsweep.cli._axes import parse_axis
 
 
 def test_a_grid_holds_every_combination_once_the_last_column_fastest() -> None:

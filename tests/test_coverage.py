@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 import lrsweep
-from lrsweep.tables._io import RESULT_DTYPES
+from lrsweep.tables._schema import RESULT_DTYPES
 
 # A fair measurement falls below its bound once in a thousand.
 CHANCE = 0.001

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import lrsweep
-from lrsweep.studies._critical import CRITICAL_DTYPES
+from lrsweep.tables._schema import CRITICAL_DTYPES
 
 
 def bowl_loss(params: dict[str, Any], *, a: float, b: float, c: float) -> Any:

@@ -13,7 +13,7 @@ from jax.flatten_util import ravel_pytree
 from pandas.testing import assert_frame_equal
 
 import lrsweep
-from lrsweep.statistics._causes import DIAGNOSIS
+from lrsweep.tables._schema import DIAGNOSIS
 from tests.test_lanes import network, regression
 
 PLAIN = lrsweep.Layout()

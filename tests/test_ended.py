@@ -11,7 +11,7 @@ import pytest
 from jax import lax
 
 import lrsweep
-from lrsweep.engine._chunks import Layout
+from lrsweep.engine._layout import Layout
 
 
 @jax.custom_jvp

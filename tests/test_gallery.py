@@ -14,7 +14,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
-from lrsweep.tables._io import RESULT_DTYPES
+from lrsweep.tables._schema import RESULT_DTYPES
 from tests.test_experiments import EXPERIMENTS, load
 
 PICTURES = EXPERIMENTS / "pictures"

@@ -13,7 +13,7 @@ import pytest
 
 import lrsweep
 from lrsweep.tables._columns import read_numbers
-from lrsweep.tables._io import RESULT_DTYPES
+from lrsweep.tables._schema import RESULT_DTYPES
 from lrsweep.training._binding import Binding
 from lrsweep.training._partition import cut
 
@@ -108,26 +108,26 @@ def test_a_number_is_read_exactly_or_refused(dtype: str, name: str, value: int, 
     column = pd.Series([1, value], dtype=dtype, name=name)
     if name == "width" and "loat" in dtype:
         # A column of real numbers, which may be of any size, to the precision that is switched on.
-        assert read_numbers(column).tolist() == [1, np.float32(value)]
+        assert read_numbers(column, jax.dtypes.canonicalize_dtype(float)).tolist() == [1, np.float32(value)]
         return
     if accepted:
-        assert read_numbers(column).tolist() == [1, value]
+        assert read_numbers(column, jax.dtypes.canonicalize_dtype(float)).tolist() == [1, value]
         return
     with pytest.raises(ValueError, match=rf"column '{name}' of the trials holds {re.escape(str(column[1]))} at row 1"):
-        read_numbers(column)
+        read_numbers(column, jax.dtypes.canonicalize_dtype(float))
 
 
 def test_unsigned_numbers_are_read_as_others_are() -> None:
-    assert read_numbers(pd.Series([7, 255], dtype="uint8", name="seed")).tolist() == [7, 255]
-    assert read_numbers(pd.Series([7, 255], dtype="uint8", name="width")).tolist() == [7, 255]
+    assert read_numbers(pd.Series([7, 255], dtype="uint8", name="seed"), np.float32).tolist() == [7, 255]
+    assert read_numbers(pd.Series([7, 255], dtype="uint8", name="width"), np.float32).tolist() == [7, 255]
     with pytest.raises(ValueError, match="holds 18446744073709551615 at row 1: it must be a whole number that fits"):
-        read_numbers(pd.Series([7, 2**64 - 1], dtype="uint64", name="width"))
+        read_numbers(pd.Series([7, 2**64 - 1], dtype="uint64", name="width"), np.float32)
 
 
 @pytest.mark.parametrize("seed", [1.5, -0.5, np.nan, np.inf])
 def test_a_seed_that_is_not_whole_is_refused(seed: float) -> None:
     with pytest.raises(ValueError, match=r"at row 1: it must be a whole number from 0 to 4294967295"):
-        read_numbers(pd.Series([3.0, seed], name="seed"))
+        read_numbers(pd.Series([3.0, seed], name="seed"), np.float32)
 
 
 def test_each_group_compiles_once(compilations: Callable[[], int]) -> None:

@@ -18,8 +18,9 @@ from numpy.testing import assert_allclose
 
 import lrsweep
 from lrsweep.engine import _jaxpr as jaxprs
-from lrsweep.engine._chunks import Layout, has_one_kernel
+from lrsweep.engine._chunks import has_one_kernel
 from lrsweep.engine._jaxpr import differing, is_bounded, is_elementwise, operations, read
+from lrsweep.engine._layout import Layout
 
 TRIALS = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-3, 0.5, 130))
 

@@ -14,12 +14,13 @@ from jax import export
 from pandas.testing import assert_frame_equal
 
 import lrsweep
-from lrsweep.engine._chunks import Layout
 from lrsweep.engine._compile import NEVER_PAUSE, Plan, Task, empty_states, run_blocks, traits_of
+from lrsweep.engine._layout import Layout
+from lrsweep.engine._shared import given_by
 from lrsweep.training._binding import bind
 from lrsweep.training._monitor import Limits
 from lrsweep.training._partition import cut
-from lrsweep.training._program import given_by, make_program
+from lrsweep.training._program import make_program
 
 RESULTS = [
     "status",

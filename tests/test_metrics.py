@@ -10,7 +10,7 @@ import pytest
 
 import lrsweep
 from lrsweep.statistics._advice import advise
-from lrsweep.tables._io import metrics_of
+from lrsweep.tables._schema import metrics_of
 
 TARGET = np.array([1.0, 3.0])
 

@@ -24,8 +24,7 @@ from lrsweep.report._sums import sum_up
 from lrsweep.report._wording import CAUSES, STATUSES
 from lrsweep.statistics._causes import causes
 from lrsweep.statistics._verdict import judge
-from lrsweep.tables._io import RESULT_DTYPES
-from lrsweep.training._stopping import Status
+from lrsweep.tables._schema import RESULT_DTYPES, Status
 from tests.conftest import Run
 from tests.test_summary import THREE, table
 

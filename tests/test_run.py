@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import lrsweep
-from lrsweep.tables._io import RESULT_DTYPES
+from lrsweep.tables._schema import RESULT_DTYPES
 
 LINE = lrsweep.problems.line()
 

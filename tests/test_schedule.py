@@ -14,8 +14,8 @@ import lrsweep
 from lrsweep.engine import _compile as lanes
 from lrsweep.engine import _executor as schedule
 from lrsweep.engine import _plan as planning
-from lrsweep.engine._chunks import Pauses
 from lrsweep.engine._compile import NEVER_PAUSE
+from lrsweep.engine._layout import Pauses
 from tests.test_lanes import network, regression
 
 OFTEN = Pauses(8, 12)

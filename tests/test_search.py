@@ -6,8 +6,8 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import lrsweep
+from lrsweep.cli._axes import parse_setting
 from lrsweep.cli._trials import make_trials, read_optimizers
-from lrsweep.tables._grid import parse_setting
 
 
 def trials(optimizers: str, *settings: str, learning_rate: str | None = None, seeds: int | None = None) -> pd.DataFrame:

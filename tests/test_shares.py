@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import lrsweep
-from lrsweep.tables._io import RESULT_DTYPES
+from lrsweep.tables._schema import RESULT_DTYPES
 from tests.test_summary import table
 
 STATUSES = list(RESULT_DTYPES["status"].categories)

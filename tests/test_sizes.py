@@ -11,7 +11,7 @@ import optax
 import pytest
 
 import lrsweep
-from lrsweep.engine._chunks import Layout
+from lrsweep.engine._layout import Layout
 
 POWERS = [2**power for power in (10, 13, 15)]
 SIZES = [size for power in POWERS for size in (power - 1, power, power + 1)] + [40_001]

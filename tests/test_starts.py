@@ -53,9 +53,8 @@ def test_what_is_not_finite_at_the_start_is_said_everywhere(kind: str) -> None:
     table = result.table
     assert cannot_start(table).all()
     assert set(table["cause"]) == {"bad start"}
-    refined = [
-        conclude(lrsweep.refine(objective, optax.sgd, RATES, around=around, rounds=1)) for around in ("best", "edge")
-    ]
+    zooms = [lrsweep.refine(objective, optax.sgd, RATES, around=around, rounds=1) for around in ("best", "edge")]
+    refined = [conclude(zoom.table, zoom.found, zoom.provenance["refine"]) for zoom in zooms]
     edges = lrsweep.critical_learning_rate(objective, optax.sgd)
     assert edges["found"].tolist() == ["bad start"]
     assert summarize_edges(edges)[["median", "least", "most"]].isna().to_numpy().all()

@@ -9,7 +9,8 @@ import optax
 import pytest
 
 import lrsweep
-from lrsweep.training._stopping import Status, classify, gap
+from lrsweep.tables._schema import Status
+from lrsweep.training._stopping import classify, gap
 
 MIDDLING = {"half_loss": 5.0, "late_loss": 5.0, "final_loss": 5.0, "promised": 0.0, "minimum": 0.0}
 

@@ -12,7 +12,7 @@ from lrsweep.cli._screen import lay_out
 from lrsweep.statistics._advice import advise
 from lrsweep.statistics._best import rank
 from lrsweep.statistics._summary import QUARTILES, wilson
-from lrsweep.tables._io import RESULT_DTYPES
+from lrsweep.tables._schema import RESULT_DTYPES
 
 
 def table(rows: list[tuple[Any, ...]], columns: tuple[str, ...] = ("learning_rate", "seed")) -> pd.DataFrame:

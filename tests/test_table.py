@@ -15,7 +15,7 @@ from pandas.testing import assert_frame_equal
 import lrsweep
 from lrsweep.tables import _io as table_module
 from lrsweep.tables._files import check_path
-from lrsweep.tables._io import RESULT_DTYPES
+from lrsweep.tables._schema import RESULT_DTYPES
 from lrsweep.training._monitor import Outcome
 
 

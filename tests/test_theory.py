@@ -7,12 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pandas as pd
 import pytest
 from jax.flatten_util import ravel_pytree
 
 import lrsweep
-from lrsweep.curvature._stability import Theory, at_start, preconditioned_sharpness, theory_of
-from lrsweep.training._binding import bind
+from lrsweep.curvature._stability import Theory, preconditioned_sharpness, theory_of
+from lrsweep.studies._prepare import limits_of, prepare
+from lrsweep.studies._starts import at_start
 from tests import oracles
 
 
@@ -107,6 +109,11 @@ def test_the_first_second_moment_is_that_of_optax() -> None:
     np.testing.assert_allclose(corrected["x"], (MATRIX @ START) ** 2, rtol=1e-12)
 
 
+def starts(objective: lrsweep.Objective, optimizer: Any, trials: pd.DataFrame) -> pd.DataFrame:
+    limits = limits_of(objective, lrsweep.Stopping(), 1)
+    return at_start(prepare(objective, {None: optimizer}, trials, [], limits), trials.index)
+
+
 @pytest.mark.usefixtures("x64")
 def test_every_start_has_its_own_sharpness_and_its_own_theory() -> None:
     def quartic(params: Any, *, tilt: float) -> Any:
@@ -117,8 +124,7 @@ def test_every_start_has_its_own_sharpness_and_its_own_theory() -> None:
 
     objective = lrsweep.Objective(quartic, init)
     trials = lrsweep.grid(learning_rate=1.0, momentum=[0.0, 0.5], tilt=[0.1, -9.0], scale=[1.0, 2.0], seed=range(3))
-    binding = bind(trials.columns, objective, {None: optax.sgd})[None]
-    found = at_start(objective, optax.sgd, binding, trials)
+    found = starts(objective, optax.sgd, trials)
     for row, (_, trial) in enumerate(trials.iterrows()):
         start = init(jax.random.key(np.uint32(trial["seed"])), scale=trial["scale"])
         largest = oracles.hessian_eigenvalues(partial(quartic, tilt=trial["tilt"]), start)[-1]
@@ -133,12 +139,10 @@ def test_every_start_has_its_own_sharpness_and_its_own_theory() -> None:
 def test_what_a_program_is_compiled_for_counts_too() -> None:
     objective = lrsweep.Objective(loss_of, {"x": START})
     trials = lrsweep.grid(learning_rate=1.0, momentum=0.5, nesterov=[True, False])
-    binding = bind(trials.columns, objective, {None: optax.sgd})[None]
     largest = np.linalg.eigvalsh(MATRIX)[-1]
-    found = at_start(objective, optax.sgd, binding, trials)
+    found = starts(objective, optax.sgd, trials)
     np.testing.assert_allclose(found["theory"], [1.5 / largest, 3 / largest], rtol=1e-12)
 
     trials = lrsweep.grid(learning_rate=1.0, eps=[0.1, 0.5])
-    binding = bind(trials.columns, objective, {None: optax.adam})[None]
-    found = at_start(objective, optax.adam, binding, trials)
+    found = starts(objective, optax.adam, trials)
     np.testing.assert_allclose(found["theory"], [38 / numpy_preconditioned(eps, 0.0) for eps in (0.1, 0.5)], rtol=1e-9)

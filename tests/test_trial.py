@@ -219,9 +219,10 @@ def test_a_line_search_runs_inside_a_sweep() -> None:
 
 
 def test_a_trial_is_scalar_code_that_knows_of_no_lanes() -> None:
+    from lrsweep.engine._shared import given_by
     from lrsweep.training._binding import bind
     from lrsweep.training._monitor import Limits
-    from lrsweep.training._program import given_by, make_program
+    from lrsweep.training._program import make_program
     from lrsweep.training._trial import start_trial, update
 
     problem = lrsweep.problems.quadratic([1.0], [1.0])

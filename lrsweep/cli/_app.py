@@ -197,7 +197,11 @@ def refine_(
         static=static or (),
     )
     with _kept(result.table, result.provenance, path) as kept:
-        _show(near(by_setting(result.table), result.found), result.table, conclude(result))
+        _show(
+            near(by_setting(result.table), result.found),
+            result.table,
+            conclude(result.table, result.found, result.provenance["refine"]),
+        )
     return kept.code
 
 
@@ -482,7 +486,7 @@ def _show(
 ) -> None:
     """Prints what is to be seen of a result table, and what it comes to."""
     from lrsweep.cli._screen import lay_out
-    from lrsweep.tables._io import best_by_of
+    from lrsweep.tables._schema import best_by_of
 
     layout = lay_out(summary, room=_room(), best_by=best_by_of(table))
     _print_table(layout)
@@ -492,7 +496,8 @@ def _show(
 
 
 def _show_edges(table: "pd.DataFrame", low: float, high: float) -> None:
-    from lrsweep.cli._screen import MOST_SHOWN, SHOWN_OF_MANY, lay_out_rows
+    from lrsweep.cli._screen import lay_out_rows
+    from lrsweep.statistics._display import MOST_SHOWN, SHOWN_OF_MANY
     from lrsweep.statistics._edges import give_verdict, summarize_edges
 
     summary = summarize_edges(table)

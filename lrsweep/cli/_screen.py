@@ -5,20 +5,12 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from lrsweep.problems._objective import LOSS
 from lrsweep.statistics._best import rank
-from lrsweep.statistics._display import show, tell_apart
-from lrsweep.statistics._summary import LEARNING_RATE
-
-# More settings than this are not a table to read: the best of them are shown.
-MOST_SHOWN = 40
-SHOWN_OF_MANY = 20
+from lrsweep.statistics._display import MOST_SHOWN, SHOWN_OF_MANY, cells_of, head, shown_of
+from lrsweep.tables._schema import LEARNING_RATE, LOSS
 
 # So many learning rates on either side of the answer are shown where a zoom has but one.
 SHOWN_BESIDE = 4
-
-# What is shown of the trials that every table has; of a metric it is the median at the end.
-SHOWN = ("trials", "converged", "diverged", "median_converged_at", "median_final_loss")
 
 _BETWEEN = 3
 
@@ -81,43 +73,6 @@ def lay_out_rows(shown: pd.DataFrame, *, room: int | None) -> Table:
     for row in zip(*cells.values(), strict=True):
         table.add_row(*(Text(cell) for cell in row))
     return table
-
-
-def shown_of(summary: pd.DataFrame) -> list[str]:
-    """The settings' columns, and of their statistics what fits on a line: no intervals, no outer quartiles.
-
-    Example:
-        >>> shown_of(lrsweep.summarize(result.table))
-        ['learning_rate', 'trials', 'converged', 'diverged', 'median_converged_at', 'median_final_loss']
-    """
-    names = list(summary.columns)
-    of_settings = names[: names.index("trials")]
-    statistics = names[len(of_settings) :]
-    return of_settings + [name for name in statistics if name in SHOWN or name.startswith("median_final_")]
-
-
-def head(name: str) -> str:
-    """What a column of a summary is called where it is shown.
-
-    Example:
-        >>> head("median_converged_at"), head("momentum")
-        ('median converged_at', 'momentum')
-    """
-    return name.replace("median_", "median ")
-
-
-def cells_of(shown: pd.DataFrame) -> dict[str, list[str]]:
-    """The columns of a summary as text, cell by cell.
-
-    Example:
-        >>> cells_of(lrsweep.summarize(result.table)[["learning_rate", "converged", "median_converged_at"]])
-        {'learning_rate': ['0.1', '0.01', '0.001'], 'converged': ['100%', '100%', '0%'],
-         'median_converged_at': ['51', '526', '-']}
-    """
-    cells = {name: [show(name, value) for value in shown[name]] for name in shown.columns}
-    if LEARNING_RATE in cells:
-        cells[LEARNING_RATE] = tell_apart(shown[LEARNING_RATE])
-    return cells
 
 
 def _widths(cells: dict[str, list[str]], headers: dict[str, str], room: int | None) -> dict[str, int]:

@@ -8,16 +8,16 @@ from typing import Any
 import pandas as pd
 
 from lrsweep import optimizers
+from lrsweep.cli._axes import parse_axis, parse_setting
 from lrsweep.cli._objective import ready_made
 from lrsweep.cli._options import ARTICLE_AXIS, DEFAULT_SEEDS, WIDE_AXIS
 from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import quote
 from lrsweep.optimizers._factories import Factory
 from lrsweep.problems._csv import read_csv
-from lrsweep.statistics._summary import LEARNING_RATE
-from lrsweep.tables._grid import grid, parse_axis, parse_setting
+from lrsweep.tables._grid import grid
 from lrsweep.tables._reading import read_parquet
-from lrsweep.training._binding import OPTIMIZER, SEED
+from lrsweep.tables._schema import LEARNING_RATE, OPTIMIZER, SEED
 
 # What fits the 32 bits that a key is made from.
 MOST_SEEDS = 2**32

@@ -1,29 +1,12 @@
-"""The landscape: the loss over all the data along one or two of the parameters, the others held still."""
+"""The loss along one or two of the parameters, the others held still."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from functools import partial
-from itertools import islice
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-import pandas as pd
 from jax import lax
-
-from lrsweep.engine._cache import jitted
-from lrsweep.engine._devices import on_first_device
-from lrsweep.engine._modes import ordinary
-from lrsweep.engine._precision import to_device
-from lrsweep.inputs._arguments import check_keywords, check_numbers
-from lrsweep.inputs._errors import InputError, InputTypeError
-from lrsweep.inputs._messages import first_line, quote, unknown
-from lrsweep.problems._objective import Objective
-from lrsweep.studies._validate import check_leaves
-from lrsweep.training._pytree import names_of
-
-# A message lists no more parameters than this.
-_MOST_TOLD = 20
 
 
 class Scalar(NamedTuple):
@@ -33,104 +16,7 @@ class Scalar(NamedTuple):
     element: int
 
 
-@ordinary()
-def landscape(
-    objective: Objective,
-    along: Mapping[str, Any],
-    *,
-    params: Any = None,
-    keywords: Mapping[str, Any] | None = None,
-) -> Any:
-    """The loss over all the data along one or two scalar parameters, the others held where they are.
-
-    Args:
-        objective: Whose loss.
-        along: Of one parameter or two, by the name that it has in `Sweep.path` (`w1`, `x[0]`), the values to take,
-            ``[value] float``, ascending, in the parameter's unit.
-        params: Where the other parameters are held: a pytree such as `init` gives. The objective's start where it is
-            left out, as in a sweep whose trials have no columns for `init`.
-        keywords: The keyword-only arguments of the loss, where it has any.
-
-    Returns:
-        float64, in the loss's unit, computed in the parameters' own precision: along one parameter a Series called
-        `loss`, whose index is called like the parameter; along two a DataFrame with the first along its columns and
-        the second along its index, each called like its parameter.
-
-    Raises:
-        TypeError: `objective` is none, `along` is no mapping, or a parameter is not a floating-point array.
-        ValueError: There is no such parameter, more than two or none are named, some values are not finite numbers
-            in ascending order, or the objective's `init` needs a column.
-
-    Example:
-        >>> line = lrsweep.problems.line()
-        >>> lrsweep.landscape(line, {"w1": [1.0, 2.0, 3.0]}, params={"w0": -1.0, "w1": 0.0}).round(2).tolist()
-        [3.33, 0.0, 3.33]
-        >>> lrsweep.landscape(line, {"w1": [1.0, 2.0], "w0": [-1.0, 0.0]}).round(2)
-        w1     1.0  2.0
-        w0
-        -1.0  3.33  0.0
-         0.0  1.67  1.0
-    """
-    if not isinstance(objective, Objective):
-        raise InputTypeError(f"the objective must be a lrsweep.Objective, not a {type(objective).__name__}")
-    if not isinstance(along, Mapping):
-        raise InputTypeError(
-            f"along={quote(along)} must give the values to take by the parameter's name, {{'w1': [0.0, 1.0]}}"
-        )
-    params = _start(objective) if params is None else params
-    check_leaves(objective, params)
-    params = on_first_device(jax.tree.map(jnp.asarray, params))
-    names = _scalars(params)
-    for name in along:
-        if name not in names:
-            raise InputError(unknown("parameter", str(name), _told(names)))
-    if not 1 <= len(along) <= 2:
-        raise InputError(f"along names {len(along)} parameters: it must name one or two of {', '.join(_told(names))}")
-    values = {name: _values(name, column) for name, column in along.items()}
-    (x_name, x), *rest = values.items()
-    places = tuple(names[name] for name in reversed(values))
-    y = next((column for _, column in rest), None)
-    data = to_device(f"objective {objective.name!r}, data", objective.data)
-    columns = [column for column in (y, x) if column is not None]
-    arguments = columns, params, data, check_keywords(keywords)
-    losses = np.asarray(jitted(_losses, (objective.loss, places), arguments)(*arguments), float)
-    if y is None:
-        return pd.Series(losses, pd.Index(x, name=x_name), name="loss")
-    return pd.DataFrame(losses, pd.Index(y, name=rest[0][0]), pd.Index(x, name=x_name))
-
-
-def _scalars(params: Any) -> dict[str, Scalar]:
-    sizes = [np.size(leaf) for leaf in jax.tree.leaves(params)]
-    places = [Scalar(leaf, element) for leaf, size in enumerate(sizes) for element in range(size)]
-    return dict(zip(names_of(params), places, strict=True))
-
-
-def _told(names: Collection[str]) -> list[str]:
-    more = len(names) - _MOST_TOLD
-    return [*islice(names, _MOST_TOLD), *([f"{more} more"] if more > 0 else [])]
-
-
-def _start(objective: Objective) -> Any:
-    if not objective.draws_start:
-        return objective.init
-    try:
-        # As trials without a seed start.
-        return objective.init(jax.random.key(0))
-    except Exception as error:
-        raise InputError(
-            f"the init of objective {objective.name!r} fails with {first_line(error)}: give params, "
-            "such as Sweep.replay(trial).params"
-        ) from error
-
-
-def _values(name: str, values: Any) -> np.ndarray:
-    column = check_numbers(f"along {name!r}", values)
-    if column.ndim != 1 or column.size == 0 or not np.isfinite(column).all() or (np.diff(column) <= 0).any():
-        raise InputError(f"the values of {name!r} must be a list of finite numbers, each above the one before")
-    return column
-
-
-def _losses(
+def losses_along(
     loss: Callable[..., Any],
     places: tuple[Scalar, ...],
     values: list[np.ndarray],

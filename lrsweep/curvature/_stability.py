@@ -2,26 +2,15 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
-import pandas as pd
 
-from lrsweep.curvature._hessian import ITERATIONS, extreme_eigenvalues
-from lrsweep.engine._cache import jitted
-from lrsweep.engine._modes import ordinary
+from lrsweep.curvature._hessian import extreme_eigenvalues
 from lrsweep.optimizers._factories import Factory
-from lrsweep.problems._objective import Objective
-from lrsweep.training._binding import Binding
-from lrsweep.training._partition import Group, cut
-from lrsweep.training._program import Given, Program, given_by, make_program
-
-# What Lanczos may keep for the starts that are computed side by side, in bytes.
-_MOST_KEPT = 64 * 2**20
 
 
 class Theory(NamedTuple):
@@ -107,74 +96,3 @@ def preconditioned_sharpness(loss_of: Callable[[Any], Any], params: Any, *, eps:
         return loss_of(jax.tree.map(lambda leaf, scale, move: leaf + scale * move, params, scales, shift))
 
     return extreme_eigenvalues(stretched, jax.tree.map(jnp.zeros_like, params)).largest
-
-
-@ordinary()
-def at_start(
-    objective: Objective, optimizer: Factory, binding: Binding, trials: pd.DataFrame, static: Iterable[str] = ()
-) -> pd.DataFrame:
-    """The sharpness at the start of every trial, over all the data, and the learning rate that theory allows there.
-
-    Args:
-        objective: What is minimised.
-        optimizer: Its factory.
-        binding: Who takes which column.
-        trials: One row per trial.
-        static: The columns that a program is compiled for.
-
-    Returns:
-        The same index; `sharpness_start`, float64, and `theory`, float64, NaN where there is none: the optimizer has
-        no theory, or the Hessian no positive eigenvalue.
-    """
-    found = pd.DataFrame({"sharpness_start": np.nan, "theory": np.nan}, index=trials.index)
-    given = given_by(objective)
-    for group in cut(trials, {None: binding}, list(static)):
-        program = make_program(objective, optimizer, group.binding, group.static)
-        found.iloc[np.asarray(group.rows)] = np.column_stack(starts_of(program, group, given))
-    return found
-
-
-def starts_of(program: Program, group: Group, given: Given) -> tuple[np.ndarray, np.ndarray]:
-    """The same of a group's trials: ``[row] float64``, the sharpness, and the learning rate that theory allows."""
-    theories = _theories(program.optimizer, group)
-    sharp, seen = _measure(program, group, given, theories)
-    threshold = np.array([np.nan if theory is None else theory.threshold for theory in theories])
-    return sharp, np.divide(threshold, seen, out=np.full(len(sharp), np.nan), where=seen > 0)
-
-
-def _theories(optimizer: Factory, group: Group) -> list[Theory | None]:
-    known = {static.name: static.value for static in group.static}
-    names = [name for name in group.binding.optimizer if name != "learning_rate"]
-    cached = functools.cache(lambda *values: theory_of(optimizer, dict(zip(names, values, strict=True))))
-    columns = [
-        [known[name]] * len(group.rows) if name in known else group.values[name].astype(float).tolist()
-        for name in names
-    ]
-    return [cached(*values) for values in zip(*columns, strict=True)] if names else [cached()] * len(group.rows)
-
-
-def _measure(
-    program: Program, group: Group, given: Given, theories: list[Theory | None]
-) -> tuple[np.ndarray, np.ndarray]:
-    """The sharpness at every start of a group, and that which the optimizer sees: ``[row] float64`` each."""
-    adam = any(theory is not None and theory.eps is not None for theory in theories)
-    pairs = [(0.0, 0.0) if theory is None else (theory.eps or 0.0, theory.eps_root) for theory in theories]
-    eps, eps_root = np.array(pairs, jnp.result_type(float)).T
-    arguments = (group.values, group.seeds, eps, eps_root), given
-    sharp, seen = jitted(_measure_all, (program, adam), arguments)(*arguments)
-    return np.asarray(sharp, float), np.asarray(seen, float)
-
-
-def _measure_all(program: Program, adam: bool, rows: Any, given: Given) -> tuple[Any, Any]:
-    def start(row: Mapping[str, Any], seed: Any) -> Any:
-        return jax.tree.map(jnp.asarray, program.start(row, seed, given))
-
-    def one(row: tuple[Mapping[str, Any], Any, Any, Any]) -> tuple[Any, Any]:
-        columns, seed, eps, eps_root = row
-        params, loss_of = start(columns, seed), program.loss_on(columns, given.data)
-        sharp = extreme_eigenvalues(loss_of, params).largest
-        return sharp, preconditioned_sharpness(loss_of, params, eps=eps, eps_root=eps_root) if adam else sharp
-
-    columns, seed, *_ = jax.tree.map(lambda column: column[0], rows)
-    kept = 8 * ITERATIONS * sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(start, columns, seed)))
-    return jax.lax.map(one, rows, batch_size=max(1, min(_MOST_KEPT // kept, len(rows[1]))))

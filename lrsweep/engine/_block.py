@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from lrsweep.engine._batch_last import vmap_last
-from lrsweep.engine._chunks import Layout, Pauses, Turn, call, pass_quiet_turns
+from lrsweep.engine._chunks import Turn, call, pass_quiet_turns
+from lrsweep.engine._layout import Layout, Pauses
 from lrsweep.engine._scalarize import gather, spread, unroll
 from lrsweep.training._monitor import Limits, Measured, Watch, first_watch, late_of, note_best, observe
 from lrsweep.training._program import Given, Program

@@ -11,7 +11,7 @@ from jax.sharding import SingleDeviceSharding
 from lrsweep.curvature._diagnosis import Diagnosis, diagnose
 from lrsweep.engine._block import State, run_block, start_lane
 from lrsweep.engine._cache import jitted
-from lrsweep.engine._chunks import Layout, Pauses
+from lrsweep.engine._layout import Layout, Pauses
 from lrsweep.engine._spec import Sort, Traits, as_numbers, find_traits, weak, with_keys
 from lrsweep.training._monitor import Limits, Outcome, outcome_of
 from lrsweep.training._partition import Group

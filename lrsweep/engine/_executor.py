@@ -11,16 +11,16 @@ import jax
 import numpy as np
 
 from lrsweep.engine._block import State
-from lrsweep.engine._chunks import Layout, Pauses
 from lrsweep.engine._compile import NEVER_PAUSE, Plan, Task, compile_blocks, empty_states, lower_blocks, traits_of
 from lrsweep.engine._devices import devices
+from lrsweep.engine._layout import Layout, Pauses
 from lrsweep.engine._memory import needed_bytes
 from lrsweep.engine._plan import OUT_OF_MEMORY, fit_plan, narrower, too_large
 from lrsweep.engine._queue import Call, Waiting
 from lrsweep.inputs._errors import InputError
+from lrsweep.tables._schema import Status
 from lrsweep.training._monitor import Outcome
 from lrsweep.training._partition import Group
-from lrsweep.training._stopping import Status
 
 # At how many places along the steps a block may pause, and what share of its trials then goes on at most. To gather
 # trials anew takes the host about as long as a block of small ones takes to run.

@@ -6,9 +6,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from lrsweep.engine._chunks import Layout, has_one_kernel
+from lrsweep.engine._chunks import has_one_kernel
 from lrsweep.engine._compile import Plan, Task, compile_blocks, lower_blocks, traits_of
 from lrsweep.engine._devices import devices
+from lrsweep.engine._layout import Layout
 from lrsweep.engine._memory import available_bytes, needed_bytes, show_bytes
 from lrsweep.inputs._arguments import check_count
 from lrsweep.inputs._errors import InputError, InputTypeError

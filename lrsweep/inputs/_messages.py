@@ -9,6 +9,9 @@ LONGEST = 1000
 LONGEST_QUOTE = 80
 MOST_LISTED = 60
 
+# How to have 64 bits.
+HOW_TO_WIDEN = "compute in 64-bit (--x64, or jax.config.update('jax_enable_x64', True))"
+
 
 def shorten(text: str, most: int = LONGEST) -> str:
     """The text, or where it is longer its beginning and its end.
@@ -77,3 +80,23 @@ def first_line(error: BaseException) -> str:
     """
     lines = str(error).strip().splitlines()
     return shorten(f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__, LONGEST // 2)
+
+
+def number(value: float, digits: int = 4) -> str:
+    """A number to some digits, as a sentence has it.
+
+    Example:
+        >>> number(1 / 3)
+        '0.3333'
+    """
+    return f"{value:.{digits}g}"
+
+
+def plural(number: int, word: str) -> str:
+    """A number of things.
+
+    Example:
+        >>> plural(1, "trial"), plural(2000, "trial")
+        ('1 trial', '2,000 trials')
+    """
+    return f"{number:,} {word}{'' if number == 1 else 's'}"

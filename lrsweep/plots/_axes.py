@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from lrsweep.statistics._advice import number
+from lrsweep.inputs._messages import number
 from lrsweep.statistics._bins import is_logarithmic, is_numeric
 
 if TYPE_CHECKING:

@@ -7,13 +7,12 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.inputs._errors import InputError
-from lrsweep.inputs._messages import unknown
+from lrsweep.inputs._messages import number, unknown
 from lrsweep.plots._axes import label_of, plain, write_out
 from lrsweep.plots._style import COLOURS, MARKERS
-from lrsweep.statistics._advice import number
 from lrsweep.statistics._bins import gather, is_logarithmic, is_numeric
 from lrsweep.statistics._summary import check_by, group
-from lrsweep.tables._io import settings_of
+from lrsweep.tables._schema import settings_of
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

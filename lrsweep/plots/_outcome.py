@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.inputs._errors import InputError
+from lrsweep.inputs._messages import number
 from lrsweep.plots._axes import fit_values, label_of, lay_out, suits_logarithm
 from lrsweep.plots._legends import (
     Looks,
@@ -19,13 +20,13 @@ from lrsweep.plots._legends import (
     status_mark,
 )
 from lrsweep.plots._style import COLOURS, MARKERS, given_or_new
-from lrsweep.statistics._advice import number
 from lrsweep.statistics._best import Best
 from lrsweep.statistics._bins import gather, has_place, is_numeric
 from lrsweep.statistics._edges import summarize_edges
 from lrsweep.statistics._quartiles import check_outcome, summarize_outcome
 from lrsweep.statistics._shares import status_shares
-from lrsweep.statistics._summary import CONVERGED_AT, QUARTILES, group
+from lrsweep.statistics._summary import QUARTILES, group
+from lrsweep.tables._schema import CONVERGED_AT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

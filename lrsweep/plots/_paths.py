@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.inputs._errors import InputError
-from lrsweep.inputs._messages import unknown
+from lrsweep.inputs._messages import plural, unknown
 from lrsweep.plots._axes import plain
 from lrsweep.plots._legends import add_legend, status_mark
 from lrsweep.plots._style import COLOURS, MARKERS, shades
@@ -141,7 +141,7 @@ def told(step: int) -> str:
         >>> told(0), told(1), told(30)
         ('start', 'after 1 update', 'after 30 updates')
     """
-    return "start" if step == 0 else f"after {step} update{'s' if step > 1 else ''}"
+    return "start" if step == 0 else f"after {plural(step, 'update')}"
 
 
 def status_of(trail: Trail, status: str | None) -> str | None:

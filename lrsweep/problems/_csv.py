@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.inputs._errors import InputError
-from lrsweep.inputs._messages import first_line, quote, unknown
+from lrsweep.inputs._messages import first_line, plural, quote, unknown
 from lrsweep.problems._objective import Objective
 from lrsweep.problems._ready_made import linear_regression
 from lrsweep.tables._csv import read_foreign
@@ -98,7 +98,7 @@ def regression_from_csv(path: str | os.PathLike[str], target: str, *, raw: bool 
         raise InputError(f"{told}: " + unknown("column", target, table.columns))
     numeric = [str(name) for name, dtype in table.dtypes.items() if pd.api.types.is_any_real_numeric_dtype(dtype)]
     if len(table) < 2:
-        raise InputError(f"{told} has {len(table)} row{'s' * (len(table) != 1)}: a regression needs at least two")
+        raise InputError(f"{told} has {plural(len(table), 'row')}: a regression needs at least two")
     if target not in numeric:
         raise InputError(f"{told}: the target {quote(target)} is not numeric: {_first_text(table[target])}")
     features = [name for name in numeric if name != target]

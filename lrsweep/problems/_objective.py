@@ -12,9 +12,7 @@ import numpy as np
 from lrsweep.inputs._arguments import check_count, check_number
 from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import quote, unknown
-
-# What decides which update was the best, unless a metric does.
-LOSS = "loss"
+from lrsweep.tables._schema import LOSS
 
 
 @dataclass(frozen=True, eq=False)

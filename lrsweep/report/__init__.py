@@ -1,1 +1,1 @@
-"""The report: what a table comes to, as one HTML file that opens offline."""
+"""The page: a result table as one HTML file."""

@@ -7,12 +7,10 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.report._scales import Scale, scale_of
-from lrsweep.report._wording import write, write_apart
+from lrsweep.report._wording import write_apart
 from lrsweep.statistics._bins import is_numeric
-from lrsweep.statistics._summary import LEARNING_RATE
-from lrsweep.studies._refine import ROUND
-from lrsweep.tables._io import settings_of
-from lrsweep.training._binding import SEED
+from lrsweep.tables._schema import LEARNING_RATE, ROUND, SEED, settings_of
+from lrsweep.tables._text import write
 
 # Up to so many values stand each for itself; more are gathered into so many bins.
 MOST_VALUES, BINS = 150, 40

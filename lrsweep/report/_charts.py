@@ -14,9 +14,10 @@ from lrsweep.report._bins import Across, Cells
 from lrsweep.report._filters import Choice
 from lrsweep.report._scales import Scale
 from lrsweep.report._sums import X
-from lrsweep.report._wording import tell_share, write
+from lrsweep.report._wording import tell_share
 from lrsweep.statistics._best import Best
 from lrsweep.statistics._summary import QUARTILES
+from lrsweep.tables._text import write
 
 # What Bokeh calls the markers of `lrsweep.plots._style`; its triangle points upwards, and is turned.
 _GLYPHS = {"o": "circle", "X": "x", ">": "triangle", "D": "diamond", "s": "square", "v": "inverted_triangle"}

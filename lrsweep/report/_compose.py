@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from bokeh.models import Range1d
 
-from lrsweep.problems._objective import LOSS
+from lrsweep.inputs._messages import plural
 from lrsweep.report._bins import BINS, Across, Cells, across_of, cut, pick_across, pick_beside
 from lrsweep.report._charts import Along, Outcome, dots_of, draw_outcome, draw_shares, mark_best
 from lrsweep.report._filters import Choice, choices_of
@@ -14,11 +14,10 @@ from lrsweep.report._heatmap import SHOWN, draw_plane
 from lrsweep.report._sample import sample, tell
 from lrsweep.report._scales import scale_of
 from lrsweep.report._sums import sum_up
-from lrsweep.report._wording import count, write
 from lrsweep.statistics._best import Best
 from lrsweep.statistics._summary import LEVEL, convergence_times, outcome_values
-from lrsweep.tables._io import best_by_of, final, settings_of
-from lrsweep.training._binding import SEED
+from lrsweep.tables._schema import LOSS, SEED, best_by_of, final, settings_of
+from lrsweep.tables._text import write
 
 # So many cells are enough for the maps of all that can be chosen.
 _MAP_CELLS = 16_000
@@ -127,7 +126,7 @@ def _lead(
         said.append(f"Dashed: the best learning rate of the table, {write(best.learning_rate)}")
         said[-1] += "." if np.isnan(best.low) else f"{interval}."
     if trials < len(table):
-        said.append(f"Not drawn: {count(len(table) - trials, 'trial')} without {across.name}.")
+        said.append(f"Not drawn: {plural(len(table) - trials, 'trial')} without {across.name}.")
     return " ".join(said)
 
 

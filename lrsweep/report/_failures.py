@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from lrsweep.report._wording import CAUSES, STATUSES, write, write_apart
+from lrsweep.report._wording import CAUSES, STATUSES, write_apart
 from lrsweep.statistics._summary import group
-from lrsweep.tables._io import settings_of
-from lrsweep.training._binding import SEED
+from lrsweep.tables._schema import SEED, settings_of
+from lrsweep.tables._text import write
 
 # Of every kind of failure so many settings are shown.
 MOST_ROWS = 8

@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from lrsweep.report._wording import write
-from lrsweep.tables._io import settings_of
-from lrsweep.training._binding import SEED
+from lrsweep.tables._schema import SEED, settings_of
+from lrsweep.tables._text import write
 
 # A column of more values than this is no list to choose from, and so many combinations, all of them summed up in
 # advance, are enough.

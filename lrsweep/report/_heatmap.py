@@ -19,7 +19,8 @@ from bokeh.plotting import figure
 from lrsweep.report._base import choosable, data_of, frame, hover
 from lrsweep.report._bins import Across, Cells
 from lrsweep.report._filters import MOST_VALUES, Choice
-from lrsweep.report._wording import tell_share, write
+from lrsweep.report._wording import tell_share
+from lrsweep.tables._text import write
 
 # Cells in which there is no such number: none converged, or all diverged.
 _NONE = "#b0b0b0"

@@ -16,19 +16,19 @@ import pandas as pd
 from bokeh.core.json_encoder import serialize_json
 from bokeh.document import Document
 
-from lrsweep.cli._screen import MOST_SHOWN, SHOWN_OF_MANY, cells_of, head, shown_of
 from lrsweep.inputs._errors import InputTypeError
+from lrsweep.inputs._messages import plural
 from lrsweep.plots._style import COLOURS, MARKERS
 from lrsweep.report._compose import Chart, draw
 from lrsweep.report._failures import Failure, failures_of
 from lrsweep.report._provenance import origin_of
-from lrsweep.report._wording import count
 from lrsweep.statistics._best import best_learning_rate, rank
 from lrsweep.statistics._bins import is_numeric
-from lrsweep.statistics._summary import LEARNING_RATE, summarize
+from lrsweep.statistics._display import MOST_SHOWN, SHOWN_OF_MANY, cells_of, head, shown_of
+from lrsweep.statistics._summary import summarize
 from lrsweep.statistics._verdict import judge
 from lrsweep.tables._files import check_path, replace_files
-from lrsweep.tables._io import best_by_of, settings_of
+from lrsweep.tables._schema import LEARNING_RATE, best_by_of, settings_of
 
 ENDINGS = (".html", ".htm")
 
@@ -147,7 +147,7 @@ def make_page(table: pd.DataFrame, provenance: Mapping[str, Any] | None, *, titl
         statuses=[{"name": name, "trials": f"{trials:,}"} for name, trials in statuses.items() if trials],
         summary=_summary(summary, best_by_of(table)),
         failures=[
-            failure._asdict() | {"told": count(failure.trials, "trial"), "caption": _tell_failure(failure)}
+            failure._asdict() | {"told": plural(failure.trials, "trial"), "caption": _tell_failure(failure)}
             for failure in failures_of(table)
         ],
         none_wrong="None did: every trial converged." if len(table) else "There are no trials.",
@@ -173,7 +173,7 @@ def _source(provenance: Mapping[str, Any] | None, title: str) -> str:
 
 def _tell_counts(table: pd.DataFrame, summary: pd.DataFrame, statuses: pd.Series) -> str:
     ended = ", ".join(f"{trials:,} {name}" for name, trials in statuses.items() if trials)
-    return f"{count(len(table), 'trial')} of {count(len(summary), 'setting')}: {ended}." if len(table) else ""
+    return f"{plural(len(table), 'trial')} of {plural(len(summary), 'setting')}: {ended}." if len(table) else ""
 
 
 def _summary(summary: pd.DataFrame, best_by: str) -> dict[str, Any]:

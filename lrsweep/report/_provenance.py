@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from lrsweep.report._wording import count, write
+from lrsweep.inputs._messages import plural
+from lrsweep.tables._text import write
 
 
 class Origin(NamedTuple):
@@ -68,4 +69,4 @@ def _device(device: Any) -> str | None:
     number = device.get("count")
     # On a CPU the two are one word.
     told = dict.fromkeys(str(device[name]) for name in ("platform", "kind") if name in device)
-    return ", ".join([*told, *([count(number, "device")] if isinstance(number, int) else [])])
+    return ", ".join([*told, *([plural(number, "device")] if isinstance(number, int) else [])])

@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from lrsweep.report._wording import write, write_apart
-from lrsweep.tables._io import INDEX, final, metrics_of, settings_of
+from lrsweep.report._wording import write_apart
+from lrsweep.tables._schema import INDEX, final, metrics_of, settings_of
+from lrsweep.tables._text import write
 
 # So many dots can be told apart, and are drawn at once; of a rare status at least so many are among them.
 MOST_DOTS, LEAST_OF_STATUS = 4000, 100

@@ -10,7 +10,7 @@ from lrsweep.report._filters import Choice, combinations_of
 from lrsweep.statistics._quartiles import summarize_outcome
 from lrsweep.statistics._shares import status_shares
 from lrsweep.statistics._summary import QUARTILES
-from lrsweep.tables._io import settings_of
+from lrsweep.tables._schema import settings_of
 
 # What the columns of the cells are called, in what is found too.
 X, Y = "x", "y"

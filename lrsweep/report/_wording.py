@@ -1,13 +1,10 @@
 """The words of the report: what a value, a column, a status or a cause is called there."""
 
-from typing import Any
-
-import numpy as np
 import pandas as pd
 
 from lrsweep.statistics._bins import is_numeric
-from lrsweep.statistics._display import tell_apart
-from lrsweep.statistics._summary import LEARNING_RATE
+from lrsweep.tables._schema import LEARNING_RATE
+from lrsweep.tables._text import tell_apart, write
 
 # How a trial ended, in a sentence.
 STATUSES = {
@@ -35,24 +32,6 @@ CAUSES = {
 }
 
 
-def write(value: Any, nan: str = "-") -> str:
-    """A value as the report shows it: numbers to four digits, and `-` for what is missing.
-
-    Args:
-        value: It.
-        nan: What to write where it is not a number: `nan` of a loss, which is there, and is none.
-
-    Example:
-        >>> write(1 / 3), write(12345), write(True), write(None), write(float("inf")), write(float("nan"), "nan")
-        ('0.3333', '12345', 'True', '-', 'inf', 'nan')
-    """
-    if pd.isna(value):
-        return nan if isinstance(value, float) else "-"
-    if isinstance(value, float | np.floating):
-        return f"{value:.4g}"
-    return str(value)
-
-
 def write_apart(column: pd.Series) -> list[str]:
     """A column of settings as text: learning rates with as many digits as it takes to tell them apart.
 
@@ -75,13 +54,3 @@ def tell_share(share: float) -> str:
     if 0 < share < 0.01:
         return "<1%"
     return ">99%" if 0.99 < share < 1 else f"{share:.0%}"
-
-
-def count(number: int, word: str) -> str:
-    """A number of things.
-
-    Example:
-        >>> count(1, "trial"), count(2000, "trial")
-        ('1 trial', '2,000 trials')
-    """
-    return f"{number:,} {word}{'' if number == 1 else 's'}"

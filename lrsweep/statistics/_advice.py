@@ -1,14 +1,14 @@
 """The answer in a sentence: which learning rate to use and why, and which ones to stay clear of."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
+from lrsweep.inputs._messages import number
 from lrsweep.statistics._best import rank
 from lrsweep.statistics._starts import cannot_start, tell_starts
-from lrsweep.statistics._summary import LEARNING_RATE, summarize
-from lrsweep.tables._io import best_by_of, final
+from lrsweep.statistics._summary import summarize
+from lrsweep.tables._schema import LEARNING_RATE, best_by_of, final
+from lrsweep.tables._text import write
 
 # Losses that differ by less than this share of what trials have gained since their start are one.
 _ALIKE = 0.01
@@ -64,7 +64,7 @@ def describe(row: pd.Series, *, until: str = "trials", digits: int = 4) -> str:
     """
     # What the best one's optimizer does not take is missing in its row.
     there = [name for name in row.index[: row.index.get_loc(until)] if pd.notna(row[name])]
-    return ", ".join(f"{name} {_value(row[name], digits)}" for name in there) or "these settings"
+    return ", ".join(f"{name} {write(row[name], digits=digits)}" for name in there) or "these settings"
 
 
 def how_it_converged(best: pd.Series) -> str:
@@ -159,17 +159,3 @@ def _rates(bad: pd.Index, tried: pd.Index) -> str:
         return f"{number(bad.min())} and above"
     shown = [number(rate) for rate in bad[:5]]
     return ", ".join(shown) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
-
-
-def _value(value: Any, digits: int) -> str:
-    return str(value) if isinstance(value, str | bool | np.bool_) else number(value, digits)
-
-
-def number(value: float, digits: int = 4) -> str:
-    """A number to some digits, as a sentence has it.
-
-    Example:
-        >>> number(1 / 3)
-        '0.3333'
-    """
-    return f"{value:.{digits}g}"

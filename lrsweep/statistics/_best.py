@@ -9,10 +9,9 @@ import pandas as pd
 from lrsweep.inputs._arguments import check_count, check_number
 from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import unknown
-from lrsweep.statistics._summary import LEARNING_RATE, LEVEL, convergence_times, group, penalised, summarize
+from lrsweep.statistics._summary import LEVEL, convergence_times, group, penalised, summarize
 from lrsweep.statistics._survival import time_quantiles
-from lrsweep.tables._io import best_by_of, final, settings_of
-from lrsweep.training._binding import SEED
+from lrsweep.tables._schema import LEARNING_RATE, SEED, best_by_of, final, settings_of
 
 RULES = ("steps", "loss", "safe")
 

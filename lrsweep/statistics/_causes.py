@@ -6,20 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lrsweep.curvature._diagnosis import Diagnosis
-
-# What a diagnosis adds to the result table, in order.
-DIAGNOSIS = (
-    "sharpness_start",
-    "sharpness_end",
-    "sharpness_residual",
-    "least_eigenvalue_end",
-    "stability",
-    "overshoot",
-    "final_gradient_norm",
-    "cause",
-)
-
 # Below this share of the curvature at the start, or of the other end of the spectrum, a curvature is none.
 _FLAT, _NEGATIVE = 1e-3, 1e-2
 
@@ -29,7 +15,7 @@ _GAIN = 0.01
 
 def add_diagnosis(
     table: pd.DataFrame,
-    diagnosis: Diagnosis,
+    diagnosis: Any,
     sharpness_start: np.ndarray,
     theory: np.ndarray,
     *,

@@ -1,48 +1,52 @@
 """The answer of a zoom in a sentence: which learning rate to use, or up to which no trial diverged."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
-from lrsweep.statistics._advice import advise, alike, describe, how_it_converged, none_converged, number
+from lrsweep.inputs._messages import number, plural
+from lrsweep.statistics._advice import advise, alike, describe, how_it_converged, none_converged
 from lrsweep.statistics._best import rank
 from lrsweep.statistics._starts import cannot_start, tell_starts
-from lrsweep.statistics._summary import LEARNING_RATE, summarize
-from lrsweep.studies._refine import EDGE, ROUND, Refinement
-from lrsweep.tables._io import best_by_of
+from lrsweep.statistics._summary import summarize
+from lrsweep.tables._schema import EDGE, LEARNING_RATE, ROUND, best_by_of
 
 
-def conclude(refined: Refinement) -> str:
+def conclude(table: pd.DataFrame, found: pd.DataFrame, asked: Mapping[str, Any]) -> str:
     """What to take from a zoom.
 
     Args:
-        refined: What `refine` gives.
+        table: That of all rounds, as `refine` gives it.
+        found: What it found.
+        asked: What it was asked: `provenance["refine"]`.
 
     Example:
         >>> import optax
         >>> trials = lrsweep.grid(learning_rate=[1.0, 0.1, 0.01])
-        >>> conclude(lrsweep.refine(lrsweep.problems.line(), optax.sgd, trials))
+        >>> refined = lrsweep.refine(lrsweep.problems.line(), optax.sgd, trials)
+        >>> conclude(refined.table, found, refined.provenance["refine"])
         'Use learning_rate 0.225: it converged after 22 updates; 27 trials in 3 rounds found it between 0.221 and 0.229.
         Give more rounds to narrow it down.'
     """
-    table, asked = refined.table, refined.provenance["refine"]
     # Digits enough to tell the two that enclose the answer apart.
     digits = max(4, 2 - math.floor(math.log10(asked["width"])))
     last = int(table[ROUND].max())
-    rounds = "" if last == 0 else f" in {last} round{'s' if last > 1 else ''}"
+    rounds = "" if last == 0 else f" in {plural(last, 'round')}"
     trials = f"{len(table):,} trials{rounds}"
     if cannot_start(table).all():
         return tell_starts(table)
     if asked["around"] == EDGE:
-        answer = refined.found.iloc[refined.found[LEARNING_RATE].fillna(0).argmax()]
-        told = _edge(answer, refined.found, trials, digits)
+        answer = found.iloc[found[LEARNING_RATE].fillna(0).argmax()]
+        told = _edge(answer, found, trials, digits)
     else:
         summary, best_by = summarize(table), best_by_of(table)
         best = rank(summary, best_by).iloc[0]
         names = list(summary.columns[: summary.columns.get_loc("trials")])
         if best["diverged"] == 1 or pd.isna(best[LEARNING_RATE]):
             return advise(summary, table)
-        answer = refined.found[alike(refined.found, best, names)].iloc[0]
+        answer = found[alike(found, best, names)].iloc[0]
         setting = describe(best, digits=digits)
         if best["converged"] == 0:
             lead, what = none_converged(best, best_by, setting, table), "that learning_rate"

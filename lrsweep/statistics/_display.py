@@ -2,11 +2,12 @@
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from lrsweep.tables._schema import LEARNING_RATE
+from lrsweep.tables._text import SHARES, show, tell_apart
+
 # A share's interval and a number's quartiles stand in one cell of a notebook's table, behind what they belong to.
-_SHARES = ("converged", "diverged")
 _QUARTILES = ("converged_at", "final_loss", "best_loss")
 
 
@@ -41,7 +42,7 @@ def in_html(summary: pd.DataFrame) -> str:
     settings = names[: names.index("trials")]
     cells = {name: tell_apart(summary[name]) for name in settings}
     cells["trials"] = [show("trials", count) for count in summary["trials"]]
-    for name in _SHARES:
+    for name in SHARES:
         low, high = (summary[f"{name}_{end}"] for end in ("low", "high"))
         cells[f"{name} (95% interval)"] = [
             f"{share:.0%} ({least * 100:.0f} to {most * 100:.0f})"
@@ -62,36 +63,47 @@ def _with_range(middle: str, low: str, high: str) -> str:
     return middle if low == middle == high else f"{middle} ({low} to {high})"
 
 
-def show(name: Any, value: Any) -> str:
-    """A value of a summary's column as text, `-` where it is missing.
+# More settings than this are not a table to read: the best of them are shown.
+MOST_SHOWN = 40
+SHOWN_OF_MANY = 20
+
+
+# What is shown of the trials that every table has; of a metric it is the median at the end.
+SHOWN = ("trials", "converged", "diverged", "median_converged_at", "median_final_loss")
+
+
+def shown_of(summary: pd.DataFrame) -> list[str]:
+    """The settings' columns, and of their statistics what fits on a line: no intervals, no outer quartiles.
 
     Example:
-        >>> show("converged", 0.5), show("trials", 1000), show("median_final_loss", 1 / 3), show("seed", None)
-        ('50%', '1,000', '0.3333', '-')
+        >>> shown_of(lrsweep.summarize(result.table))
+        ['learning_rate', 'trials', 'converged', 'diverged', 'median_converged_at', 'median_final_loss']
     """
-    if pd.isna(value):
-        return "-"
-    if isinstance(value, str | bool | np.bool_):
-        return str(value)
-    if name in _SHARES:
-        return f"{value:.0%}"
-    if isinstance(value, int | np.integer):
-        return f"{value:,}" if name in ("trials", "starts") else str(value)
-    return f"{value:.4g}"
+    names = list(summary.columns)
+    of_settings = names[: names.index("trials")]
+    statistics = names[len(of_settings) :]
+    return of_settings + [name for name in statistics if name in SHOWN or name.startswith("median_final_")]
 
 
-def tell_apart(values: pd.Series) -> list[str]:
-    """A column's values as text; numbers have as many digits as it takes to tell them apart, four or more.
+def head(name: str) -> str:
+    """What a column of a summary is called where it is shown.
 
     Example:
-        >>> tell_apart(pd.Series([0.1, 0.123456, 0.123457]))
-        ['0.1', '0.123456', '0.123457']
+        >>> head("median_converged_at"), head("momentum")
+        ('median converged_at', 'momentum')
     """
-    if not pd.api.types.is_float_dtype(values):
-        return [show(values.name, value) for value in values]
-    shown: list[str] = []
-    for digits in range(4, 13):
-        shown = ["-" if pd.isna(value) else f"{value:.{digits}g}" for value in values]
-        if len(set(shown)) == values.nunique(dropna=False):
-            break
-    return shown
+    return name.replace("median_", "median ")
+
+
+def cells_of(shown: pd.DataFrame) -> dict[str, list[str]]:
+    """The columns of a summary as text, cell by cell.
+
+    Example:
+        >>> cells_of(lrsweep.summarize(result.table)[["learning_rate", "converged", "median_converged_at"]])
+        {'learning_rate': ['0.1', '0.01', '0.001'], 'converged': ['100%', '100%', '0%'],
+         'median_converged_at': ['51', '526', '-']}
+    """
+    cells = {name: [show(name, value) for value in shown[name]] for name in shown.columns}
+    if LEARNING_RATE in cells:
+        cells[LEARNING_RATE] = tell_apart(shown[LEARNING_RATE])
+    return cells

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lrsweep.inputs._messages import number
 from lrsweep.statistics._starts import LOOK
-from lrsweep.studies._critical import ALWAYS_DIVERGES, BAD_START, FOUND, NEVER_DIVERGES
-from lrsweep.training._binding import SEED
+from lrsweep.tables._schema import ALWAYS_DIVERGES, BAD_START, FOUND, NEVER_DIVERGES, SEED
+from lrsweep.tables._text import write
 
 # More settings than this are not told one by one.
 _MOST_TOLD = 3
@@ -70,13 +71,13 @@ def give_verdict(table: pd.DataFrame, *, low: float, high: float) -> str:
     firsts = table.loc[edges.groupby(_keys(table, names), sort=False, dropna=False).idxmin()]
     firsts = firsts[firsts["found"] == FOUND].sort_values("critical_learning_rate")
     told = firsts if len(firsts) <= _MOST_TOLD else firsts.head(1)
-    rates = _and([f"{row.critical_learning_rate:.4g}{_setting(row, names)}" for _, row in told.iterrows()])
+    rates = _and([f"{number(row.critical_learning_rate)}{_setting(row, names)}" for _, row in told.iterrows()])
     starts = len(table) // len(edges.groupby(_keys(table, names), dropna=False))
     parts = [f"that is where the first of {starts} starts diverges" if starts > 1 else "that is where it diverges"]
     if len(told) < len(firsts):
         parts[0] = f"that is the least of {len(firsts)} settings"
     if told["theory"].notna().all():
-        parts.append(f"theory says {_and([f'{value:.4g}' for value in told['theory']])}")
+        parts.append(f"theory says {_and(list(map(number, told['theory'])))}")
     else:
         parts.append("theory has no answer")
     if never:
@@ -109,10 +110,7 @@ def _count(starts: int, table: pd.DataFrame) -> str:
 
 
 def _setting(row: pd.Series, names: list[str]) -> str:
-    told = [
-        f"{name} {row[name] if isinstance(row[name], str | bool | np.bool_) else f'{row[name]:.4g}'}" for name in names
-    ]
-    return f" ({', '.join(told)})" if told else ""
+    return f" ({', '.join(f'{name} {write(row[name])}' for name in names)})" if names else ""
 
 
 def _and(words: list[str]) -> str:

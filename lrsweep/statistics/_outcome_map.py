@@ -8,7 +8,7 @@ from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import unknown
 from lrsweep.statistics._bins import has_place, is_numeric, places
 from lrsweep.statistics._summary import outcome_quartiles
-from lrsweep.tables._io import settings_of
+from lrsweep.tables._schema import settings_of
 
 
 def outcome_map(table: pd.DataFrame, x: str, y: str, outcome: str = "converged_at", cells: int = 512) -> pd.DataFrame:

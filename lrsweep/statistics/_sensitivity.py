@@ -7,9 +7,8 @@ import pandas as pd
 
 from lrsweep.inputs._arguments import check_number
 from lrsweep.inputs._errors import InputError
-from lrsweep.statistics._summary import LEARNING_RATE, group, penalised
-from lrsweep.tables._io import settings_of
-from lrsweep.training._binding import SEED
+from lrsweep.statistics._summary import group, penalised
+from lrsweep.tables._schema import LEARNING_RATE, SEED, settings_of
 
 _COLUMNS: dict[str, Any] = {
     LEARNING_RATE: float,

@@ -3,9 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from lrsweep.tables._io import settings_of
-
-LEARNING_RATE = "learning_rate"
+from lrsweep.tables._schema import LEARNING_RATE, settings_of
 
 # What helps there.
 LOOK = "look at the data and the loss there, or, if numbers become too large for 32 bits, compute in 64 (--x64)."

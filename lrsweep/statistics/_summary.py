@@ -12,12 +12,7 @@ from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import unknown
 from lrsweep.statistics._display import Summary
 from lrsweep.statistics._survival import time_quantiles
-from lrsweep.tables._io import LEARNING_RATE as LEARNING_RATE
-from lrsweep.tables._io import at_best, best_by_of, final, metrics_of, settings_of
-from lrsweep.training._binding import SEED
-
-CONVERGED_AT = "converged_at"
-LOSSES = ("final_loss", "best_loss")
+from lrsweep.tables._schema import CONVERGED_AT, LOSSES, SEED, at_best, best_by_of, final, metrics_of, settings_of
 
 # What the columns of the quartiles begin with.
 QUARTILES = {"lower_quartile": 0.25, "median": 0.5, "upper_quartile": 0.75}

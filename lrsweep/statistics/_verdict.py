@@ -3,13 +3,13 @@
 import numpy as np
 import pandas as pd
 
-from lrsweep.statistics._advice import advise, alike, describe, how_it_converged, number
+from lrsweep.inputs._messages import number
+from lrsweep.statistics._advice import advise, alike, describe, how_it_converged
 from lrsweep.statistics._best import Best, best_learning_rate, rank
 from lrsweep.statistics._sensitivity import sensitivity
 from lrsweep.statistics._starts import tell_starts
-from lrsweep.statistics._summary import LEARNING_RATE, LEVEL, summarize
-from lrsweep.tables._io import best_by_of, final, settings_of
-from lrsweep.training._binding import SEED
+from lrsweep.statistics._summary import LEVEL, summarize
+from lrsweep.tables._schema import LEARNING_RATE, SEED, best_by_of, final, settings_of
 
 FACTOR = 2.0
 

@@ -1,1 +1,1 @@
-"""studies."""
+"""The verbs: sweep, refine, critical learning rate, halving, replay, sharpness, landscape."""

@@ -9,36 +9,21 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from lrsweep.curvature._stability import at_start
-from lrsweep.engine._precision import HOW_TO_WIDEN, check_precision
+from lrsweep.engine._modes import ordinary
+from lrsweep.engine._shared import check_precision
 from lrsweep.inputs._arguments import as_names, check_number
 from lrsweep.inputs._errors import InputError, InputTypeError
+from lrsweep.inputs._messages import HOW_TO_WIDEN
 from lrsweep.optimizers._factories import Factory
 from lrsweep.problems._objective import Objective
 from lrsweep.statistics._starts import cannot_start
+from lrsweep.studies._prepare import limits_of, prepare
+from lrsweep.studies._starts import at_start
 from lrsweep.studies._sweep import sweep
 from lrsweep.tables._columns import check_trials
 from lrsweep.tables._grid import grid
-from lrsweep.tables._io import LEARNING_RATE
-from lrsweep.training._binding import SEED, bind
+from lrsweep.tables._schema import CRITICAL_DTYPES, LEARNING_RATE, SEED, START
 from lrsweep.training._stopping import Stopping
-
-INDEX = "start"
-
-# How a start's search ended.
-FOUND, NEVER_DIVERGES, ALWAYS_DIVERGES, BAD_START = "found", "never diverges", "always diverges", "bad start"
-
-# Every column that the table has beside the caller's, in order, with its dtype.
-CRITICAL_DTYPES: dict[str, Any] = {
-    "critical_learning_rate": np.dtype("float64"),
-    "low": np.dtype("float64"),
-    "high": np.dtype("float64"),
-    "found": pd.CategoricalDtype([FOUND, NEVER_DIVERGES, ALWAYS_DIVERGES, BAD_START]),
-    "window": np.dtype("bool"),
-    "sharpness_start": np.dtype("float64"),
-    "theory": np.dtype("float64"),
-    "ratio": np.dtype("float64"),
-}
 
 # Of the first scan, per decade of the learning rate.
 SCAN = 5
@@ -103,11 +88,11 @@ def critical_learning_rate(
         One row per start, index `start`: the caller's columns, then `critical_learning_rate` (float64, the geometric
         mean of the bracket), `low` and `high` (float64, the bracket: not seen to diverge, seen to diverge), `found`
         (category: `found`; `never diverges`, not at any learning rate of the scan; `always diverges`, already at the
-        least of them; `bad start`, where the loss or its gradient is not finite, as `lrsweep.statistics._starts` tells; the numbers
-        are NaN in these), `window` (bool, whether the scan saw a learning rate above one that diverged and yet did
-        not), `sharpness_start` (float64, the Hessian's largest eigenvalue at the start, over all the data), `theory`
-        (float64, what theory says for `optax.sgd` and for `optax.adam` with its
-        preconditioner frozen, see `lrsweep.curvature._stability`; NaN for other optimizers) and `ratio` (float64, over theory).
+        least of them; `bad start`, where the loss or its gradient is not finite; the numbers are NaN in these),
+        `window` (bool, whether the scan saw a learning rate above one that diverged and yet did not),
+        `sharpness_start` (float64, the Hessian's largest eigenvalue at the start, over all the data), `theory`
+        (float64, what theory says for `optax.sgd` and for `optax.adam` with its preconditioner frozen; NaN for other
+        optimizers) and `ratio` (float64, over theory).
 
     Raises:
         TypeError: An argument is of the wrong kind.
@@ -158,6 +143,7 @@ def search_critical(
     if isinstance(optimizer, Mapping):
         raise InputTypeError("the optimizer must be one factory such as optax.sgd: search the others' edges one by one")
     starts, static = _starts(trials, seeds), as_names("static", static)
+    stopping = STOPPING if stopping is None else stopping
     made: dict[str, Any] = {}
     ran = {"trials": 0, "sweeps": 0, "seconds": 0.0}
 
@@ -170,7 +156,7 @@ def search_critical(
             optimizer,
             every,
             steps=steps,
-            stopping=STOPPING if stopping is None else stopping,
+            stopping=stopping,
             static=static,
             block_width=block_width,
         )
@@ -197,8 +183,10 @@ def search_critical(
     if found.any():
         bracket[found] = _narrow(starts[found], bracket[found], width, diverges)
 
-    binding = bind([LEARNING_RATE, *starts.columns], objective, {None: optimizer})[None]
-    theory = at_start(objective, optimizer, binding, starts.assign(**{LEARNING_RATE: low}), static)
+    with ordinary():
+        limits = limits_of(objective, stopping, steps)
+        jobs = prepare(objective, {None: optimizer}, starts.assign(**{LEARNING_RATE: low}), static, limits)
+        theory = at_start(jobs, starts.index)
     edges = np.exp(np.log(bracket).mean(axis=1))
     columns = {
         "critical_learning_rate": edges,
@@ -212,7 +200,7 @@ def search_critical(
     }
     results = pd.DataFrame(columns, index=starts.index).astype(CRITICAL_DTYPES)
     made |= ran | {"seconds": round(ran["seconds"], 3), "low": low, "high": high, "width": width}
-    return Critical(pd.concat([starts, results], axis=1).rename_axis(INDEX), made)
+    return Critical(pd.concat([starts, results], axis=1).rename_axis(START), made)
 
 
 def _narrow(starts: pd.DataFrame, bracket: np.ndarray, width: float, diverges: Any) -> np.ndarray:
@@ -238,7 +226,7 @@ def _starts(trials: pd.DataFrame | None, seeds: Iterable[int] | None) -> pd.Data
     for name in starts.columns:
         if name == LEARNING_RATE:
             raise InputError(f"the trials have a column {name!r}, which is what is searched for: leave it out")
-        if name in CRITICAL_DTYPES or name == INDEX:
+        if name in CRITICAL_DTYPES or name == START:
             raise InputError(f"column {name!r} of the trials is named like one of the result's own: rename or drop it")
     if seeds is None:
         return starts

@@ -15,10 +15,9 @@ from lrsweep.engine._plan import one_by_one
 from lrsweep.inputs._arguments import check_number
 from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import quote
-from lrsweep.problems._objective import LOSS, Objective
-from lrsweep.training._binding import SEED
+from lrsweep.problems._objective import Objective
+from lrsweep.tables._schema import LOSS, SEED, Status
 from lrsweep.training._monitor import Outcome
-from lrsweep.training._stopping import Status
 
 
 @dataclass(frozen=True)

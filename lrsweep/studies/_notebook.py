@@ -6,11 +6,12 @@ from typing import Any
 
 import pandas as pd
 
+from lrsweep.inputs._messages import plural
 from lrsweep.statistics._advice import advise
 from lrsweep.statistics._best import rank
 from lrsweep.statistics._display import in_html
 from lrsweep.statistics._summary import summarize
-from lrsweep.tables._io import best_by_of
+from lrsweep.tables._schema import best_by_of
 
 # More settings than this are not a table to read.
 _MOST_SHOWN = 20
@@ -31,7 +32,7 @@ def present(table: pd.DataFrame, made: Mapping[str, Any]) -> str:
     summary = summarize(table)
     shown = rank(summary, best_by_of(table)).head(_MOST_SHOWN) if len(summary) > _MOST_SHOWN else summary
     of_them = f" The best {len(shown)} of {len(summary):,} settings:" if len(shown) < len(summary) else ""
-    trials = f"{made['trials']:,} trial{'s' if made['trials'] > 1 else ''}"
+    trials = plural(made["trials"], "trial")
     ran = (
         f"{made['objective']}, {made['optimizer']}: {trials} of up to {made['steps']:,} updates, "
         f"in {made['seconds']:.2g} s on {made['device']['kind']}, {made['dtype']}."

@@ -9,24 +9,20 @@ import jax
 import numpy as np
 import pandas as pd
 
-from lrsweep.engine._chunks import Layout
+from lrsweep.engine._layout import Layout
 from lrsweep.inputs._arguments import as_names, check_count, check_number
 from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import unknown
 from lrsweep.optimizers._factories import Factory
 from lrsweep.problems._objective import Objective
 from lrsweep.statistics._best import rank
-from lrsweep.statistics._summary import LEARNING_RATE, summarize
-from lrsweep.studies._sweep import Sweep, sweep
+from lrsweep.statistics._summary import summarize
+from lrsweep.studies._result import Sweep
+from lrsweep.studies._sweep import sweep
 from lrsweep.tables._columns import check_trials, read_numbers
 from lrsweep.tables._grid import round_to
-from lrsweep.tables._io import best_by_of, settings_of
-from lrsweep.training._binding import SEED
+from lrsweep.tables._schema import BEST, EDGE, LEARNING_RATE, ROUND, SEED, best_by_of, settings_of
 from lrsweep.training._stopping import Stopping
-
-BEST, EDGE = "best", "edge"
-
-ROUND = "round"
 
 
 # A table has no one answer to whether it equals another: a refinement is equal to itself.
@@ -266,7 +262,7 @@ def _check_grid(trials: pd.DataFrame) -> pd.DataFrame:
     given = trials[LEARNING_RATE].dropna()
     if len(given) == 0:
         raise InputError(f"column {LEARNING_RATE!r} of the trials holds no learning rate: a zoom needs two or more")
-    rates = read_numbers(given)
+    rates = read_numbers(given, jax.dtypes.canonicalize_dtype(float))
     if (rates == 0).any():
         raise InputError(
             f"column {LEARNING_RATE!r} of the trials holds 0 at row {given.index[int(np.argmin(rates))]!r}: "

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.engine._block import State
-from lrsweep.engine._chunks import Pauses
 from lrsweep.engine._compile import NEVER_PAUSE, Plan, Task, empty_states, traits_of
 from lrsweep.engine._executor import Done, first_ready
+from lrsweep.engine._layout import Pauses
 from lrsweep.engine._modes import ordinary
 from lrsweep.engine._plan import fit_plan
 from lrsweep.tables._columns import read_numbers
-from lrsweep.training._binding import SEED
+from lrsweep.tables._schema import SEED
 from lrsweep.training._monitor import Outcome
 from lrsweep.training._pytree import names_of, values_of
 
@@ -106,8 +106,8 @@ def _only(groups: list[Again], trials: pd.DataFrame, row: int) -> tuple[Task, Pl
     task, plan, widths = next(each for each in groups if row in each.task.group.rows)
     width = int(widths[np.searchsorted(task.group.rows, row)])
     alone, group = trials.iloc[[row]], task.group
-    values = {name: read_numbers(alone[name]).astype(like.dtype) for name, like in group.values.items()}
-    seeds = read_numbers(alone[SEED]) if SEED in alone.columns else np.zeros(1, np.uint32)
+    values = {name: read_numbers(alone[name], like.dtype) for name, like in group.values.items()}
+    seeds = read_numbers(alone[SEED], None) if SEED in alone.columns else np.zeros(1, np.uint32)
     group = group._replace(rows=np.zeros(1, int), values=values, seeds=seeds)
     return task._replace(group=group), plan._replace(width=width, blocks=1)
 

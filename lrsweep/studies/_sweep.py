@@ -1,11 +1,9 @@
 """sweep(): check the trials, run them, tabulate what became of each."""
 
 import datetime
-import math
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -14,113 +12,30 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from lrsweep.curvature._stability import starts_of
-from lrsweep.engine._chunks import Layout
 from lrsweep.engine._compile import Plan, Task
-from lrsweep.engine._devices import on_first_device
 from lrsweep.engine._executor import Done, Run
+from lrsweep.engine._layout import Layout
 from lrsweep.engine._modes import ordinary
 from lrsweep.engine._plan import check_width, choose_plan, fit_plan, one_by_one
-from lrsweep.engine._precision import check_precision
 from lrsweep.inputs._arguments import check_count
-from lrsweep.inputs._errors import InputError, InputTypeError
-from lrsweep.inputs._messages import quote
+from lrsweep.inputs._errors import InputTypeError
 from lrsweep.optimizers._factories import Factory
 from lrsweep.problems._objective import Objective
-from lrsweep.statistics._causes import DIAGNOSIS, add_diagnosis
+from lrsweep.statistics._causes import add_diagnosis
 from lrsweep.studies._halving import Halving, check_halving, halve, in_step
-from lrsweep.studies._notebook import present
+from lrsweep.studies._prepare import limits_of, prepare
 from lrsweep.studies._progress import progress
 from lrsweep.studies._provenance import provenance_of
-from lrsweep.studies._replay import Replay, again, follow, replay
-from lrsweep.studies._validate import check_leaves, check_program
+from lrsweep.studies._replay import again, follow, replay
+from lrsweep.studies._result import Sweep, result_table
+from lrsweep.studies._starts import starts_of
 from lrsweep.tables._columns import check_trials
-from lrsweep.tables._io import check_names, result_table
-from lrsweep.training._binding import OPTIMIZER, bind
-from lrsweep.training._monitor import Limits
-from lrsweep.training._partition import Group, check_static, cut, optimizers_of
-from lrsweep.training._program import given_by, make_program
+from lrsweep.tables._schema import DIAGNOSIS, check_names
+from lrsweep.training._partition import check_static
 from lrsweep.training._stopping import Stopping
 
 # By so many units in the last place of the starting loss rounding alone may take a loss below its minimum.
 _ROUNDING = 100
-
-# With more seeds than this a block draws fewer permutations by drawing each trial's own.
-MAX_SHARED_SEEDS = 32
-
-
-# A table has no one answer to whether it equals another: a sweep is equal to itself.
-@dataclass(frozen=True, eq=False)
-class Sweep:
-    """What `sweep` returns.
-
-    Attributes:
-        table: One row per trial: the caller's columns, and what became of it.
-        curves: One row per trial, one column per recorded update (0, `record_every`, ...), float64, NaN after the
-            trial's end; or None where `record_every` was not given.
-        provenance: What made it: objective, optimizer, steps, stopping, block width and layout, versions, devices,
-            dtype, start and duration. JSON can hold it.
-    """
-
-    table: pd.DataFrame
-    curves: pd.DataFrame | None
-    provenance: dict[str, Any]
-    _replay: Callable[[int, int], Replay] = field(repr=False)
-    _follow: Callable[[int, int, int], pd.DataFrame] = field(repr=False)
-
-    def replay(self, trial: Any) -> Replay:
-        """Runs one trial again, alone, and returns its parameters and its whole curve.
-
-        Args:
-            trial: Its label in the table's index.
-
-        Raises:
-            ValueError: There is no such trial.
-
-        Example:
-            >>> replay = result.replay(0)
-            >>> round(float(replay.params["w0"]), 2), round(float(replay.params["w1"]), 2), len(replay.curve)
-            (-0.99, 2.0, 61)
-        """
-        return self._replay(*self._row(trial))
-
-    def path(self, trial: Any, every: int = 1) -> pd.DataFrame:
-        """Runs one trial again, alone, and returns the parameters on its way.
-
-        Args:
-            trial: Its label in the table's index.
-            every: After how many updates each, beside the start and the end.
-
-        Returns:
-            ``[update, parameter]`` float64: the index `step` counts updates from 0 to the trial's last, and each
-            column is a scalar parameter, by the path of its leaf in the pytree, and in an array its place in brackets:
-            `w`, `layers.0.w[0, 1]`.
-
-        Raises:
-            TypeError: `every` is not a whole number.
-            ValueError: There is no such trial, or `every` is below 1.
-
-        Example:
-            >>> result.path(0, every=20).round(2)
-                    w0    w1
-            step
-            0     0.00  1.00
-            20   -0.77  1.89
-            40   -0.96  1.98
-            60   -0.99  2.00
-        """
-        row, steps = self._row(trial)
-        return self._follow(row, steps, check_count("every", every))
-
-    def _repr_html_(self) -> str:
-        return present(self.table, self.provenance)
-
-    def _row(self, trial: Any) -> tuple[int, int]:
-        """The place of a trial in the table, and how many updates it made."""
-        if not pd.api.types.is_hashable(trial) or trial not in self.table.index:
-            raise InputError(f"there is no trial {quote(trial)}: the table's index has {len(self.table)} others")
-        row = int(np.flatnonzero(self.table.index == trial)[0])
-        return row, int(self.table["steps"].iloc[row])
 
 
 @ordinary()
@@ -169,8 +84,8 @@ def sweep(
             `least_eigenvalue_end`; `stability`, the learning rate over the largest that theory allows where the trial
             started (above 1 it must leave; NaN where there is no theory, see `critical_learning_rate`); `overshoot`,
             the share of its updates that landed beyond the valley's floor, where the next gradient points back along
-            them; `final_gradient_norm`; and `cause`, one word (str), by the rule of `lrsweep.statistics._causes.causes`. Costs
-            about as much as a hundred updates per trial, and trials then wait for those beside them.
+            them; `final_gradient_norm`; and `cause`, one word (str), see *Reading the table*. Costs about
+            as much as a hundred updates per trial, and trials then wait for those beside them.
         block_width: How many trials run side by side, 1 or more; chosen by the number of trials and the memory there
             is where it is left out. At one width a row gives the same bits whatever the other rows hold.
         layout: How the loop of a trial is laid out for the machine; chosen where it is left out. See `Layout`.
@@ -203,18 +118,18 @@ def sweep(
         raise InputTypeError(f"stopping must be a lrsweep.Stopping, not a {type(stopping).__name__}")
     trials = check_trials(trials)
     check_names(trials.columns, objective.metrics, DIAGNOSIS if diagnose else ())
-    limits = _limits(objective, stopping, steps, evaluate_every, record_every)
+    limits = limits_of(objective, stopping, steps, evaluate_every, record_every)
     if halving is not None:
         check_halving(halving, limits.steps)
     width = None if block_width is None else check_count("block_width", block_width)
     optimizers = optimizer if isinstance(optimizer, Mapping) else {None: optimizer}
-    tasks = _tasks(objective, optimizers, trials, check_static(static, trials), limits, diagnose=diagnose)
+    tasks = prepare(objective, optimizers, trials, check_static(static, trials), limits, diagnose=diagnose)
 
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
     records = 0 if record_every is None else limits.steps // limits.record_every + 1
     fitted = _fit(tasks, records, width, layout, diagnose=diagnose, halving=halving)
     done = _run(tasks, fitted, trials, objective, records, halving)
-    starts = [starts_of(task.program, task.group, task.given) for task in tasks] if diagnose else []
+    starts = [starts_of(task) for task in tasks] if diagnose else []
     seconds = time.perf_counter() - clock
 
     made = provenance_of(
@@ -305,77 +220,6 @@ def _in_order(tasks: list[Task], parts: list[Any]) -> Any:
         return array
 
     return jax.tree.map(whole, *parts)
-
-
-def _tasks(
-    objective: Objective,
-    optimizers: Mapping[Any, Factory],
-    trials: pd.DataFrame,
-    static: list[str],
-    limits: Limits,
-    *,
-    diagnose: bool,
-) -> list[Task]:
-    """What is to be run, group by group, once all that can be checked has been."""
-    names = [None] if None in optimizers else optimizers_of(trials, optimizers)
-    columns = [name for name in trials.columns if name != OPTIMIZER or None in optimizers]
-    bindings = bind(columns, objective, {name: optimizers[name] for name in names})
-    groups = cut(trials, bindings, static)
-    if not objective.draws_start:
-        check_leaves(objective, objective.init)
-    shapes, programs = jax.eval_shape(lambda: given_by(objective)), []
-    for group in groups:
-        program = make_program(objective, optimizers[group.optimizer], group.binding, group.static)
-        program = program._replace(diagnoses=diagnose)
-        row = {name: jax.ShapeDtypeStruct((), column.dtype, weak_type=True) for name, column in group.values.items()}
-        sample = {name: column[0].item() for name, column in group.values.items()}
-        check_program(objective, program, shapes, row, sample)
-        programs.append(program)
-    given = given_by(objective)
-    return [
-        Task(program, group, given._replace(seeds=_shared_seeds(objective, group)), limits)
-        for program, group in zip(programs, groups, strict=True)
-    ]
-
-
-def _shared_seeds(objective: Objective, group: Group) -> Any:
-    """A group's seeds, where trials on batches have them in common."""
-    if objective.batch_size is None:
-        return None
-    seeds = np.unique(group.seeds)
-    return on_first_device(seeds) if len(seeds) <= min(MAX_SHARED_SEEDS, len(group.seeds) // 2) else None
-
-
-def _limits(
-    objective: Objective, stopping: Stopping, steps: int, evaluate_every: int | None, record_every: int | None
-) -> Limits:
-    record_every = None if record_every is None else check_count("record_every", record_every)
-    if evaluate_every is not None:
-        evaluate_every = check_count("evaluate_every", evaluate_every)
-    elif objective.batch_size is not None:
-        evaluate_every = record_every or math.ceil(objective.examples / objective.batch_size)
-    else:
-        evaluate_every = 1
-    if record_every is not None and record_every % evaluate_every != 0:
-        raise InputError(
-            f"record_every={record_every} must be a multiple of evaluate_every={evaluate_every}: "
-            "a loss is recorded where it is measured"
-        )
-    stated = {"minimum": objective.minimum, "baseline": objective.baseline}
-    for name, value in (vars(stopping) | stated).items():
-        if value is not None:
-            check_precision(name, float(value))
-    return Limits(
-        steps=check_count("steps", steps),
-        tolerance=float(stopping.tolerance),
-        target=None if stopping.target is None else float(stopping.target),
-        hold=int(stopping.hold),
-        divergence=float(stopping.divergence),
-        minimum=float(objective.minimum),
-        evaluate_every=evaluate_every,
-        record_every=record_every or evaluate_every,
-        baseline=None if objective.baseline is None else float(objective.baseline),
-    )
 
 
 def _warn_below_minimum(objective: Objective, initial_loss: np.ndarray, best_loss: np.ndarray) -> None:

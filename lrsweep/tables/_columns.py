@@ -4,15 +4,12 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from lrsweep.engine._precision import HOW_TO_WIDEN
 from lrsweep.inputs._errors import InputError, InputTypeError
-from lrsweep.inputs._messages import quote
-from lrsweep.training._binding import SEED
+from lrsweep.inputs._messages import HOW_TO_WIDEN, quote
+from lrsweep.tables._schema import SEED
 
 
 def check_trials(trials: Any) -> pd.DataFrame:
@@ -133,12 +130,15 @@ def read_words(column: pd.Series) -> tuple[np.ndarray, list[str | bool]]:
     return codes, [value if isinstance(value, str) else bool(value) for value in values.tolist()]
 
 
-def read_numbers(column: pd.Series) -> np.ndarray:
-    """The numbers of a column: ``[trial]``, in the precision that is switched on.
+def read_numbers(column: pd.Series, floating: Any) -> np.ndarray:
+    """The numbers of a column: ``[trial]``, as a trial computes with them.
+
+    Args:
+        column: It.
+        floating: The dtype of what is not whole: float32, or float64 where JAX computes in 64-bit.
 
     Returns:
-        uint32 for `seed`; int32 where the column's dtype is whole and it is no learning rate; float32 otherwise, or
-        float64 where JAX computes in 64-bit.
+        uint32 for `seed`; int32 where the column's dtype is whole and it is no learning rate; `floating` otherwise.
 
     Raises:
         TypeError: It holds something other than numbers.
@@ -147,7 +147,7 @@ def read_numbers(column: pd.Series) -> np.ndarray:
             tell from 0 or from infinity.
 
     Example:
-        >>> read_numbers(pd.Series([3, 7], name="seed"))
+        >>> read_numbers(pd.Series([3, 7], name="seed"), np.float32)
         array([3, 7], dtype=uint32)
     """
     name = column.name
@@ -176,10 +176,10 @@ def read_numbers(column: pd.Series) -> np.ndarray:
         wanted = "a finite number, 0 or more"
         bad |= numbers < 0
     if name != SEED and not whole and not bad.any():
-        bounds = jnp.finfo(jnp.result_type(float))
+        bounds = np.finfo(floating)
         bad = (abs(numbers) > float(bounds.max)) | ((numbers != 0) & (abs(numbers) < float(bounds.tiny)))
         wanted = f"0, or in size from {float(bounds.tiny):.3g} to {float(bounds.max):.3g}"
-        if not jax.config.read("jax_enable_x64"):
+        if floating == np.float32:
             wanted += f", or {HOW_TO_WIDEN}"
     if bad.any():
         row = int(np.argmax(bad))
@@ -189,7 +189,7 @@ def read_numbers(column: pd.Series) -> np.ndarray:
         )
     if name == SEED:
         return numbers.astype(np.uint32)
-    return numbers.astype(np.int32 if whole else jax.dtypes.canonicalize_dtype(float))
+    return numbers.astype(np.int32 if whole else floating)
 
 
 def _is_learning_rate(name: Any) -> bool:

@@ -8,11 +8,7 @@ from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import quote, unknown
 from lrsweep.optimizers._factories import Factory, label
 from lrsweep.problems._objective import Objective
-
-SEED = "seed"
-
-# Names the row's optimizer, where several are given.
-OPTIMIZER = "optimizer"
+from lrsweep.tables._schema import SEED
 
 
 class Binding(NamedTuple):

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 import pandas as pd
 
@@ -10,7 +11,8 @@ from lrsweep.inputs._arguments import as_names
 from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import LONGEST_QUOTE, quote, shorten, unknown
 from lrsweep.tables._columns import holds_words, read_numbers, read_words
-from lrsweep.training._binding import OPTIMIZER, SEED, Binding
+from lrsweep.tables._schema import OPTIMIZER, SEED
+from lrsweep.training._binding import Binding
 
 
 class Static(NamedTuple):
@@ -101,6 +103,7 @@ def cut(trials: pd.DataFrame, bindings: Mapping[Any, Binding], static: Collectio
         [([0, 2], 8), ([1], 16)]
     """
     fixed = [name for name in trials.columns if name in static or holds_words(trials[name])]
+    floating = jax.dtypes.canonicalize_dtype(float)
     groups = []
     for optimizer, binding in bindings.items():
         if optimizer is None:
@@ -118,9 +121,9 @@ def cut(trials: pd.DataFrame, bindings: Mapping[Any, Binding], static: Collectio
             if name not in binding.taken and name != SEED:
                 continue
             if name in fixed:
-                words[name] = _read_fixed(part[name])
+                words[name] = _read_fixed(part[name], floating)
             else:
-                values[name] = read_numbers(part[name])
+                values[name] = read_numbers(part[name], floating)
         seeds = values.get(SEED, np.zeros(len(rows), np.uint32))
         taken = {name: column for name, column in values.items() if name in binding.taken}
         for static_values, members in _members(words):
@@ -153,10 +156,10 @@ def _members(
     return found
 
 
-def _read_fixed(column: pd.Series) -> tuple[np.ndarray, list[Any]]:
+def _read_fixed(column: pd.Series, floating: Any) -> tuple[np.ndarray, list[Any]]:
     if holds_words(column):
         return read_words(column)
-    read_numbers(column)
+    read_numbers(column, floating)
     codes, values = pd.factorize(column)
     return codes, values.tolist()
 

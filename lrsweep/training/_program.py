@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from lrsweep.engine._precision import to_device
 from lrsweep.optimizers._factories import Factory
-from lrsweep.problems._objective import LOSS, Objective
+from lrsweep.problems._objective import Objective
+from lrsweep.tables._schema import LOSS
 from lrsweep.training._batches import Stream, next_batch, open_stream
 from lrsweep.training._binding import Binding
 from lrsweep.training._partition import Static
@@ -155,22 +155,4 @@ def make_program(objective: Objective, factory: Factory, binding: Binding, stati
         batch_size=objective.batch_size,
         metrics=tuple((name, function) for name, (function, _) in objective.measures.items()),
         best_by=objective.best_by,
-    )
-
-
-def given_by(objective: Objective) -> Given:
-    """The objective's arrays, put on the device; what several share is put there once.
-
-    Raises:
-        InputError: They hold a number that the precision that is switched on does not.
-    """
-    called = f"objective {objective.name!r}"
-    data = to_device(f"{called}, data", objective.data)
-    return Given(
-        start=None if objective.draws_start else to_device(f"{called}, init", objective.init),
-        data=data,
-        metrics=tuple(
-            data if own is objective.data else to_device(f"{called}, metric {name!r}, data", own)
-            for name, (_, own) in objective.measures.items()
-        ),
     )

@@ -1,6 +1,5 @@
 """When a trial stops, how it can have ended, and the one rule that says which."""
 
-import enum
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -8,22 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from lrsweep.inputs._arguments import check_count, check_number
-
-
-class Status(enum.IntEnum):
-    """How a trial ended."""
-
-    CONVERGED = 0
-    DIVERGED = 1
-    SLOW = 2
-    OSCILLATING = 3
-    STALLED = 4
-    DROPPED = 5
-
-    @property
-    def label(self) -> str:
-        """The word in the table."""
-        return self.name.lower()
+from lrsweep.tables._schema import Status
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Numbers that 32 bits do not hold: refused where JAX would change them without a word."""
+"""What all trials share, put on the device; numbers that JAX would change to fit 32 bits are refused."""
 
 import math
 from typing import Any
@@ -9,9 +9,9 @@ import numpy as np
 
 from lrsweep.engine._devices import on_first_device
 from lrsweep.inputs._errors import InputError
-
-# How to have 64 bits, for a message.
-HOW_TO_WIDEN = "compute in 64-bit (--x64, or jax.config.update('jax_enable_x64', True))"
+from lrsweep.inputs._messages import HOW_TO_WIDEN
+from lrsweep.problems._objective import Objective
+from lrsweep.training._program import Given
 
 
 def check_precision(name: str, value: float) -> None:
@@ -67,3 +67,21 @@ def _check_fits(place: str, array: np.ndarray) -> None:
         said = f"which {narrow} does not hold: scale it"
     if wrong.size:
         raise InputError(f"{place} holds {wrong.flat[0]}, {said}, or {HOW_TO_WIDEN}")
+
+
+def given_by(objective: Objective) -> Given:
+    """The objective's arrays, put on the device; what several share is put there once.
+
+    Raises:
+        InputError: They hold a number that the precision that is switched on does not.
+    """
+    called = f"objective {objective.name!r}"
+    data = to_device(f"{called}, data", objective.data)
+    return Given(
+        start=None if objective.draws_start else to_device(f"{called}, init", objective.init),
+        data=data,
+        metrics=tuple(
+            data if own is objective.data else to_device(f"{called}, metric {name!r}, data", own)
+            for name, (_, own) in objective.measures.items()
+        ),
+    )

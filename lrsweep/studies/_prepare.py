@@ -1,0 +1,107 @@
+"""From a trials table to what the engine runs: columns bound, checked, and cut into groups, each with its program."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+import pandas as pd
+
+from lrsweep.engine._compile import Task
+from lrsweep.engine._devices import on_first_device
+from lrsweep.engine._shared import check_precision, given_by
+from lrsweep.inputs._arguments import check_count
+from lrsweep.inputs._errors import InputError
+from lrsweep.optimizers._factories import Factory
+from lrsweep.problems._objective import Objective
+from lrsweep.studies._validate import check_leaves, check_program
+from lrsweep.tables._schema import OPTIMIZER
+from lrsweep.training._binding import bind
+from lrsweep.training._monitor import Limits
+from lrsweep.training._partition import Group, cut, optimizers_of
+from lrsweep.training._program import make_program
+from lrsweep.training._stopping import Stopping
+
+# With more seeds than this a block draws fewer permutations by drawing each trial's own.
+MAX_SHARED_SEEDS = 32
+
+
+def prepare(
+    objective: Objective,
+    optimizers: Mapping[Any, Factory],
+    trials: pd.DataFrame,
+    static: list[str],
+    limits: Limits,
+    *,
+    diagnose: bool = False,
+) -> list[Task]:
+    """What is to be run, group by group, once all that can be checked has been."""
+    names = [None] if None in optimizers else optimizers_of(trials, optimizers)
+    columns = [name for name in trials.columns if name != OPTIMIZER or None in optimizers]
+    bindings = bind(columns, objective, {name: optimizers[name] for name in names})
+    groups = cut(trials, bindings, static)
+    if not objective.draws_start:
+        check_leaves(objective, objective.init)
+    shapes, programs = jax.eval_shape(lambda: given_by(objective)), []
+    for group in groups:
+        program = make_program(objective, optimizers[group.optimizer], group.binding, group.static)
+        program = program._replace(diagnoses=diagnose)
+        row = {name: jax.ShapeDtypeStruct((), column.dtype, weak_type=True) for name, column in group.values.items()}
+        sample = {name: column[0].item() for name, column in group.values.items()}
+        check_program(objective, program, shapes, row, sample)
+        programs.append(program)
+    given = given_by(objective)
+    return [
+        Task(program, group, given._replace(seeds=_shared_seeds(objective, group)), limits)
+        for program, group in zip(programs, groups, strict=True)
+    ]
+
+
+def _shared_seeds(objective: Objective, group: Group) -> Any:
+    """A group's seeds, where trials on batches have them in common."""
+    if objective.batch_size is None:
+        return None
+    seeds = np.unique(group.seeds)
+    return on_first_device(seeds) if len(seeds) <= min(MAX_SHARED_SEEDS, len(group.seeds) // 2) else None
+
+
+def limits_of(
+    objective: Objective,
+    stopping: Stopping,
+    steps: int,
+    evaluate_every: int | None = None,
+    record_every: int | None = None,
+) -> Limits:
+    """Gives the numbers that end a trial, as the program takes them; see `sweep`.
+
+    Raises:
+        InputError: One is out of range, or beyond the precision that is switched on.
+    """
+    record_every = None if record_every is None else check_count("record_every", record_every)
+    if evaluate_every is not None:
+        evaluate_every = check_count("evaluate_every", evaluate_every)
+    elif objective.batch_size is not None:
+        evaluate_every = record_every or math.ceil(objective.examples / objective.batch_size)
+    else:
+        evaluate_every = 1
+    if record_every is not None and record_every % evaluate_every != 0:
+        raise InputError(
+            f"record_every={record_every} must be a multiple of evaluate_every={evaluate_every}: "
+            "a loss is recorded where it is measured"
+        )
+    stated = {"minimum": objective.minimum, "baseline": objective.baseline}
+    for name, value in (vars(stopping) | stated).items():
+        if value is not None:
+            check_precision(name, float(value))
+    return Limits(
+        steps=check_count("steps", steps),
+        tolerance=float(stopping.tolerance),
+        target=None if stopping.target is None else float(stopping.target),
+        hold=int(stopping.hold),
+        divergence=float(stopping.divergence),
+        minimum=float(objective.minimum),
+        evaluate_every=evaluate_every,
+        record_every=record_every or evaluate_every,
+        baseline=None if objective.baseline is None else float(objective.baseline),
+    )

@@ -1,0 +1,136 @@
+"""What a sweep gives back: the table of results, the curves, and its trials run again."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lrsweep.inputs._arguments import check_count
+from lrsweep.inputs._errors import InputError
+from lrsweep.inputs._messages import quote
+from lrsweep.studies._notebook import present
+from lrsweep.studies._replay import Replay
+from lrsweep.tables._schema import BEST_BY, INDEX, LOSS, RESULT_DTYPES, at_best, final
+from lrsweep.training._monitor import NEVER
+from lrsweep.training._stopping import gap
+
+
+# A table has no one answer to whether it equals another: a sweep is equal to itself.
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """What `sweep` returns.
+
+    Attributes:
+        table: One row per trial: the caller's columns, and what became of it.
+        curves: One row per trial, one column per recorded update (0, `record_every`, ...), float64, NaN after the
+            trial's end; or None where `record_every` was not given.
+        provenance: What made it: objective, optimizer, steps, stopping, block width and layout, versions, devices,
+            dtype, start and duration. JSON can hold it.
+    """
+
+    table: pd.DataFrame
+    curves: pd.DataFrame | None
+    provenance: dict[str, Any]
+    _replay: Callable[[int, int], Replay] = field(repr=False)
+    _follow: Callable[[int, int, int], pd.DataFrame] = field(repr=False)
+
+    def replay(self, trial: Any) -> Replay:
+        """Runs one trial again, alone, and returns its parameters and its whole curve.
+
+        Args:
+            trial: Its label in the table's index.
+
+        Raises:
+            ValueError: There is no such trial.
+
+        Example:
+            >>> replay = result.replay(0)
+            >>> round(float(replay.params["w0"]), 2), round(float(replay.params["w1"]), 2), len(replay.curve)
+            (-0.99, 2.0, 61)
+        """
+        return self._replay(*self._row(trial))
+
+    def path(self, trial: Any, every: int = 1) -> pd.DataFrame:
+        """Runs one trial again, alone, and returns the parameters on its way.
+
+        Args:
+            trial: Its label in the table's index.
+            every: After how many updates each, beside the start and the end.
+
+        Returns:
+            ``[update, parameter]`` float64: the index `step` counts updates from 0 to the trial's last, and each
+            column is a scalar parameter, by the path of its leaf in the pytree, and in an array its place in brackets:
+            `w`, `layers.0.w[0, 1]`.
+
+        Raises:
+            TypeError: `every` is not a whole number.
+            ValueError: There is no such trial, or `every` is below 1.
+
+        Example:
+            >>> result.path(0, every=20).round(2)
+                    w0    w1
+            step
+            0     0.00  1.00
+            20   -0.77  1.89
+            40   -0.96  1.98
+            60   -0.99  2.00
+        """
+        row, steps = self._row(trial)
+        return self._follow(row, steps, check_count("every", every))
+
+    def _repr_html_(self) -> str:
+        return present(self.table, self.provenance)
+
+    def _row(self, trial: Any) -> tuple[int, int]:
+        """The place of a trial in the table, and how many updates it made."""
+        if not pd.api.types.is_hashable(trial) or trial not in self.table.index:
+            raise InputError(f"there is no trial {quote(trial)}: the table's index has {len(self.table)} others")
+        row = int(np.flatnonzero(self.table.index == trial)[0])
+        return row, int(self.table["steps"].iloc[row])
+
+
+def result_table(
+    trials: pd.DataFrame, outcome: dict[str, Any], minimum: float, *, metrics: Sequence[str] = (), best_by: str = LOSS
+) -> pd.DataFrame:
+    """The caller's trials and what became of each.
+
+    Args:
+        trials: The table that went in.
+        outcome: The fields of an `Outcome`, ``[trial]`` arrays in its order. What the table has taken is taken out, so
+            that memory need not hold both.
+        minimum: The least value the loss can reach.
+        metrics: The names of the outcome's metrics.
+        best_by: What decided the best update.
+
+    Returns:
+        The same rows under the same index, called `trial`: the caller's columns, then those of `RESULT_DTYPES`, then,
+        where there are metrics, `best_by` and two columns for each of them. `rate` is
+        `(gap_steps / gap_0) ** (1 / steps)`, 0 where it ends at or below the minimum, and NaN where no update was
+        made or the start is below it.
+    """
+    columns: dict[str, Any] = {"rate": _rate(outcome, minimum)}
+    columns["status"] = pd.Categorical.from_codes(outcome.pop("status"), dtype=RESULT_DTYPES["status"])
+    for name in ("converged_at", "diverged_at"):
+        column = outcome.pop(name)
+        columns[name] = pd.arrays.IntegerArray(column.astype(np.int64), column == NEVER)
+        del column
+    for name in RESULT_DTYPES.keys() - columns.keys():
+        columns[name] = outcome.pop(name).astype(RESULT_DTYPES[name])
+    # All of these arrays are new, so that the table may have them as they are.
+    results = pd.DataFrame({name: columns[name] for name in RESULT_DTYPES}, index=trials.index, copy=False)
+    if metrics:
+        results[BEST_BY] = pd.Series(best_by, index=trials.index, dtype="str")
+        for name, at_end, there in zip(metrics, outcome["final_metrics"], outcome["best_metrics"], strict=True):
+            results[final(name)], results[at_best(name)] = at_end.astype(float), there.astype(float)
+    return pd.concat([trials, results], axis=1).rename_axis(INDEX)
+
+
+def _rate(outcome: dict[str, Any], minimum: float) -> np.ndarray:
+    first, last = (gap(outcome[name], outcome[name].dtype.type(minimum)) for name in ("initial_loss", "final_loss"))
+    with np.errstate(all="ignore"):
+        rate = np.divide(np.maximum(last, 0), first, dtype=np.float64)
+        rate **= 1 / outcome["steps"]
+    rate[(outcome["steps"] == 0) | (first < 0)] = np.nan
+    return rate

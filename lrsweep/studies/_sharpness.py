@@ -1,0 +1,58 @@
+"""The sharpness of an objective at some parameters."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lrsweep.curvature._hessian import ITERATIONS, extreme_eigenvalues
+from lrsweep.engine._cache import jitted
+from lrsweep.engine._devices import on_first_device
+from lrsweep.engine._modes import ordinary
+from lrsweep.engine._shared import to_device
+from lrsweep.inputs._arguments import check_count, check_keywords
+from lrsweep.inputs._errors import InputTypeError
+from lrsweep.problems._objective import Objective
+from lrsweep.studies._validate import check_leaves
+
+
+@ordinary()
+def sharpness(
+    objective: Objective, params: Any, *, keywords: Mapping[str, Any] | None = None, iterations: int = ITERATIONS
+) -> float:
+    """The largest eigenvalue of the Hessian of an objective's loss over all its data, at some parameters.
+
+    Gradient descent is unstable wherever it is above 2 / learning rate. It is what `extreme_eigenvalues` finds.
+
+    Args:
+        objective: Whose loss.
+        params: A pytree of floating-point arrays, such as `init` gives.
+        keywords: The keyword-only arguments of the loss, where it has any.
+        iterations: How many Hessian-vector products to take, 1 or more; exact where there are no more parameters.
+
+    Returns:
+        It, in the loss's unit per squared unit of the parameters; NaN where the Hessian is not finite.
+
+    Raises:
+        TypeError: `objective` is none, or a parameter is not a floating-point array.
+        ValueError: There are no parameters, or `iterations` is below 1.
+
+    Example:
+        >>> lrsweep.sharpness(lrsweep.problems.quadratic([1.0, 4.0]), {"x": jnp.array([3.0, 5.0])})
+        4.0
+    """
+    if not isinstance(objective, Objective):
+        raise InputTypeError(f"the objective must be a lrsweep.Objective, not a {type(objective).__name__}")
+    iterations = check_count("iterations", iterations)
+    check_leaves(objective, params)
+    params = on_first_device(jax.tree.map(jnp.asarray, params))
+    arguments = params, to_device(f"objective {objective.name!r}, data", objective.data), check_keywords(keywords)
+    return float(jitted(_sharpness, (objective.loss, iterations), arguments)(*arguments))
+
+
+def _sharpness(loss: Callable[..., Any], iterations: int, params: Any, data: Any, keywords: dict[str, Any]) -> Any:
+    examples = () if data is None else (data,)
+    return extreme_eigenvalues(
+        lambda params: loss(params, *examples, **keywords), params, iterations=iterations
+    ).largest

@@ -1,0 +1,193 @@
+"""The columns of every table, and the words in them, stated once: of trials, results, critical learning rates."""
+
+import enum
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lrsweep.inputs._errors import InputError, InputTypeError
+from lrsweep.inputs._messages import quote
+
+# Of a trials table.
+
+LEARNING_RATE = "learning_rate"
+
+SEED = "seed"
+
+# Names the row's optimizer, where several are given.
+OPTIMIZER = "optimizer"
+
+# Of a result table.
+
+INDEX = "trial"
+
+
+class Status(enum.IntEnum):
+    """How a trial ended."""
+
+    CONVERGED = 0
+    DIVERGED = 1
+    SLOW = 2
+    OSCILLATING = 3
+    STALLED = 4
+    DROPPED = 5
+
+    @property
+    def label(self) -> str:
+        """The word in the table."""
+        return self.name.lower()
+
+
+# Every column that a result has beside the caller's, in order, with its dtype.
+RESULT_DTYPES: dict[str, Any] = {
+    "status": pd.CategoricalDtype([status.label for status in Status]),
+    "steps": np.dtype("int64"),
+    "converged_at": pd.Int64Dtype(),
+    "diverged_at": pd.Int64Dtype(),
+    "initial_loss": np.dtype("float64"),
+    "final_loss": np.dtype("float64"),
+    "best_loss": np.dtype("float64"),
+    "best_at": np.dtype("int64"),
+    "rate": np.dtype("float64"),
+}
+
+CONVERGED_AT = "converged_at"
+LOSSES = ("final_loss", "best_loss")
+
+# What decides which update was the best, unless a metric does.
+LOSS = "loss"
+
+# After those, where an objective has metrics: what decided the best update, and each metric at the end and there.
+BEST_BY = "best_by"
+
+# After those, where trials are diagnosed.
+DIAGNOSIS = (
+    "sharpness_start",
+    "sharpness_end",
+    "sharpness_residual",
+    "least_eigenvalue_end",
+    "stability",
+    "overshoot",
+    "final_gradient_norm",
+    "cause",
+)
+
+# Last, where a grid was refined.
+ROUND = "round"
+
+# What a grid can be refined around.
+BEST, EDGE = "best", "edge"
+
+# Of a table of critical learning rates.
+
+START = "start"
+
+# How a start's search ended.
+FOUND, NEVER_DIVERGES, ALWAYS_DIVERGES, BAD_START = "found", "never diverges", "always diverges", "bad start"
+
+# Every column that such a table has beside the caller's, in order, with its dtype.
+CRITICAL_DTYPES: dict[str, Any] = {
+    "critical_learning_rate": np.dtype("float64"),
+    "low": np.dtype("float64"),
+    "high": np.dtype("float64"),
+    "found": pd.CategoricalDtype([FOUND, NEVER_DIVERGES, ALWAYS_DIVERGES, BAD_START]),
+    "window": np.dtype("bool"),
+    "sharpness_start": np.dtype("float64"),
+    "theory": np.dtype("float64"),
+    "ratio": np.dtype("float64"),
+}
+
+
+def final(metric: str) -> str:
+    """The column of a metric at the end of a trial.
+
+    Example:
+        >>> final("accuracy")
+        'final_accuracy'
+    """
+    return f"final_{metric}"
+
+
+def at_best(metric: str) -> str:
+    """The column of a metric at a trial's best update.
+
+    Example:
+        >>> at_best("accuracy")
+        'accuracy_at_best'
+    """
+    return f"{metric}_at_best"
+
+
+def metrics_of(table: pd.DataFrame) -> list[str]:
+    """The metrics that a result table holds, by name.
+
+    Example:
+        >>> metrics_of(result.table)
+        []
+    """
+    names = list(table.columns)
+    after = names[names.index("rate") + 1 :]
+    ends = [name.removeprefix("final_") for name in after if name.startswith("final_")]
+    # The column at the best update of a metric called final_... begins so too.
+    return [name for name in ends if at_best(name) in after]
+
+
+def best_by_of(table: pd.DataFrame) -> str:
+    """What decided the best updates of a result table: the loss, or a metric.
+
+    Raises:
+        ValueError: It differs from row to row.
+
+    Example:
+        >>> best_by_of(result.table)
+        'loss'
+    """
+    decided = table[BEST_BY].unique().tolist() if BEST_BY in table.columns else [LOSS]
+    if len(decided) > 1:
+        raise InputError(f"what decides the best differs from row to row ({', '.join(decided)}): compare them apart")
+    return decided[0] if decided else LOSS
+
+
+def check_names(columns: Iterable[str], metrics: Iterable[str] = (), more: Iterable[str] = ()) -> None:
+    """Refuses a trials table whose columns would collide with the result's.
+
+    Raises:
+        ValueError: A column is named like one of the result's own, or like the index.
+
+    Example:
+        >>> check_names(["learning_rate", "seed"])
+    """
+    ours = {*RESULT_DTYPES, INDEX, BEST_BY, *more, *(column(name) for name in metrics for column in (final, at_best))}
+    for name in columns:
+        if name in ours:
+            raise InputError(
+                f"column {quote(name)} of the trials is named like one of the result's own: rename or drop it"
+            )
+
+
+def settings_of(table: pd.DataFrame) -> list[str]:
+    """The caller's columns of a result table: those before `status`.
+
+    Raises:
+        TypeError: It is no DataFrame.
+        ValueError: It is not a result table; the message names the first column that it lacks. Or its learning rates
+            are not numbers.
+    """
+    if not isinstance(table, pd.DataFrame):
+        raise InputTypeError(f"the table must be a result table (see lrsweep.sweep), not a {type(table).__name__}")
+    for name in RESULT_DTYPES:
+        if name not in table.columns:
+            raise InputError(f"this is not a result table of lrsweep: it has no column {name!r}")
+    if LEARNING_RATE in table.columns:
+        _check_rates(table[LEARNING_RATE])
+    return list(table.columns[: table.columns.get_loc("status")])
+
+
+def _check_rates(rates: pd.Series) -> None:
+    if pd.api.types.is_any_real_numeric_dtype(rates.dtype):
+        return
+    for rate in rates.unique():
+        if not pd.isna(rate) and (isinstance(rate, str | bool) or not pd.api.types.is_number(rate)):
+            raise InputError(f"column {LEARNING_RATE!r} holds {quote(rate)}: it must hold numbers")
