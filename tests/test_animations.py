@@ -27,7 +27,7 @@ LOSSES = pd.Series([2.0, 0.5, 0.1])
 SLOW = 1500
 
 
-class Watch(PillowWriter):
+class Monitor(PillowWriter):
     """Looks at the figure of every frame instead of writing it."""
 
     def __init__(self, look: Callable[[Any], Any]) -> None:
@@ -43,7 +43,7 @@ class Watch(PillowWriter):
 
 def watch(animation: FuncAnimation, look: Callable[[Any], Any]) -> list[Any]:
     """What is seen of every frame; the last is there twice, since it rests."""
-    writer = Watch(look)
+    writer = Monitor(look)
     animation.save("nowhere", writer=writer)
     assert writer.seen[-1] == writer.seen[-2]
     return writer.seen[:-1]

@@ -21,7 +21,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import lrsweep
-from lrsweep.cli._app import _jax_setup as start_up
+from lrsweep.cli import _jax_setup as start_up
 from lrsweep.statistics._verdict import judge
 from tests.conftest import Run
 

@@ -109,8 +109,8 @@ def test_what_ended_beside_it_changes_no_bit_of_a_trial() -> None:
 
 
 def test_turns_of_several_updates_are_refused_where_a_loop_might_not_end() -> None:
-    with pytest.raises(lrsweep.InputError, match="turn=4 must be 1 where the loss or the optimizer holds a loop"):
-        lrsweep.sweep(lrsweep.Objective(loss, start), optax.sgd, TRIALS, layout=Layout(turn=4))
+    with pytest.raises(lrsweep.InputError, match="chunk=4 must be 1 where the loss or the optimizer holds a loop"):
+        lrsweep.sweep(lrsweep.Objective(loss, start), optax.sgd, TRIALS, layout=Layout(chunk=4))
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ import lrsweep
 from lrsweep.tables._columns import read_numbers
 from lrsweep.tables._schema import RESULT_DTYPES
 from lrsweep.training._binding import Binding
-from lrsweep.training._partition import cut
+from lrsweep.training._partition import partition
 
 OPTIMIZERS = {"sgd": optax.sgd, "adam": optax.adam}
 
@@ -71,7 +71,7 @@ def test_a_group_holds_the_rows_that_share_their_words() -> None:
         }
     )
     binding = Binding(optimizer=("learning_rate", "flag"), init=("act", "width"))
-    groups = cut(trials, {"sgd": binding, "adam": binding}, ["width"])
+    groups = partition(trials, {"sgd": binding, "adam": binding}, ["width"])
     expected: dict[Any, list[int]] = {}
     for place, row in enumerate(trials.to_dict("records")):
         expected.setdefault((row["optimizer"], row["act"], row["flag"], row["width"]), []).append(place)

@@ -175,8 +175,8 @@ BLOCK_TOO_WIDE = "block_width=1000000000 needs .* of memory, and there are .*: t
 RUNS: dict[str, tuple[Callable[[], Any], str]] = {
     "layout that is text": (lambda: sweep(layout="x"), "layout must be a lrsweep.Layout, not a str"),
     "layout that is a tuple": (lambda: sweep(layout=(1, False, False, False)), "layout must be a lrsweep.Layout"),
-    "turn without end": (lambda: sweep(layout=lrsweep.Layout(turn=10**6)), "turn=1000000 must be 256 or less"),
-    "turn that is half": (lambda: sweep(layout=lrsweep.Layout(turn=2.5)), "turn=2.5 must be a whole number"),  # pyright: ignore[reportArgumentType]
+    "chunk without end": (lambda: sweep(layout=lrsweep.Layout(chunk=10**6)), "chunk=1000000 must be 256 or less"),
+    "chunk that is half": (lambda: sweep(layout=lrsweep.Layout(chunk=2.5)), "chunk=2.5 must be a whole number"),  # pyright: ignore[reportArgumentType]
     "layout in words": (lambda: sweep(layout=lrsweep.Layout(unrolled="yes")), "unrolled='yes' must be True or False"),  # pyright: ignore[reportArgumentType]
     "block beyond the memory": (lambda: sweep(block_width=10**9), BLOCK_TOO_WIDE),
     "steps beyond 32 bits": (lambda: sweep(steps=2**31), "steps=2147483648 must be 2147483646 or less"),

@@ -13,7 +13,7 @@ import optax
 import pytest
 
 import lrsweep
-from lrsweep.engine._cache import Kept
+from lrsweep.engine._cache import CachedFunction
 
 TRIALS = lrsweep.grid(learning_rate=[0.1, 0.01])
 DATA = np.arange(6.0, dtype=np.float32).reshape(3, 2)
@@ -84,7 +84,7 @@ def test_a_result_can_be_replayed_when_its_objective_is_gone() -> None:
 
 def test_what_was_asked_for_least_recently_goes_first() -> None:
     made: list[int] = []
-    squared = Kept(lambda x: made.append(x) or x * x, most=2)
+    squared = CachedFunction(lambda x: made.append(x) or x * x, most=2)
     assert [squared(x) for x in (1, 2, 1, 3, 1, 2)] == [1, 4, 1, 9, 1, 4]
     assert made == [1, 2, 3, 2]
     assert len(squared) == 2

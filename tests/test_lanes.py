@@ -14,12 +14,12 @@ from jax import export
 from pandas.testing import assert_frame_equal
 
 import lrsweep
-from lrsweep.engine._compile import NEVER_PAUSE, Plan, Task, empty_states, run_blocks, traits_of
+from lrsweep.engine._compile import NEVER_COMPACT, GroupJob, Plan, empty_states, run_blocks, spec_of
 from lrsweep.engine._layout import Layout
-from lrsweep.engine._shared import given_by
+from lrsweep.engine._shared import share_inputs
 from lrsweep.training._binding import bind
-from lrsweep.training._monitor import Limits
-from lrsweep.training._partition import cut
+from lrsweep.training._monitor import StopLimits
+from lrsweep.training._partition import partition
 from lrsweep.training._program import make_program
 
 RESULTS = [
@@ -135,14 +135,16 @@ def test_a_block_ends_with_the_last_of_its_lanes() -> None:
 def test_the_program_lowers_for_cpu_cuda_and_tpu(name: str, layout: Layout) -> None:
     objective, trials = OBJECTIVES[name](), lrsweep.grid(learning_rate=0.1, b1=0.1, seed=range(8))
     binding = bind(trials.columns, objective, {None: optax.adam})[None]
-    (group,) = cut(trials, {None: binding}, [])
+    (group,) = partition(trials, {None: binding}, [])
     program = make_program(objective, optax.adam, binding)
-    task = Task(program, group, given_by(objective), Limits(100, 1e-4, None, 10, 1e6, objective.minimum, 1, 10))
-    traits = traits_of(task, 11)
+    task = GroupJob(
+        program, group, share_inputs(objective), StopLimits(100, 1e-4, None, 10, 1e6, objective.minimum, 1, 10)
+    )
+    traits = spec_of(task, 11)
     states = empty_states(traits, Plan(8, 1, layout))
     values = {name: column[None] for name, column in group.values.items()}
-    arguments = values, group.seeds[None], np.ones((1, 8), bool), states, task.given, task.limits, NEVER_PAUSE
-    run = jax.jit(partial(run_blocks, program, traits.sort, layout))
+    arguments = values, group.seeds[None], np.ones((1, 8), bool), states, task.shared, task.limits, NEVER_COMPACT
+    run = jax.jit(partial(run_blocks, program, traits.state_spec, layout))
     exported = export.export(run, platforms=["cpu", "cuda", "tpu"])(*arguments)
     assert exported.platforms == ("cpu", "cuda", "tpu")
     # What was lowered for all of them gives a sweep's numbers on the one that is here.

@@ -15,7 +15,7 @@ from optax import contrib
 import lrsweep
 
 STEPS = 12
-X, Y = (np.random.default_rng(turn).normal(size=(6, 2)) for turn in (1, 2))
+X, Y = (np.random.default_rng(chunk).normal(size=(6, 2)) for chunk in (1, 2))
 START = {"w": np.array([[0.5, -1.0], [0.25, 2.0]]), "b": np.array([0.1, -0.2])}
 
 

@@ -13,7 +13,7 @@ import pytest
 import lrsweep
 
 X = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
-W, V, B = (np.random.default_rng(turn).normal(size=3).astype(np.float32) for turn in (1, 2, 3))
+W, V, B = (np.random.default_rng(chunk).normal(size=3).astype(np.float32) for chunk in (1, 2, 3))
 
 
 class Pair(NamedTuple):

@@ -44,7 +44,7 @@ def descend(rate: float, steps: int) -> np.ndarray:
     return np.array(rows)
 
 
-@pytest.mark.parametrize("layout", [lrsweep.Layout(), lrsweep.Layout(turn=8, unrolled=True)])
+@pytest.mark.parametrize("layout", [lrsweep.Layout(), lrsweep.Layout(chunk=8, unrolled=True)])
 @pytest.mark.usefixtures("x64")
 def test_a_path_holds_the_parameters_after_every_update(layout: lrsweep.Layout) -> None:
     sweep = lrsweep.sweep(LINE, optax.sgd, lrsweep.grid(learning_rate=[0.1, 0.01, 1.0]), steps=203, layout=layout)

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from lrsweep.engine._scalarize import MAX_OPERATIONS, TooLargeError, gather, spread, unroll
+from lrsweep.engine._scalarize import MAX_OPERATIONS, TooLargeError, join, split, unroll
 
 X = np.linspace(-1.0, 2.0, 6).reshape(2, 3).astype(np.float32)
 Y = np.linspace(0.5, 1.5, 12).reshape(3, 4).astype(np.float32)
@@ -41,7 +41,7 @@ def test_elements_come_to_what_the_arrays_do(name: str) -> None:
     function = FUNCTIONS[name]
     want = in_64_bit(function, X, Y)
     written = unroll(function, jnp.asarray(X), jnp.asarray(Y))
-    got = gather(written(spread(X), spread(Y)), want)
+    got = join(written(split(X), split(Y)), want)
     assert jax.tree.structure(got) == jax.tree.structure(want)
     for mine, theirs in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
         assert mine.shape == theirs.shape
@@ -51,7 +51,7 @@ def test_elements_come_to_what_the_arrays_do(name: str) -> None:
 def test_it_works_under_vmap_and_with_what_is_traced_outside() -> None:
     def one(x: Any, scale: Any) -> Any:
         written = unroll(lambda x: jnp.sum(x * scale), x)
-        return gather(written(spread(x)), jnp.float32(0))
+        return join(written(split(x)), jnp.float32(0))
 
     scales = jnp.array([1.0, -2.0])
     np.testing.assert_allclose(jax.jit(jax.vmap(one))(jnp.asarray(X), scales), [X[0].sum(), -2 * X[1].sum()], rtol=1e-6)
@@ -76,7 +76,7 @@ def test_what_is_not_small_is_refused(function: Any) -> None:
 def test_arrays_of_no_elements_and_keys_are_handed_on() -> None:
     state = {"empty": jnp.zeros((0, 2)), "key": jax.random.key(3), "x": jnp.ones(2)}
     written = unroll(lambda state: {**state, "x": 2 * state["x"]}, state)
-    out = gather(written(spread(state)), state)
+    out = join(written(split(state)), state)
     assert out["empty"].shape == (0, 2)
     assert out["x"].tolist() == [2.0, 2.0]
     assert jax.random.key_data(out["key"]).tolist() == jax.random.key_data(state["key"]).tolist()

@@ -14,11 +14,11 @@ import lrsweep
 from lrsweep.engine import _compile as lanes
 from lrsweep.engine import _executor as schedule
 from lrsweep.engine import _plan as planning
-from lrsweep.engine._compile import NEVER_PAUSE
-from lrsweep.engine._layout import Pauses
+from lrsweep.engine._compile import NEVER_COMPACT
+from lrsweep.engine._layout import CompactionPolicy
 from tests.test_lanes import network, regression
 
-OFTEN = Pauses(8, 12)
+OFTEN = CompactionPolicy(8, 12)
 
 # From rates that take hundreds of updates to rates that diverge within a few.
 SPREAD = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-3, 2.0, 40), seed=range(10))
@@ -47,7 +47,7 @@ def test_trials_that_are_gathered_into_fewer_blocks_end_with_the_same_bits(
     monkeypatch.setattr(schedule, "dispatch", counted)
     # Sorted by seed, so that every block holds the whole range of learning rates and a few lanes outlive the rest.
     monkeypatch.setattr(schedule, "similar_first", lambda group, width: np.lexsort([group.seeds]))
-    monkeypatch.setattr(schedule, "pauses_of", lambda *_: NEVER_PAUSE)
+    monkeypatch.setattr(schedule, "pauses_of", lambda *_: NEVER_COMPACT)
     still = run(objective).table
     assert sum(calls) == 0
     monkeypatch.setattr(schedule, "pauses_of", lambda *_: OFTEN)
@@ -63,7 +63,7 @@ def test_trials_that_are_gathered_into_fewer_blocks_end_with_the_same_bits(
         calls.clear()
         moved = run(objective, trials=wide, block_width=128, layout=layout).table
         assert sum(calls) > 0
-        monkeypatch.setattr(schedule, "pauses_of", lambda *_: NEVER_PAUSE)
+        monkeypatch.setattr(schedule, "pauses_of", lambda *_: NEVER_COMPACT)
         assert_frame_equal(moved, run(objective, trials=wide, block_width=128, layout=layout).table, check_exact=True)
 
 
@@ -75,7 +75,7 @@ def test_batches_go_on_where_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.setattr(schedule, "similar_first", lambda group, width: np.lexsort([group.seeds]))
     tables = []
-    for pauses in (NEVER_PAUSE, OFTEN):
+    for pauses in (NEVER_COMPACT, OFTEN):
         monkeypatch.setattr(schedule, "pauses_of", lambda *_, pauses=pauses: pauses)
         tables.append(run(objective, optax.adam, evaluate_every=1, stopping=lrsweep.Stopping(tolerance=0.9)).table)
     assert_frame_equal(*tables, check_exact=True)
@@ -140,7 +140,7 @@ def test_the_layout_that_is_chosen_gives_the_same_bits_to_a_row_whatever_stands_
         lrsweep.grid(learning_rate=lrsweep.log_grid(1e-3, 2.0, 50), seed=range(6)),
     )
     together = lrsweep.sweep(objective, optax.adam, trials, steps=300)
-    assert together.provenance["groups"][0]["layout"]["turn"] > 1
+    assert together.provenance["groups"][0]["layout"]["chunk"] > 1
     (width,) = together.provenance["groups"][0]["block_widths"]
     alone = trials.loc[[7, 123, 299]]
     table = lrsweep.sweep(objective, optax.adam, alone, steps=300, block_width=width).table
@@ -180,8 +180,8 @@ def test_a_parameter_that_is_not_finite_ends_a_trial_at_once_in_every_layout() -
 @pytest.mark.parametrize(
     ("layout", "how", "said"),
     [
-        (lrsweep.Layout(0), {}, "turn=0 must be 1 or more"),
-        (lrsweep.Layout(8), {"evaluate_every": 2}, "turn=8 must be 1 where"),
+        (lrsweep.Layout(0), {}, "chunk=0 must be 1 or more"),
+        (lrsweep.Layout(8), {"evaluate_every": 2}, "chunk=8 must be 1 where"),
         (lrsweep.Layout(one_kernel=True), {}, "one_kernel must be False unless"),
         (lrsweep.Layout(unrolled=True, lanes_last=True), {}, "lanes_last must be False where"),
     ],
@@ -195,7 +195,7 @@ def test_what_is_not_small_is_not_written_out_but_keeps_its_lanes_last() -> None
     with pytest.raises(ValueError, match="unrolled must be False"):
         run(regression(), layout=lrsweep.Layout(8, unrolled=True))
     layout = lrsweep.sweep(regression(), optax.sgd, SPREAD, steps=3).provenance["groups"][0]["layout"]
-    assert (layout["turn"], layout["lanes_last"]) == (1, True)
+    assert (layout["chunk"], layout["lanes_last"]) == (1, True)
 
 
 @pytest.mark.slow

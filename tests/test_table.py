@@ -13,7 +13,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import lrsweep
-from lrsweep.tables import _io as table_module
+from lrsweep.studies._result import result_table
 from lrsweep.tables._files import check_path
 from lrsweep.tables._schema import RESULT_DTYPES
 from lrsweep.training._monitor import Outcome
@@ -64,7 +64,7 @@ def test_the_rate_is_the_mean_factor_of_the_gap() -> None:
         final_metrics=(),
         best_metrics=(),
     )
-    table = table_module.result_table(pd.DataFrame(index=range(4)), outcome._asdict(), minimum=1.0)
+    table = result_table(pd.DataFrame(index=range(4)), outcome._asdict(), minimum=1.0)
     # (1 / 16) ** (1 / 4), (64 / 8) ** (1 / 3); no update was made; no gap to begin with.
     assert table["rate"].tolist()[:2] == pytest.approx([0.5, 2.0])
     assert table["rate"].isna().tolist() == [False, False, True, True]
@@ -84,9 +84,7 @@ def test_the_rate_of_every_trial_is_that_of_its_own_losses(dtype: type[Any], min
     draw = np.random.default_rng(5)
     losses = (draw.lognormal(sigma=3, size=(500, 2)) + minimum).astype(dtype)
     steps = draw.integers(1, 2000, 500).astype(np.int32)
-    rate = table_module.result_table(
-        pd.DataFrame(index=range(500)), outcome_of(losses, steps, at=-1)._asdict(), minimum
-    )["rate"]
+    rate = result_table(pd.DataFrame(index=range(500)), outcome_of(losses, steps, at=-1)._asdict(), minimum)["rate"]
     for (first, last), count, found in zip(losses - dtype(minimum), steps.tolist(), rate, strict=True):
         logarithm = math.log(last) - math.log(first)
         # What the logarithms are rounded to is what their difference is known to.
@@ -117,7 +115,7 @@ def test_the_rate_of_every_trial_is_that_of_its_own_losses(dtype: type[Any], min
 def test_the_rate_at_the_edges(dtype: type[Any], first: float, last: Any, steps: int, rate: float) -> None:
     last = np.nextafter(dtype(1), dtype(2)) if last == "next" else last
     outcome = outcome_of(np.array([[first, last]], dtype), np.array([steps], np.int32), at=-1)
-    table = table_module.result_table(pd.DataFrame(index=[0]), outcome._asdict(), minimum=1.0)
+    table = result_table(pd.DataFrame(index=[0]), outcome._asdict(), minimum=1.0)
     assert table["rate"][0] == pytest.approx(rate, rel=1e-15, nan_ok=True)
 
 
@@ -128,7 +126,7 @@ def test_a_table_has_its_dtypes_and_arrays_of_its_own(at: int, dtype: type[Any])
     outcome = outcome_of(np.ones((2, 2), dtype), np.array([4, 4]), at=at)
     for array in outcome[:8]:
         array.flags.writeable = False  # as what comes from a device is
-    table = table_module.result_table(trials, outcome._asdict(), minimum=0.0)
+    table = result_table(trials, outcome._asdict(), minimum=0.0)
     assert list(table.columns) == ["learning_rate", *RESULT_DTYPES]
     assert {name: table[name].dtype for name in RESULT_DTYPES} == RESULT_DTYPES
     assert table[["converged_at", "diverged_at"]].isna().all(axis=None) == (at == -1)

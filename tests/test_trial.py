@@ -219,16 +219,16 @@ def test_a_line_search_runs_inside_a_sweep() -> None:
 
 
 def test_a_trial_is_scalar_code_that_knows_of_no_lanes() -> None:
-    from lrsweep.engine._shared import given_by
+    from lrsweep.engine._shared import share_inputs
     from lrsweep.training._binding import bind
-    from lrsweep.training._monitor import Limits
+    from lrsweep.training._monitor import StopLimits
     from lrsweep.training._program import make_program
     from lrsweep.training._trial import start_trial, update
 
     problem = lrsweep.problems.quadratic([1.0], [1.0])
     program = make_program(problem, optax.sgd, bind(["learning_rate"], problem, {None: optax.sgd})[None])
-    row, given, limits = {"learning_rate": 0.5}, given_by(problem), Limits(8, 1e-4, None, 10, 1e6, 0.0, 1, 1)
+    row, given, limits = {"learning_rate": 0.5}, share_inputs(problem), StopLimits(8, 1e-4, None, 10, 1e6, 0.0, 1, 1)
     moving = start_trial(program, row, jnp.uint32(0), given, guarded=False)
-    moving, loss, finite = update(program, row, given, limits, jnp.int32(0), moving, promising=True)
+    moving, loss, finite = update(program, row, given, limits, jnp.int32(0), moving, predicting=True)
     # The loss is x**2 / 2, and x goes from 1 to 1/2.
     assert (float(loss), bool(finite), moving.params["x"].tolist()) == (0.5, True, [0.5])

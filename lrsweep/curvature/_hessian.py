@@ -28,7 +28,7 @@ class Spectrum(NamedTuple):
 
 
 def extreme_eigenvalues(loss_of: Callable[[Any], Any], params: Any, *, iterations: int = ITERATIONS) -> Spectrum:
-    """The largest and the least eigenvalue of a loss's Hessian, from Hessian-vector products.
+    """Finds the largest and the least eigenvalue of a loss's Hessian from Hessian-vector products.
 
     Lanczos's method with full reorthogonalisation (Golub and Van Loan, Matrix Computations, 2013, section 10.3); where
     the Krylov space is exhausted early it goes on in a fresh direction. Where there are no more parameters than
@@ -73,7 +73,7 @@ def _tridiagonal(product: Callable[[Any], Any], size: int, iterations: int, dtyp
     tiny = 10 * size**0.5 * jnp.finfo(dtype).eps
 
     def clear(vector: Any, basis: Any) -> Any:
-        """The vector without what lies along the basis; twice, since once leaves as much as rounding brought in."""
+        """Takes out of a vector what lies along the basis; twice, since once leaves as much as rounding brought in."""
         for _ in range(2):
             vector = vector - jnp.dot(jnp.dot(basis, vector, precision="highest"), basis, precision="highest")
         return vector
@@ -113,7 +113,7 @@ def _ends(matrix: Any, basis: Any, product: Callable[[Any], Any], dtype: Any) ->
 
 
 def _norm(vector: Any) -> Any:
-    """The Euclidean norm, where squares of the elements would overflow or vanish."""
+    """Computes the Euclidean norm, also where squares of the elements would overflow or vanish."""
     largest = jnp.max(abs(vector))
     scale = jnp.where(largest > 0, largest, 1)
     return scale * jnp.linalg.norm(vector / scale)

@@ -24,7 +24,7 @@ def losses_along(
     data: Any,
     keywords: dict[str, Any],
 ) -> Any:
-    """The loss at every combination of values of the scalars at some places, the first of them varying slowest."""
+    """Computes the loss at every combination of values of some scalars, the first of them varying slowest."""
     leaves, tree = jax.tree.flatten(params)
     examples = () if data is None else (data,)
 

@@ -29,7 +29,7 @@ class Theory(NamedTuple):
 
 
 def theory_of(factory: Factory, keywords: Mapping[str, Any]) -> Theory | None:
-    """What theory says of `optax.sgd` and `optax.adam`, given by themselves or through `functools.partial`.
+    """Looks up what theory says of `optax.sgd` and `optax.adam`, also through `functools.partial`.
 
     - Gradient descent: 2. With momentum b, heavy ball: 2 (1 + b); Nesterov's: 2 (1 + b) / (1 + 2 b). These are exact
       on quadratics (Cohen et al., 2021, arXiv:2103.00065, appendix B).
@@ -51,12 +51,12 @@ def theory_of(factory: Factory, keywords: Mapping[str, Any]) -> Theory | None:
         38.0
     """
     arguments: tuple[Any, ...] = ()
-    given = dict(keywords)
+    shared = dict(keywords)
     while isinstance(factory, functools.partial):
-        arguments, given, factory = (*factory.args, *arguments), {**factory.keywords, **given}, factory.func
+        arguments, shared, factory = (*factory.args, *arguments), {**factory.keywords, **shared}, factory.func
     if factory not in (optax.sgd, optax.adam):
         return None
-    bound = inspect.signature(factory).bind_partial(*arguments, **given)
+    bound = inspect.signature(factory).bind_partial(*arguments, **shared)
     bound.apply_defaults()
     values = bound.arguments
     decay = values["momentum"] or 0.0 if factory is optax.sgd else values["b1"]
@@ -70,7 +70,7 @@ def theory_of(factory: Factory, keywords: Mapping[str, Any]) -> Theory | None:
 
 
 def preconditioned_sharpness(loss_of: Callable[[Any], Any], params: Any, *, eps: Any, eps_root: Any) -> Any:
-    """The largest eigenvalue of the Hessian as Adam sees it at its first update.
+    """Computes the largest eigenvalue of the Hessian as Adam sees it at its first update.
 
     It is that of `P**-1/2 H P**-1/2`, which has the eigenvalues of `P**-1 H`, with the diagonal `P = sqrt(v + eps_root)
     + eps` and the bias-corrected second moment `v` of the first update, which is the gradient's square.

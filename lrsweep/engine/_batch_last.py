@@ -21,7 +21,7 @@ _Value = tuple[Any, bool]
 
 
 def vmap_last(function: Callable[..., Any], *, in_axes: Any, out_axes: Any) -> Callable[..., Any]:
-    """The function of one lane as one of many, as `jax.vmap` gives it, computed with the lanes as the last axis.
+    """Runs a function of one lane on many, as `jax.vmap` does, with the lanes as the last axis of every array.
 
     `jax.vmap` moves them to the front: sums over examples then run across the registers, and products with data that
     all lanes share are laid out for the data. What is not known here, loops among it, goes through `jax.vmap`.
@@ -41,7 +41,7 @@ def vmap_last(function: Callable[..., Any], *, in_axes: Any, out_axes: Any) -> C
         leaves, structure = jax.tree.flatten(arguments)
         mine = [axis is not None for axis in _leaf_by_leaf(in_axes, arguments)]
         lanes = next(leaf.shape[-1] for leaf, own in zip(leaves, mine, strict=True) if own)
-        one = [_like(leaf, own) for leaf, own in zip(leaves, mine, strict=True)]
+        one = [like_lane(leaf, -1 if own else None) for leaf, own in zip(leaves, mine, strict=True)]
         computation, results = read(lambda *leaves: function(*structure.unflatten(leaves)), *one)
 
         def apply(operation: Operation, operands: list[_Value]) -> list[_Value]:
@@ -50,7 +50,7 @@ def vmap_last(function: Callable[..., Any], *, in_axes: Any, out_axes: Any) -> C
         values = list(zip(leaves, mine, strict=True))
         computed = walk(computation, values, apply, lambda constant: (jnp.asarray(constant), False))
         back = [
-            array if axis is None else _by_lane(array, own, lanes)
+            array if axis is None else _widened(array, own, (*jnp.shape(array)[: jnp.ndim(array) - own], lanes))
             for axis, (array, own) in zip(_leaf_by_leaf(out_axes, results), computed, strict=True)
         ]
         return jax.tree.unflatten(jax.tree.structure(results), back)
@@ -58,8 +58,22 @@ def vmap_last(function: Callable[..., Any], *, in_axes: Any, out_axes: Any) -> C
     return on_lanes
 
 
+def like_lane(array: Any, axis: int | None) -> jax.ShapeDtypeStruct:
+    """Gives the shape and dtype of one lane of an array; `axis` is that of the lanes, or None where all have the same.
+
+    Example:
+        >>> like_lane(jnp.ones((3, 5)), -1).shape, like_lane(jnp.ones((3, 5)), None).shape
+        ((3,), (3, 5))
+    """
+    aval = jax.typeof(array)
+    shape = list(aval.shape)
+    if axis is not None:
+        del shape[axis]
+    return jax.ShapeDtypeStruct(tuple(shape), aval.dtype, weak_type=aval.weak_type)
+
+
 def widest(computation: Any, own: Sequence[bool]) -> int:
-    """The size in bytes of the largest array that a computation makes for one lane, itself computed with lanes last.
+    """Gives the size in bytes of the largest array that a computation with the lanes last makes for one lane.
 
     Args:
         computation: What one lane computes, as `read` gives it.
@@ -106,11 +120,6 @@ def _leaf_by_leaf(axes: Any, tree: Any) -> list[Any]:
     return found
 
 
-def _like(array: Any, own: bool) -> Any:
-    aval = jax.typeof(array)
-    return jax.ShapeDtypeStruct(aval.shape[:-1] if own else aval.shape, aval.dtype, weak_type=aval.weak_type)
-
-
 def _apply(operation: Operation, operands: list[_Value], lanes: int) -> list[_Value]:
     arrays = [array for array, _ in operands]
     owned = [own for _, own in operands]
@@ -136,11 +145,7 @@ def _apply(operation: Operation, operands: list[_Value], lanes: int) -> list[_Va
     return list(zip(each(*arrays), differ, strict=True))
 
 
-def _by_lane(array: Any, own: bool, lanes: int) -> Any:
-    return array if own else jnp.broadcast_to(array[..., None], (*array.shape, lanes))
-
-
 def _widened(array: Any, own: bool, shape: Sequence[int]) -> Any:
-    """An array, ``[..., lane]`` of the shape."""
+    """Broadcasts an array to ``[..., lane]`` of the shape."""
     axes = (*range(array.ndim - own), *([len(shape) - 1] if own else []))
     return array if array.shape == tuple(shape) else lax.broadcast_in_dim(array, shape, axes)

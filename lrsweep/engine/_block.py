@@ -1,4 +1,4 @@
-"""Trials side by side, as one block: the loop in which they go on until all have ended, or pause."""
+"""One block: trials side by side in one loop, until all have ended or the block pauses."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -8,191 +8,189 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from lrsweep.engine._batch_last import vmap_last
-from lrsweep.engine._chunks import Turn, call, pass_quiet_turns
-from lrsweep.engine._layout import Layout, Pauses
-from lrsweep.engine._scalarize import gather, spread, unroll
-from lrsweep.training._monitor import Limits, Measured, Watch, first_watch, late_of, note_best, observe
-from lrsweep.training._program import Given, Program
-from lrsweep.training._trial import Moving, measure, start_trial, update
+from lrsweep.engine._batch_last import like_lane, vmap_last
+from lrsweep.engine._chunks import Chunk, call, run_quiet_chunks
+from lrsweep.engine._layout import CompactionPolicy, Layout
+from lrsweep.engine._scalarize import join, split, unroll
+from lrsweep.training._monitor import Evaluation, Monitor, StopLimits, late_of, note_best, observe, start_monitor
+from lrsweep.training._program import Program, SharedInputs
+from lrsweep.training._trial import TrainState, evaluate, start_trial, update
+
+# One update of all lanes: whether to add up the predicted decrease, the count of updates, the train states as laid out.
+_Updates = Callable[[bool, Any, Any], tuple[Any, Any, Any]]
 
 
-class State(NamedTuple):
-    """The trials of a block after `k` updates, ``[lane, ...]`` but for `k` and what all of them have in common.
+class TrialState(NamedTuple):
+    """State of a block's trials after `k` updates, ``[lane, ...]`` but for `k` and what all lanes have in common.
 
-    `curve` is the losses recorded, ``[lane, record]``, NaN after a trial's end, or None.
+    `curve` holds the losses recorded, ``[lane, record]``, NaN after a trial's end, or None.
     """
 
     k: Any
-    moving: Moving
-    watch: Watch
+    train: TrainState
+    monitor: Monitor
     curve: Any
 
 
 def start_lane(
-    program: Program, row: Mapping[str, Any], seed: Any, given: Given, records: int, *, guarded: bool
-) -> State:
-    """The state of one trial before its first update; the arguments are those of `start_trial`.
+    program: Program, row: Mapping[str, Any], seed: Any, shared: SharedInputs, records: int, *, guarded: bool
+) -> TrialState:
+    """Gives the state of one trial before its first update; the arguments are those of `start_trial`.
 
     Args:
         program: What is compiled.
         row: The trial's columns, scalars by name.
         seed: uint32, what its key is made from.
-        given: What all trials share.
+        shared: What all trials share.
         records: How many losses to record: those of the updates 0, `record_every`, 2 `record_every`, ...
         guarded: Whether the parameters must stay finite.
     """
-    moving = start_trial(program, row, seed, given, guarded=guarded)
-    metrics = jax.eval_shape(lambda: program.measure_all(row, moving.params, given))
-    curve = jnp.full(records, jnp.nan, moving.promised.dtype) if records else None
-    return State(jnp.int32(0), moving, first_watch(moving.promised, metrics), curve)
+    train = start_trial(program, row, seed, shared, guarded=guarded)
+    metrics = jax.eval_shape(lambda: program.all_metrics(row, train.params, shared))
+    curve = jnp.full(records, jnp.nan, train.predicted_decrease.dtype) if records else None
+    return TrialState(jnp.int32(0), train, start_monitor(train.predicted_decrease, metrics), curve)
 
 
-def run_block(
-    program: Program,
-    rows: Mapping[str, Any],
-    given: Given,
-    limits: Limits,
-    state: State,
-    pauses: Pauses,
-    layout: Layout,
-    by_lane: Any,
-) -> State:
-    """Goes on with the trials of a block until all have ended; where few are left, those pause.
+class Block(NamedTuple):
+    """One block: trials side by side, and the loop in which they run.
 
-    Args:
+    Attributes:
         program: What is compiled.
         rows: The trials' columns, ``[lane]`` by name.
-        given: What all trials share.
+        shared: What all trials share.
         limits: What ends a trial.
-        state: Where they are.
-        pauses: When all pause.
+        compaction: When the block pauses.
         layout: How the loop is laid out.
-        by_lane: For every leaf of `state.moving` 0, or None where the lanes have it in common.
+        by_lane: For every leaf of a train state 0, or None where the lanes have it in common.
     """
-    first, records, packed = state.k, state.curve is not None, state.moving
-    moving, updates = _lay_out(program, rows, given, limits, packed, layout, by_lane)
 
-    def take_one(state: State) -> State:
-        k, moving, watch, curve = state
-        after, losses, finite = updates[True](k, moving)
-        measured = measure_due(k, moving, losses, finite, watch.going)
-        seen, curve = look(k, watch, curve, measured)
-        # What has ended stays where it did: to go on could take a loop in its loss for ever.
-        kept = _choose(seen.going, after, moving, by_lane, layout)
-        if program.diagnoses:
-            kept = kept._replace(overshot=jnp.where(watch.going, after.overshot, moving.overshot))
-        return State(k + 1, kept, seen, curve)
+    program: Program
+    rows: Mapping[str, Any]
+    shared: SharedInputs
+    limits: StopLimits
+    compaction: CompactionPolicy
+    layout: Layout
+    by_lane: Any
 
-    def measure_due(k: Any, moving: Moving, losses: Any, finite: Any, going: Any) -> Measured:
-        """Measures the loss over all the data and the metrics of all, where those of one that goes on are due."""
+    def run(self, state: TrialState) -> TrialState:
+        """Runs the trials until all have ended, or until so few are active that the block pauses."""
+        first, packed = state.k, state.train
+        train, update = self._lay_out(packed)
+        take = self._take_update if self.layout.chunk == 1 else self._take_chunk
+
+        def goes_on(state: TrialState) -> Any:
+            may_pause = (state.k > first) & (state.k % self.compaction.every == 0)
+            return state.monitor.active.any() & ~(may_pause & self._few_are_active(state.monitor))
+
+        state = lax.while_loop(goes_on, partial(take, update), state._replace(train=train))
+        return state._replace(train=_lanes_first(state.train, packed, self.layout, self.by_lane))
+
+    def _take_update(self, update: _Updates, state: TrialState) -> TrialState:
+        k, train, monitor, curve = state
+        after, losses, finite = update(True, k, train)
+        evaluation = self._evaluate(k, train, losses, finite, monitor.active)
+        seen, curve = self._look(k, monitor, curve, evaluation)
+        # What has ended stays where it did: another update could take a loop in its loss for ever.
+        kept = _choose(seen.active, after, train, self.by_lane, self.layout)
+        if self.program.diagnoses:
+            kept = kept._replace(overshot=jnp.where(monitor.active, after.overshot, train.overshot))
+        return TrialState(k + 1, kept, seen, curve)
+
+    def _evaluate(self, k: Any, train: TrainState, losses: Any, finite: Any, active: Any) -> Evaluation:
+        """Evaluates all lanes, where the loss over all the data and the metrics of an active one are due."""
+        limits = self.limits
         sound = finite & jnp.isfinite(losses)
         due = (k % limits.evaluate_every == 0) | (k >= limits.steps) | ~sound
-        if program.sees_loss:
-            return Measured(due, sound, losses, ())
-        axes = _axes(by_lane, layout)
-        of_lane = partial(measure, program)
+        if self.program.sees_loss:
+            return Evaluation(due, sound, losses, ())
 
         def now() -> tuple[Any, Any]:
-            return jax.vmap(of_lane, in_axes=(0, None, axes, 0))(rows, given, moving, losses)
+            axes = 0, None, _axes(self.by_lane, self.layout), 0
+            return jax.vmap(partial(evaluate, self.program), in_axes=axes)(self.rows, self.shared, train, losses)
 
         def later() -> tuple[Any, Any]:
             return jax.tree.map(lambda like: jnp.full(like.shape, jnp.nan, like.dtype), jax.eval_shape(now))
 
-        return Measured(due, sound, *lax.cond((due & going).any(), now, later))
+        return Evaluation(due, sound, *lax.cond((due & active).any(), now, later))
 
-    def take_several(state: State) -> State:
-        k, moving, watch, curve = state
-        few = _few_go_on(watch, pauses)
+    def _take_chunk(self, update: _Updates, state: TrialState) -> TrialState:
+        k, train, monitor, curve = state
+        limits, layout, records = self.limits, self.layout, curve is not None
+        few = self._few_are_active(monitor)
 
         def is_stop(k: Any) -> Any:
             # Said so that the compiler does not know it: it makes the same of a trial whether it is recorded or not.
             recorded = (limits.steps >= 0) & records
-            return recorded | (few & ((k + layout.turn) % pauses.every == 0))
+            return recorded | (few & ((k + layout.chunk) % self.compaction.every == 0))
 
-        def pass_quiet(promising: bool, k: Any, moving: Any, watch: Watch) -> Turn:
-            return pass_quiet_turns(updates[promising], k, moving, watch, limits, layout, is_stop)
+        def run_quiet(predicting: bool, k: Any, train: Any, monitor: Monitor) -> Chunk:
+            return run_quiet_chunks(partial(update, predicting), k, train, monitor, limits, layout, is_stop)
 
-        def look_at(k: Any, last: Turn, watch: Watch, curve: Any) -> tuple[Watch, Any]:
-            def one(now: tuple[Watch, Any], place: Any) -> tuple[tuple[Watch, Any], None]:
-                measured = Measured(jnp.bool_(True), place < last.finite, last.losses[place], ())
-                return look(k + place, *now, measured), None
+        def look_at(k: Any, last: Chunk, monitor: Monitor, curve: Any) -> tuple[Monitor, Any]:
+            def one(now: tuple[Monitor, Any], place: Any) -> tuple[tuple[Monitor, Any], None]:
+                evaluation = Evaluation(jnp.bool_(True), place < last.finite, last.losses[place], ())
+                return self._look(k + place, *now, evaluation), None
 
-            seen = note_best(watch, k, last.best, limits), curve
-            return lax.scan(one, seen, jnp.arange(layout.turn, dtype=jnp.int32))[0]
+            seen = note_best(monitor, k, last.best, limits), curve
+            return lax.scan(one, seen, jnp.arange(layout.chunk, dtype=jnp.int32))[0]
 
-        ends = late_of(limits.steps) - k < layout.turn
-        last = lax.cond(ends, partial(pass_quiet, True), partial(pass_quiet, False), k, moving, watch)
+        is_late = late_of(limits.steps) - k < layout.chunk
+        last = lax.cond(is_late, partial(run_quiet, True), partial(run_quiet, False), k, train, monitor)
         one_kernel = layout.one_kernel and not records
-        watch, curve = call(look_at, last.end - layout.turn, last, watch, curve, one_kernel=one_kernel)
-        return State(last.end, last.moving, watch, curve)
+        monitor, curve = call(look_at, last.end - layout.chunk, last, monitor, curve, one_kernel=one_kernel)
+        return TrialState(last.end, last.train, monitor, curve)
 
-    def look(k: Any, watch: Watch, curve: Any, measured: Measured) -> tuple[Watch, Any]:
-        curve = _record(curve, k, measured.loss, watch.going, limits.record_every)
-        return observe(watch, k, measured, limits, program.best_place), curve
+    def _look(self, k: Any, monitor: Monitor, curve: Any, evaluation: Evaluation) -> tuple[Monitor, Any]:
+        curve = _record(curve, k, evaluation.loss, monitor.active, self.limits.record_every)
+        return observe(monitor, k, evaluation, self.limits, self.program.best_place), curve
 
-    def goes_on(state: State) -> Any:
-        is_pause = (state.k > first) & (state.k % pauses.every == 0) & _few_go_on(state.watch, pauses)
-        return state.watch.going.any() & ~is_pause
+    def _few_are_active(self, monitor: Monitor) -> Any:
+        return monitor.active.sum(dtype=jnp.int32) <= self.compaction.most
 
-    take = take_one if layout.turn == 1 else take_several
-    state = lax.while_loop(goes_on, take, state._replace(moving=moving))
-    return state._replace(moving=_lanes_first(state.moving, packed, layout, by_lane))
+    def _lay_out(self, train: TrainState) -> tuple[Any, _Updates]:
+        """Lays out the train states; gives them, and the update of all lanes."""
+        layout, by_lane = self.layout, self.by_lane
+        axes = _axes(by_lane, layout)
+        lane = jax.tree.map(_like_lane, by_lane, train, is_leaf=_is_none)
+
+        def one(predicting: bool, k: Any, row: Mapping[str, Any], train: Any) -> Any:
+            of_arrays = partial(update, self.program, row, self.shared, self.limits, predicting=predicting)
+            if not layout.unrolled:
+                return of_arrays(k, train)
+            train, loss, finite = unroll(of_arrays, jnp.int32(0), lane)(split(k), train)
+            return train, loss.elements[0], finite.elements[0]
+
+        def all_lanes(predicting: bool, k: Any, train: Any) -> Any:
+            vmap, last = (vmap_last, -1) if layout.lanes_last else (jax.vmap, 0)
+            run = vmap(partial(one, predicting), in_axes=(None, last, axes), out_axes=(axes, last, last))
+            return run(k, self.rows, train)
+
+        if layout.unrolled:
+            return jax.vmap(split, in_axes=(by_lane,), out_axes=by_lane)(train), all_lanes
+        return _moved(train, by_lane, 0, -1) if layout.lanes_last else train, all_lanes
 
 
-def _lay_out(
-    program: Program,
-    rows: Mapping[str, Any],
-    given: Given,
-    limits: Limits,
-    moving: Moving,
-    layout: Layout,
-    by_lane: Any,
-) -> tuple[Any, dict[bool, Callable[[Any, Any], Any]]]:
-    """What an update changes, laid out; and the update of all lanes, where what the gradient promises counts or not."""
-    axes = _axes(by_lane, layout)
-    lane = jax.tree.map(_like_lane, by_lane, moving, is_leaf=_is_none)
-
-    def one(promising: bool, k: Any, row: Mapping[str, Any], moving: Any) -> Any:
-        arrays = partial(update, program, row, given, limits, promising=promising)
-        if not layout.unrolled:
-            return arrays(k, moving)
-        moving, loss, finite = unroll(arrays, jnp.int32(0), lane)(spread(k), moving)
-        return moving, loss.elements[0], finite.elements[0]
-
-    def all_lanes(promising: bool) -> Callable[[Any, Any], Any]:
-        vmap, last = (vmap_last, -1) if layout.lanes_last else (jax.vmap, 0)
-        run = vmap(partial(one, promising), in_axes=(None, last, axes), out_axes=(axes, last, last))
-        return lambda k, moving: run(k, rows, moving)
-
+def _lanes_first(train: Any, packed: TrainState, layout: Layout, by_lane: Any) -> TrainState:
+    """Gives the train states as they were before they were laid out: `packed` is what they were then."""
     if layout.unrolled:
-        moving = jax.vmap(spread, in_axes=(by_lane,), out_axes=by_lane)(moving)
-    elif layout.lanes_last:
-        moving = _moved(moving, by_lane, 0, -1)
-    return moving, {promising: all_lanes(promising) for promising in (False, True)}
-
-
-def _lanes_first(moving: Any, packed: Moving, layout: Layout, by_lane: Any) -> Moving:
-    """What an update changes, as it was before it was laid out: `packed` is what it was then."""
-    if layout.unrolled:
-        return jax.vmap(gather, in_axes=(by_lane, by_lane), out_axes=by_lane)(moving, packed)
-    return _moved(moving, by_lane, -1, 0) if layout.lanes_last else moving
+        return jax.vmap(join, in_axes=(by_lane, by_lane), out_axes=by_lane)(train, packed)
+    return _moved(train, by_lane, -1, 0) if layout.lanes_last else train
 
 
 def _axes(by_lane: Any, layout: Layout) -> Any:
-    """Along which axis the lanes are in every leaf of what an update changes, None where they have it in common."""
+    """Tells along which axis the lanes are in every leaf of a train state; None where they have it in common."""
     return jax.tree.map(lambda _: -1, by_lane) if layout.lanes_last else by_lane
 
 
-def _moved(moving: Moving, by_lane: Any, source: int, destination: int) -> Moving:
+def _moved(train: TrainState, by_lane: Any, source: int, destination: int) -> TrainState:
     def move(axis: Any, array: Any) -> Any:
         return array if axis is None else jnp.moveaxis(array, source, destination)
 
-    return jax.tree.map(move, by_lane, moving, is_leaf=_is_none)
+    return jax.tree.map(move, by_lane, train, is_leaf=_is_none)
 
 
-def _choose(condition: Any, new: Moving, old: Moving, by_lane: Any, layout: Layout) -> Moving:
-    """One or the other, lane by lane; of what the lanes have in common the new."""
+def _choose(condition: Any, new: TrainState, old: TrainState, by_lane: Any, layout: Layout) -> TrainState:
+    """Chooses one state or the other, lane by lane; of what the lanes have in common the new."""
 
     def choose(axis: Any, new: Any, old: Any) -> Any:
         if axis is None:
@@ -207,20 +205,12 @@ def _is_none(axis: Any) -> bool:
     return axis is None
 
 
-def _like_lane(axis: Any, array: Any) -> jax.ShapeDtypeStruct | None:
-    if array is None:
-        return None
-    aval = jax.typeof(array)
-    shape = aval.shape if axis is None else aval.shape[1:]
-    return jax.ShapeDtypeStruct(shape, aval.dtype, weak_type=aval.weak_type)
+def _like_lane(axis: Any, array: Any) -> Any:
+    return None if array is None else like_lane(array, axis)
 
 
-def _few_go_on(watch: Watch, pauses: Pauses) -> Any:
-    return watch.going.sum(dtype=jnp.int32) <= pauses.most
-
-
-def _record(curve: Any, k: Any, losses: Any, going: Any, every: Any) -> Any:
+def _record(curve: Any, k: Any, losses: Any, active: Any, every: Any) -> Any:
     if curve is None:
         return None
     place = jnp.minimum(k // every, curve.shape[1] - 1)
-    return curve.at[:, place].set(jnp.where(going & (k % every == 0), losses, curve[:, place]))
+    return curve.at[:, place].set(jnp.where(active & (k % every == 0), losses, curve[:, place]))

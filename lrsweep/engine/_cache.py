@@ -24,7 +24,7 @@ class _Entry(NamedTuple):
     functions: tuple[weakref.ref, ...]
 
 
-class Kept(Generic[T]):
+class CachedFunction(Generic[T]):
     """A function whose results are kept, and given again for equal arguments.
 
     The functions among the arguments, and in tuples among them, are held weakly: once one of them is gone, so is what
@@ -53,7 +53,7 @@ class Kept(Generic[T]):
         functools.update_wrapper(self, make)
 
     def __call__(self, *arguments: Any) -> T:
-        """What the function makes of some arguments, or has made of equal ones."""
+        """Gives what the function makes of some arguments, or has made of equal ones."""
         functions: list[weakref.ref] = []
         key = _loosen(arguments, functions, self._let_go)
         self._let_go()
@@ -90,13 +90,13 @@ class Kept(Generic[T]):
         del entries
 
 
-def keep(most: int) -> Callable[[Callable[..., T]], Kept[T]]:
+def cached(most: int) -> Callable[[Callable[..., T]], CachedFunction[T]]:
     """Decorates a function as `Kept`."""
-    return lambda make: Kept(make, most)
+    return lambda make: CachedFunction(make, most)
 
 
 def jitted(function: Callable[..., Any], static: tuple[Any, ...], arguments: Any, donated: tuple[int, ...] = ()) -> Any:
-    """A function under `jax.jit`, kept for as long as the functions among its static arguments live.
+    """Puts a function under `jax.jit`, kept for as long as the functions among its static arguments live.
 
     `jax.jit` itself would keep what it has compiled, and the functions with it, for as long as the process runs.
 
@@ -117,7 +117,7 @@ def jitted(function: Callable[..., Any], static: tuple[Any, ...], arguments: Any
     return _jitted(function, static, structure, shapes, donated)
 
 
-@keep(MOST_PROGRAMS)
+@cached(MOST_PROGRAMS)
 def _jitted(function: Callable[..., Any], static: tuple[Any, ...], _: Any, __: Any, donated: tuple[int, ...]) -> Any:
     loose = _loosen(static, [], None)
 
@@ -128,7 +128,7 @@ def _jitted(function: Callable[..., Any], static: tuple[Any, ...], _: Any, __: A
 
 
 def _loosen(value: Any, functions: list[weakref.ref], gone: Callable[[Any], None] | None) -> Any:
-    """A value with weak references for the functions in it, which are added to a list."""
+    """Puts weak references for the functions in a value, and adds them to a list."""
     if isinstance(value, tuple):
         parts = [_loosen(part, functions, gone) for part in value]
         return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
@@ -154,7 +154,7 @@ def _loosen(value: Any, functions: list[weakref.ref], gone: Callable[[Any], None
 
 
 def _restore(loose: Any) -> Any:
-    """The value that has been loosened, while its functions live."""
+    """Gives back the value that has been loosened, while its functions live."""
     if isinstance(loose, tuple):
         parts = [_restore(part) for part in loose]
         return type(loose)(*parts) if hasattr(loose, "_fields") else tuple(parts)

@@ -1,4 +1,4 @@
-"""Several updates to a turn of the loop: turns of which nothing can come but a better loss are passed over quickly."""
+"""Updates in chunks: the stopping test is skipped for chunks in which no trial can stop."""
 
 import functools
 from collections.abc import Callable
@@ -13,86 +13,92 @@ from lrsweep.engine._jaxpr import compute, held_by, read
 from lrsweep.engine._layout import Layout
 from lrsweep.training._monitor import (
     Bounds,
-    Limits,
-    Watch,
+    Monitor,
+    StopLimits,
     half_of,
     keep_best,
     late_of,
-    may_matter,
+    may_stop,
     quiet_between,
     where,
 )
 
-# From the count of updates and what the next one changes: that after it, and of each trial side by side the loss before
-# it, and whether the parameters before it were finite.
+# From the count of updates and the train states: the states after one more update, and for each lane the loss before it
+# and whether the parameters before it were finite.
 Update = Callable[[Any, Any], tuple[Any, Any, Any]]
 
 
-class Turn(NamedTuple):
-    """The last turn that was made.
+class Chunk(NamedTuple):
+    """The last chunk of updates that was run.
 
     Attributes:
         end: int32, the updates made by its end.
-        moving: What they came to.
+        train: The train states then.
         losses: The losses before each of its updates, ``[update, lane]``.
         finite: ``[lane] int32``, before how many of them the parameters were finite. Those are the first: an update is
             added to the parameters, and what is not finite stays so.
         best: ``[lane]`` each, the least loss before it, and where it was.
-        busy: bool, whether for some trial more may have come of it than a better loss.
+        busy: bool, whether any trial may have stopped in it, or come nearer to a stop.
     """
 
     end: Any
-    moving: Any
+    train: Any
     losses: Any
     finite: Any
     best: tuple[Any, Any]
     busy: Any
 
 
-def pass_quiet_turns(
-    update: Update, k: Any, moving: Any, watch: Watch, limits: Limits, layout: Layout, is_stop: Callable[[Any], Any]
-) -> Turn:
-    """Makes turns until, for some trial, more may come of one than a better loss; that one is left to be looked at.
+def run_quiet_chunks(
+    update: Update,
+    k: Any,
+    train: Any,
+    monitor: Monitor,
+    limits: StopLimits,
+    layout: Layout,
+    is_stop: Callable[[Any], Any],
+) -> Chunk:
+    """Runs chunks until a trial may have stopped in one; the caller looks at the losses of that one.
 
     Args:
-        update: An update, of trials whose losses are measured at every one.
+        update: One update of all lanes, which gives the loss over all the data.
         k: int32, the number of updates so far.
-        moving: What an update changes.
-        watch: What is known of the trials, ``[lane]``.
-        limits: What ends them.
-        layout: How many updates a turn makes.
-        is_stop: Whether the turn that begins at an update is to be looked at in any case.
+        train: The train states.
+        monitor: The trials' monitors, ``[lane]``.
+        limits: What ends a trial.
+        layout: How many updates a chunk has.
+        is_stop: Whether the caller wants the chunk that begins at an update in any case.
     """
 
-    def take(turn: Turn, quiet: Bounds) -> Turn:
+    def take(chunk: Chunk, quiet: Bounds) -> Chunk:
         def one(now: tuple[Any, Any, Any], _: None) -> tuple[tuple[Any, Any, Any], Any]:
-            k, moving, finite = now
-            moving, loss, is_finite = update(k, moving)
-            return (k + 1, moving, finite + is_finite), loss
+            k, train, finite = now
+            train, loss, is_finite = update(k, train)
+            return (k + 1, train, finite + is_finite), loss
 
-        none = jnp.zeros(watch.best_at.shape, jnp.int32)
-        (end, moving, finite), losses = lax.scan(one, (turn.end, turn.moving, none), length=layout.turn)
-        each = [losses[place] for place in range(layout.turn)]
-        matters = may_matter(watch, quiet, each, limits) | (watch.going & (finite < layout.turn))
-        busy = matters.any() | is_stop(turn.end) | _is_mark(turn.end, limits, layout.turn)
-        best = where(busy, turn.best, keep_best(turn.best, turn.end, each))
-        return Turn(end, moving, losses, finite, best, busy)
+        none = jnp.zeros(monitor.best_at.shape, jnp.int32)
+        (end, train, finite), losses = lax.scan(one, (chunk.end, chunk.train, none), length=layout.chunk)
+        each = [losses[place] for place in range(layout.chunk)]
+        matters = may_stop(monitor, quiet, each, limits) | (monitor.active & (finite < layout.chunk))
+        busy = matters.any() | is_stop(chunk.end) | _is_mark(chunk.end, limits, layout.chunk)
+        best = where(busy, chunk.best, keep_best(chunk.best, chunk.end, each))
+        return Chunk(end, train, losses, finite, best, busy)
 
-    def until_busy(k: Any, moving: Any, watch: Watch) -> Turn:
-        losses = jnp.zeros((layout.turn, *watch.best_loss.shape), watch.best_loss.dtype)
-        finite = jnp.zeros(watch.best_at.shape, jnp.int32)
-        first = Turn(k, moving, losses, finite, (watch.best_loss, watch.best_at), jnp.bool_(False))
-        return lax.while_loop(lambda turn: ~turn.busy, partial(take, quiet=quiet_between(watch, limits)), first)
+    def until_busy(k: Any, train: Any, monitor: Monitor) -> Chunk:
+        losses = jnp.zeros((layout.chunk, *monitor.best_loss.shape), monitor.best_loss.dtype)
+        finite = jnp.zeros(monitor.best_at.shape, jnp.int32)
+        first = Chunk(k, train, losses, finite, (monitor.best_loss, monitor.best_at), jnp.bool_(False))
+        return lax.while_loop(lambda chunk: ~chunk.busy, partial(take, quiet=quiet_between(monitor, limits)), first)
 
-    return call(until_busy, k, moving, watch, one_kernel=layout.one_kernel)
+    return call(until_busy, k, train, monitor, one_kernel=layout.one_kernel)
 
 
-def _is_mark(k: Any, limits: Limits, turn: int) -> Any:
-    """Whether the turn from `k` on holds an update that decides something, or the next one begins the last quarter."""
+def _is_mark(k: Any, limits: StopLimits, chunk: int) -> Any:
+    """Tells whether the chunk from `k` on holds a mark of the steps, or the next chunk begins the last quarter."""
     late = late_of(limits.steps)
-    found = (k == 0) | ((late - k >= turn) & (late - k < 2 * turn))
+    found = (k == 0) | ((late - k >= chunk) & (late - k < 2 * chunk))
     for mark in (half_of(limits.steps), late, limits.steps):
-        found |= (k <= mark) & (mark - k < turn)
+        found |= (k <= mark) & (mark - k < chunk)
     return found
 
 
@@ -121,7 +127,7 @@ def call(function: Callable[..., Any], *arguments: Any, one_kernel: bool) -> Any
 
 @functools.cache
 def has_one_kernel(device: Any) -> bool:
-    """Whether XLA, asked to compile a loop into one kernel, still gives what it gives otherwise: it is tried once.
+    """Tries once whether XLA, asked to compile a loop into one kernel, gives what it gives otherwise.
 
     Args:
         device: The one that it is compiled for.

@@ -6,7 +6,7 @@ import jax
 
 
 def devices() -> list[Any]:
-    """The devices that blocks are handed to: the one that JAX is told to use, or all of this process.
+    """Lists the devices that blocks are handed to: the one that JAX is told to use, or all of this process.
 
     Example:
         >>> with jax.default_device("cpu"):
@@ -22,7 +22,7 @@ def devices() -> list[Any]:
 
 
 def on_first_device(tree: Any) -> Any:
-    """The arrays of a pytree on the first of the devices, whole, wherever they were and however they were spread.
+    """Puts the arrays of a pytree on the first of the devices, whole, however they were spread.
 
     Example:
         >>> on_first_device({"x": 2.0})["x"].devices() == {devices()[0]}

@@ -8,7 +8,7 @@ _forked = False
 
 
 def is_forked() -> bool:
-    """Whether JAX cannot work here, since its threads stayed in the process that this one was forked from."""
+    """Tells whether JAX cannot work here, since its threads stayed in the process that this one was forked from."""
     return _forked
 
 

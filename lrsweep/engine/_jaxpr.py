@@ -43,7 +43,7 @@ class Operation(NamedTuple):
 
 
 def read(function: Callable[..., Any], *like: Any) -> tuple[Any, Any]:
-    """What a function computes, and the pytree of shapes and dtypes that it returns.
+    """Traces what a function computes; gives that, and the pytree of shapes and dtypes that it returns.
 
     Args:
         function: It takes and returns pytrees of arrays.
@@ -99,7 +99,7 @@ def walk(
 
 
 def operations(computation: Any) -> Iterator[Operation]:
-    """Every operation of a computation, also of those that its operations hold."""
+    """Goes through every operation of a computation, also of those that its operations hold."""
     for equation in _opened(computation).eqns:
         if _called(equation) is None:
             yield _operation(equation)
@@ -108,7 +108,7 @@ def operations(computation: Any) -> Iterator[Operation]:
 
 
 def is_bounded(computation: Any) -> bool:
-    """Whether a computation comes to its end whatever its numbers: no loop in it depends on them, and no callback.
+    """Tells whether a computation ends whatever its numbers: no loop depends on them, and there is no callback.
 
     Example:
         >>> is_bounded(read(jnp.sin, 1.0)[0])
@@ -120,7 +120,7 @@ def is_bounded(computation: Any) -> bool:
 
 
 def held_by(computation: Any) -> list[Any]:
-    """The arrays that a computation holds, beside its arguments."""
+    """Lists the arrays that a computation holds, beside its arguments."""
     return list(getattr(computation, "consts", ()))
 
 
@@ -137,7 +137,7 @@ def compute(computation: Any, held: Sequence[Any], arguments: Sequence[Any]) -> 
 
 
 def _opened(computation: Any) -> Any:
-    """The jaxpr, which may or may not be one object with the arrays that it holds."""
+    """Gives the jaxpr, which may or may not be one object with the arrays that it holds."""
     return getattr(computation, "jaxpr", computation)
 
 
@@ -153,7 +153,7 @@ def _called(equation: Any) -> Any:
 
 
 def _held(params: Mapping[str, Any]) -> list[Any]:
-    """The computations that an operation's parameters hold."""
+    """Lists the computations that an operation's parameters hold."""
     found = []
     for value in params.values():
         for part in value if isinstance(value, tuple | list) else (value,):
@@ -170,7 +170,7 @@ def _is_literal(variable: Any) -> bool:
 
 
 def differing(computation: Any, arguments: Sequence[bool]) -> list[bool]:
-    """Which results of a computation may differ between lanes.
+    """Tells which results of a computation may differ between lanes.
 
     What holds computations of its own, a loop say, and is not known, differs in all it gives where any of its operands
     does. `jax.vmap` never makes more of it.
@@ -187,7 +187,7 @@ def differing(computation: Any, arguments: Sequence[bool]) -> list[bool]:
 
 
 def results_differ(operation: Operation, operands: Sequence[bool]) -> list[bool]:
-    """The same of one operation."""
+    """Tells which results of one operation may differ between lanes."""
     # Where all lanes take one way, what they have in common along it stays so.
     if operation.name == "cond" and not operands[0] and "branches" in operation.params:
         branches = [differing(branch, operands[1:]) for branch in operation.params["branches"]]
@@ -207,7 +207,7 @@ _ELEMENTWISE = frozenset((
 
 
 def is_elementwise(operation: Operation) -> bool:
-    """Whether an operation computes each element of its result from the elements at the same place, or from scalars.
+    """Tells whether an operation computes each element of its result from the elements at its place, or from scalars.
 
     One that is not known is tried on a few numbers: JAX adds new ones.
 

@@ -13,7 +13,7 @@ _SHARE_OF_DEVICE = 0.9
 
 
 def available_bytes() -> int:
-    """The memory that a block may take on the first of the devices that blocks are handed to.
+    """Gives the memory that a block may take on the first of the devices that blocks are handed to.
 
     Of an accelerator what its allocator has left; of a CPU half of what the machine has available, or of what is left
     of a container's limit where that is less.
@@ -34,7 +34,7 @@ def available_bytes() -> int:
 
 
 def needed_bytes(compiled: jax.stages.Compiled) -> int:
-    """What a compiled program takes while it runs, its arguments and results included; 0 where it does not say."""
+    """Gives what a compiled program takes while it runs, arguments and results included; 0 where it does not say."""
     told = compiled.memory_analysis()
     if told is None:
         return 0
@@ -48,7 +48,7 @@ def needed_bytes(compiled: jax.stages.Compiled) -> int:
 
 
 def show_bytes(size: float) -> str:
-    """A size as people write it.
+    """Writes a size as people do.
 
     Example:
         >>> show_bytes(1536), show_bytes(25_300_000_000)

@@ -16,7 +16,7 @@ _PROMOTION: ContextVar[tuple[Any, Any] | None] = ContextVar("promotion", default
 
 
 @contextmanager
-def ordinary() -> Iterator[None]:
+def ordinary_modes() -> Iterator[None]:
     """Runs under JAX's ordinary modes, in this thread, and leaves the caller's as they were.
 
     Modes that look for faults in the caller's own code (a NaN, a promotion, a transfer that was not asked for) would

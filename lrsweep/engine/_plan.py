@@ -1,4 +1,4 @@
-"""How a group's trials are laid out: how wide their blocks, how many to a call, and in which way the loop."""
+"""How a group is laid out: the width of its blocks, how many of them to a call, and the layout of the loop."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from lrsweep.engine._chunks import has_one_kernel
-from lrsweep.engine._compile import Plan, Task, compile_blocks, lower_blocks, traits_of
+from lrsweep.engine._compile import GroupJob, Plan, compile_blocks, lower_blocks, spec_of
 from lrsweep.engine._devices import devices
 from lrsweep.engine._layout import Layout
 from lrsweep.engine._memory import available_bytes, needed_bytes, show_bytes
@@ -33,11 +33,11 @@ MAX_ARRAY_LAST = 2**18
 # How many trials a device must have for another to be given as many.
 MIN_SHARE = 16
 
-# How many updates a turn of small trials makes: more of them and a turn is more often one that must be looked at.
-TURN = 8
+# How many updates a chunk of small trials has: with more of them a trial stops in more of the chunks.
+CHUNK = 8
 
-# The longest that a caller may ask for: every update of a turn is looked at by itself, and is compiled for that.
-MAX_TURN = 256
+# The longest chunk that a caller may ask for: every update of it is compiled by itself.
+MAX_CHUNK = 256
 
 # How many blocks one call runs, where they are small: a call takes the host as long as a small block takes to run.
 MAX_BLOCKS = 64
@@ -47,7 +47,7 @@ OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
 
 
 def choose_width(trials: int, *, most: int = MAX_WIDTH) -> int:
-    """The block width for a number of trials: the next power of two, up to the most that suits.
+    """Chooses the block width for a number of trials: the next power of two, up to the most that suits.
 
     Example:
         >>> choose_width(3), choose_width(100_000), choose_width(100_000, most=256)
@@ -56,24 +56,24 @@ def choose_width(trials: int, *, most: int = MAX_WIDTH) -> int:
     return min(most, 1 << max(0, trials - 1).bit_length())
 
 
-def choose_plan(task: Task, width: int | None = None, layout: Layout | None = None) -> Plan:
-    """How a group is laid out: as the caller says, or as suits its trials, their number, and the devices.
+def choose_plan(job: GroupJob, width: int | None = None, layout: Layout | None = None) -> Plan:
+    """Lays out a group: as the caller says, or as suits its trials, their number, and the devices.
 
     Args:
-        task: What is to be run.
+        job: What is to be run.
         width: The block width that the caller wants, or None.
         layout: The layout that the caller wants, or None.
 
     Raises:
         ValueError: The trials cannot be laid out as the caller wants.
     """
-    trials = len(task.group.rows)
+    trials = len(job.group.rows)
     if layout is not None:
-        _check_layout(task, layout)
+        _check_layout(job, layout)
     on_cpu = devices()[0].platform == "cpu"
-    seen = layout is None and _every_loss_is_seen(task)
-    small = seen and (width or trials) >= SMALL_WIDTHS[0] and traits_of(task, 0).small
-    widest = traits_of(task, 0).widest if seen and on_cpu and not small else None
+    seen = layout is None and _every_loss_is_seen(job)
+    small = seen and (width or trials) >= SMALL_WIDTHS[0] and spec_of(job, 0).small
+    widest = spec_of(job, 0).widest if seen and on_cpu and not small else None
     if width is None:
         share = -(-trials // len(devices()))
         most = MAX_WIDTH_BESIDE_OTHERS if on_cpu and len(devices()) > 1 else MAX_WIDTH
@@ -85,47 +85,47 @@ def choose_plan(task: Task, width: int | None = None, layout: Layout | None = No
         width = choose_width(share if share >= MIN_SHARE else trials, most=most)
     if small:
         one_kernel = on_cpu and width <= SMALL_WIDTHS[1] and has_one_kernel(devices()[0])
-        layout = Layout(TURN, unrolled=True, one_kernel=one_kernel)
+        layout = Layout(CHUNK, unrolled=True, one_kernel=one_kernel)
     elif widest is not None and width % REGISTER == 0 and width * widest <= MAX_ARRAY_LAST:
         layout = Layout(lanes_last=True)
     calls = trials // (4 * width * len(devices())) if small else 1
     return Plan(width, max(1, min(MAX_BLOCKS, 1 << calls.bit_length() >> 1)), layout or Layout())
 
 
-def _check_layout(task: Task, layout: Layout) -> None:
+def _check_layout(job: GroupJob, layout: Layout) -> None:
     if not isinstance(layout, Layout):
         raise InputTypeError(f"layout must be a lrsweep.Layout, not a {type(layout).__name__}")
-    check_count("layout: turn", layout.turn, most=MAX_TURN)
+    check_count("layout: chunk", layout.chunk, most=MAX_CHUNK)
     for name, value in layout._asdict().items():
-        if name != "turn" and not isinstance(value, bool | np.bool_):
+        if name != "chunk" and not isinstance(value, bool | np.bool_):
             raise InputTypeError(f"layout: {name}={quote(value)} must be True or False")
-    if layout.turn > 1 and not _every_loss_is_seen(task):
+    if layout.chunk > 1 and not _every_loss_is_seen(job):
         raise InputError(
-            f"layout: turn={layout.turn} must be 1 where an update does not see what is measured: with a batch_size, "
+            f"layout: chunk={layout.chunk} must be 1 where an update does not see what is measured: with a batch_size, "
             "metrics, or evaluate_every above 1"
         )
-    if layout.turn > 1 and traits_of(task, 0).sort.guarded:
+    if layout.chunk > 1 and spec_of(job, 0).state_spec.guarded:
         raise InputError(
-            f"layout: turn={layout.turn} must be 1 where the loss or the optimizer holds a loop that goes on by its "
+            f"layout: chunk={layout.chunk} must be 1 where the loss or the optimizer holds a loop that goes on by its "
             "values, or a callback"
         )
-    if layout.unrolled and not traits_of(task, 0).small:
+    if layout.unrolled and not spec_of(job, 0).small:
         raise InputError("layout: unrolled must be False, the updates are too large or not computed element by element")
-    if layout.one_kernel and (layout.turn == 1 or not layout.unrolled):
-        raise InputError("layout: one_kernel must be False unless turn is above 1 and unrolled is True")
+    if layout.one_kernel and (layout.chunk == 1 or not layout.unrolled):
+        raise InputError("layout: one_kernel must be False unless chunk is above 1 and unrolled is True")
     if layout.lanes_last and layout.unrolled:
         raise InputError("layout: lanes_last must be False where unrolled is True: scalars have no other axis")
 
 
-def _every_loss_is_seen(task: Task) -> bool:
-    return task.program.sees_loss and task.limits.evaluate_every == 1
+def _every_loss_is_seen(job: GroupJob) -> bool:
+    return job.program.sees_loss and job.limits.evaluate_every == 1
 
 
-def fit_plan(task: Task, plan: Plan, records: int, *, exact: bool) -> tuple[Plan, jax.stages.Compiled]:
-    """A plan as it can be compiled, in blocks of half the width, and half of that, until one fits the memory there is.
+def fit_plan(job: GroupJob, plan: Plan, records: int, *, exact: bool) -> tuple[Plan, jax.stages.Compiled]:
+    """Compiles a plan, halving the block width until it fits in memory.
 
     Args:
-        task: What is to be run.
+        job: What is to be run.
         plan: As it should be laid out.
         records: How many losses to record.
         exact: Whether the width is the caller's, and to be tried in any case.
@@ -135,9 +135,9 @@ def fit_plan(task: Task, plan: Plan, records: int, *, exact: bool) -> tuple[Plan
     """
     device = devices()[0]
     there = available_bytes() // (len(devices()) if device.platform == "cpu" else 1)
-    shared = sum(leaf.nbytes for leaf in jax.tree.leaves(task.given))
+    shared = sum(leaf.nbytes for leaf in jax.tree.leaves(job.shared))
     while True:
-        plan, compiled = _compile(task, plan, records, device)
+        plan, compiled = _compile(job, plan, records, device)
         needed = needed_bytes(compiled)
         if needed <= there or exact:
             return plan, compiled
@@ -145,7 +145,7 @@ def fit_plan(task: Task, plan: Plan, records: int, *, exact: bool) -> tuple[Plan
             raise InputError(too_large(needed))
         lane = max(1, (needed - shared) // (plan.width * plan.blocks))
         fits = max(1, (there - shared) // lane)
-        plan = narrower(task, plan, min(plan.width // 2, 1 << (fits.bit_length() - 1)))
+        plan = narrower(job, plan, min(plan.width // 2, 1 << (fits.bit_length() - 1)))
 
 
 def check_width(width: int, programs: Iterable[jax.stages.Compiled]) -> None:
@@ -162,29 +162,29 @@ def check_width(width: int, programs: Iterable[jax.stages.Compiled]) -> None:
         )
 
 
-def narrower(task: Task, plan: Plan, width: int) -> Plan:
-    """A plan for less memory; what is not small stays laid out as it is."""
-    return choose_plan(task, width) if plan.layout.unrolled else Plan(width, 1, plan.layout)
+def narrower(job: GroupJob, plan: Plan, width: int) -> Plan:
+    """Makes a plan for less memory; what is not small stays laid out as it is."""
+    return choose_plan(job, width) if plan.layout.unrolled else Plan(width, 1, plan.layout)
 
 
-def _compile(task: Task, plan: Plan, records: int, device: Any) -> tuple[Plan, jax.stages.Compiled]:
+def _compile(job: GroupJob, plan: Plan, records: int, device: Any) -> tuple[Plan, jax.stages.Compiled]:
     try:
-        return plan, compile_blocks(lower_blocks(task, plan, records, device), plan.layout)
+        return plan, compile_blocks(lower_blocks(job, plan, records, device), plan.layout)
     except Exception as error:
         if plan.layout == Layout() or OUT_OF_MEMORY in str(error):
             raise
     # What this version of JAX or XLA does not take is done without: first the one kernel, then the rest.
     layout = plan.layout._replace(one_kernel=False) if plan.layout.one_kernel else Layout()
-    return _compile(task, plan._replace(layout=layout), records, device)
+    return _compile(job, plan._replace(layout=layout), records, device)
 
 
 def one_by_one(plan: Plan) -> Plan:
-    """The plan with turns of one update each."""
-    return plan._replace(layout=plan.layout._replace(turn=1, one_kernel=False))
+    """Makes the plan's chunks one update long."""
+    return plan._replace(layout=plan.layout._replace(chunk=1, one_kernel=False))
 
 
 def too_large(needed: int) -> str:
-    """What to say where a single trial does not fit."""
+    """Says that a single trial does not fit."""
     return (
         f"a single trial needs {show_bytes(needed)} of memory, and there are {show_bytes(available_bytes())} for it on "
         f"{devices()[0].device_kind}: take a smaller model, less data or a smaller batch_size"

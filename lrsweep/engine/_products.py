@@ -14,13 +14,13 @@ MAX_TERMS = 128
 
 
 def is_long(operation: Operation) -> bool:
-    """Whether a product is of sums too long to be written out."""
+    """Tells whether a product is of sums too long to be written out."""
     ((contracted, _), _), shape = operation.params["dimension_numbers"], operation.operands[0].shape
     return math.prod(shape[axis] for axis in contracted) > MAX_TERMS
 
 
 def product(operation: Operation, one: tuple[Any, bool], other: tuple[Any, bool]) -> Any:
-    """The product ``[..., lane]`` of two arrays, at least one of which is ``[..., lane]`` itself.
+    """Multiplies two arrays, at least one of which is ``[..., lane]``, to ``[..., lane]``.
 
     Args:
         operation: The product for one lane.
@@ -46,7 +46,7 @@ def product(operation: Operation, one: tuple[Any, bool], other: tuple[Any, bool]
 
 
 def _made(array: Any) -> Any:
-    """The same array, which XLA has to make before it takes the product.
+    """Has XLA make an array before it takes the product.
 
     It would otherwise compute its elements as those of a matrix, and find their places by division.
     """
@@ -65,7 +65,7 @@ def _written_out(left: Any, right: Any, dimensions: Any, dtype: Any) -> Any:
 
 
 def _factors(array: Any, batch: Sequence[int], contracted: Sequence[int], dtype: Any) -> tuple[Any, int]:
-    """An array as ``[contracted, batch..., free..., lane]``, and the number of its free axes."""
+    """Gives an array as ``[contracted, batch..., free..., lane]``, and the number of its free axes."""
     free = [axis for axis in range(array.ndim - 1) if axis not in (*batch, *contracted)]
     moved = array.transpose([*contracted, *batch, *free, array.ndim - 1])
     return lax.convert_element_type(moved, dtype).reshape(-1, *moved.shape[len(contracted) :]), len(free)

@@ -1,4 +1,4 @@
-"""Trials that wait for a device, fresh or paused, and the blocks that the next call makes of them."""
+"""Trials that wait for a device, fresh or paused; the next call takes blocks of them."""
 
 from collections import deque
 from typing import Any, NamedTuple
@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from lrsweep.engine._block import State
+from lrsweep.engine._block import TrialState
 from lrsweep.engine._compile import Plan, empty_states
-from lrsweep.engine._spec import Traits
+from lrsweep.engine._spec import ProgramSpec
 
 
 class Call(NamedTuple):
@@ -19,7 +19,7 @@ class Call(NamedTuple):
 
     places: np.ndarray
     used: np.ndarray
-    states: State | None
+    states: TrialState | None
 
 
 class _Paused(NamedTuple):
@@ -29,20 +29,20 @@ class _Paused(NamedTuple):
     states: list[np.ndarray]
 
 
-class Waiting:
-    """The trials that no device runs: those to be started, and those that have paused, by their count of updates."""
+class TrialQueue:
+    """The trials that no device runs: fresh ones, and those that have paused, by their count of updates."""
 
-    def __init__(self, trials: int, traits: Traits) -> None:
+    def __init__(self, trials: int, spec: ProgramSpec) -> None:
         self.fresh: deque[Any] = deque([range(trials)])
         self.paused: dict[int, list[_Paused]] = {}
-        self.traits = traits
+        self.spec = spec
 
-    def pause(self, states: State, block: int, lanes: np.ndarray, places: np.ndarray) -> None:
+    def pause(self, states: TrialState, block: int, lanes: np.ndarray, places: np.ndarray) -> None:
         """Takes in what has paused in some lanes of a block, whose trials are at `places`."""
         arrays = [np.asarray(leaf)[block] for leaf in jax.tree.leaves(states)]
         each = [
             np.repeat(array[None], len(lanes), 0) if shared else array[lanes]
-            for array, shared in zip(arrays, self.traits.sort.shared, strict=True)
+            for array, shared in zip(arrays, self.spec.state_spec.common, strict=True)
         ]
         self._put(int(arrays[0]), _Paused(places[lanes], each))
 
@@ -62,7 +62,7 @@ class Waiting:
             ]
 
     def take(self, plan: Plan, before: float) -> Call | None:
-        """What the next call runs: blocks of trials that have paused, where they fill one, and of fresh ones.
+        """Takes what the next call runs: blocks of trials that have paused, where they fill one, and of fresh ones.
 
         Args:
             plan: How many blocks, and how wide.
@@ -82,12 +82,12 @@ class Waiting:
             return None
         places = np.zeros((plan.blocks, plan.width), int)
         used = np.zeros(places.shape, bool)
-        states = empty_states(self.traits, plan) if any(block.states for block in blocks) else None
+        states = empty_states(self.spec, plan) if any(block.states for block in blocks) else None
         for at, (mine, each) in enumerate(blocks):
             places[at, : len(mine)], places[at, len(mine) :] = mine, mine[-1]
             used[at, : len(mine)] = True
             if each:
-                for to, array, shared in zip(jax.tree.leaves(states), each, self.traits.sort.shared, strict=True):
+                for to, array, shared in zip(jax.tree.leaves(states), each, self.spec.state_spec.common, strict=True):
                     to[at if shared else (at, slice(len(mine)))] = array[0] if shared else array
         return Call(places, used, states)
 

@@ -29,7 +29,7 @@ class TooLargeError(Exception):
     """A function computes more than a small one does, on nothing at all, or in a way that only works on arrays."""
 
 
-class Spread(NamedTuple):
+class Split(NamedTuple):
     """The elements of an array, each a scalar array of its own, in row-major order."""
 
     elements: tuple[Any, ...]
@@ -49,11 +49,11 @@ class Unrolled(NamedTuple):
     results: Any
 
     def __call__(self, *trees: Any) -> Any:
-        """What the function returns, spread."""
-        leaves = jax.tree.leaves(trees, is_leaf=_is_spread)
+        """Computes what the function returns, split."""
+        leaves = jax.tree.leaves(trees, is_leaf=_is_split)
         arrays = [_array(leaf.elements, shape) for leaf, shape in zip(leaves, self.arguments, strict=True)]
         values = walk(self.computation, arrays, _apply, _elements)
-        return jax.tree.unflatten(self.results, [Spread(tuple(value.ravel())) for value in values])
+        return jax.tree.unflatten(self.results, [Split(tuple(value.ravel())) for value in values])
 
 
 def unroll(function: Callable[..., Any], *like: Any) -> Unrolled:
@@ -80,7 +80,7 @@ def unroll(function: Callable[..., Any], *like: Any) -> Unrolled:
 
 
 def count_scalars(computation: Any) -> int:
-    """How many scalars a computation comes to, as `jaxprs.read` gives it.
+    """Counts the scalars that a computation comes to, as `read` gives it.
 
     Raises:
         TooLargeError: It computes by what is not known element by element, or on nothing at all.
@@ -88,15 +88,15 @@ def count_scalars(computation: Any) -> int:
     return sum(map(_scalars, operations(computation)))
 
 
-def spread(tree: Any) -> Any:
-    """A pytree with the elements of each of its arrays in its place."""
-    return jax.tree.map(lambda array: Spread(tuple(_elements(array).ravel())), tree)
+def split(tree: Any) -> Any:
+    """Puts the elements of each array of a pytree in its place."""
+    return jax.tree.map(lambda array: Split(tuple(_elements(array).ravel())), tree)
 
 
-def gather(tree: Any, like: Any) -> Any:
-    """The pytree of arrays, shaped as those of `like`, that has been spread."""
+def join(tree: Any, like: Any) -> Any:
+    """Makes arrays, shaped as those of `like`, of a pytree that has been split."""
     leaves, structure = jax.tree.flatten(like)
-    parts = jax.tree.leaves(tree, is_leaf=_is_spread)
+    parts = jax.tree.leaves(tree, is_leaf=_is_split)
     return structure.unflatten(_joined(part.elements, leaf) for part, leaf in zip(parts, leaves, strict=True))
 
 
@@ -106,8 +106,8 @@ def _joined(elements: tuple[Any, ...], like: Any) -> Any:
     return jnp.stack(elements).reshape(np.shape(like)) if elements else like
 
 
-def _is_spread(value: Any) -> bool:
-    return isinstance(value, Spread)
+def _is_split(value: Any) -> bool:
+    return isinstance(value, Split)
 
 
 def _array(elements: Iterable[Any], shape: Sequence[int]) -> np.ndarray:
@@ -129,7 +129,7 @@ def _elements(array: Any) -> np.ndarray:
 
 
 def _scalars(operation: Operation) -> int:
-    """How many scalars an operation computes."""
+    """Counts the scalars that an operation computes."""
     name, operands, results = operation.name, operation.operands, operation.results
     if any(aval.size == 0 for aval in operands):
         raise TooLargeError

@@ -11,7 +11,7 @@ from lrsweep.engine._devices import on_first_device
 from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import HOW_TO_WIDEN
 from lrsweep.problems._objective import Objective
-from lrsweep.training._program import Given
+from lrsweep.training._program import SharedInputs
 
 
 def check_precision(name: str, value: float) -> None:
@@ -69,15 +69,15 @@ def _check_fits(place: str, array: np.ndarray) -> None:
         raise InputError(f"{place} holds {wrong.flat[0]}, {said}, or {HOW_TO_WIDEN}")
 
 
-def given_by(objective: Objective) -> Given:
-    """The objective's arrays, put on the device; what several share is put there once.
+def share_inputs(objective: Objective) -> SharedInputs:
+    """Puts the objective's arrays on the device; what several share is put there once.
 
     Raises:
         InputError: They hold a number that the precision that is switched on does not.
     """
     called = f"objective {objective.name!r}"
     data = to_device(f"{called}, data", objective.data)
-    return Given(
+    return SharedInputs(
         start=None if objective.draws_start else to_device(f"{called}, init", objective.init),
         data=data,
         metrics=tuple(

@@ -1,4 +1,4 @@
-"""What is known of trials before one runs: the shapes of their state, what they share, whether they are small."""
+"""Compile-time description of a program's trials: the shapes of their state, what they share, their size."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -9,23 +9,23 @@ import jax.numpy as jnp
 import numpy as np
 
 from lrsweep.engine._batch_last import widest
-from lrsweep.engine._block import State, start_lane
-from lrsweep.engine._cache import keep
+from lrsweep.engine._block import TrialState, start_lane
+from lrsweep.engine._cache import cached
 from lrsweep.engine._jaxpr import differing, is_bounded, read
 from lrsweep.engine._scalarize import MAX_OPERATIONS, count_scalars
-from lrsweep.training._monitor import Limits
-from lrsweep.training._program import Given, Program
-from lrsweep.training._trial import Moving, measure, start_trial, update
+from lrsweep.training._monitor import StopLimits
+from lrsweep.training._program import Program, SharedInputs
+from lrsweep.training._trial import TrainState, evaluate, start_trial, update
 
-# Of how many programs the traits are kept.
-MOST_TRAITS = 256
+# How many programs' descriptions are kept.
+MOST_SPECS = 256
 
 
-class Sort(NamedTuple):
-    """What sort of trials a program is compiled for.
+class StateSpec(NamedTuple):
+    """Compile-time description of a trial's state.
 
     Attributes:
-        shared: Which leaves of their state are the same for all trials side by side: counts, which depend on nothing
+        common: Which leaves of their state are the same for all trials side by side: counts, which depend on nothing
             that differs between them.
         kinds: What kind of key each leaf is, or None where it is a number.
         records: How many losses are recorded.
@@ -33,25 +33,25 @@ class Sort(NamedTuple):
             end.
     """
 
-    shared: tuple[bool, ...]
+    common: tuple[bool, ...]
     kinds: tuple[Any, ...]
     records: int
     guarded: bool
 
 
-class Traits(NamedTuple):
-    """What is known of the trials of a program.
+class ProgramSpec(NamedTuple):
+    """Compile-time description of a program's trials.
 
     Attributes:
-        sort: What sort they are.
+        state_spec: That of their state.
         state: One trial's state as the host holds it: shapes and dtypes, keys as the numbers that they are made of.
         small: Whether an update is small enough to be computed on separate scalars.
         widest: The size in bytes of the largest array that an update makes for one trial, where it suits the lanes as
             the last axis; or None.
     """
 
-    sort: Sort
-    state: State
+    state_spec: StateSpec
+    state: TrialState
     small: bool
     widest: int | None
 
@@ -74,7 +74,7 @@ class _Like(NamedTuple):
 
 
 def weak(shape: tuple[int, ...], dtype: Any, sharding: Any = None) -> jax.ShapeDtypeStruct:
-    """The shape and dtype of a column: weakly typed, as Python's own numbers are.
+    """Gives the shape and dtype of a column: weakly typed, as Python's own numbers are.
 
     What they meet decides the precision. A strongly typed learning rate would turn the state of an optimizer of 16-bit
     parameters to 32-bit at its first update.
@@ -82,15 +82,15 @@ def weak(shape: tuple[int, ...], dtype: Any, sharding: Any = None) -> jax.ShapeD
     return jax.ShapeDtypeStruct(shape, dtype, weak_type=True, sharding=sharding)
 
 
-def find_traits(
-    program: Program, columns: Mapping[str, np.ndarray], given: Given, limits: Limits, records: int
-) -> Traits:
-    """The traits of a program's trials; they are kept, and given again.
+def find_spec(
+    program: Program, columns: Mapping[str, np.ndarray], shared: SharedInputs, limits: StopLimits, records: int
+) -> ProgramSpec:
+    """Describes a program's trials; what it finds is kept, and given again.
 
     Args:
         program: What is compiled.
         columns: The trials' columns.
-        given: What all trials share.
+        shared: What all trials share.
         limits: What ends them.
         records: How many losses to record.
     """
@@ -98,43 +98,45 @@ def find_traits(
     numbers = _Like.of(jax.eval_shape(lambda: jax.tree.map(jnp.asarray, limits)))
     config: Any = jax.config
     modes = config.jax_enable_x64, config.jax_enable_custom_prng
-    return _traits(program, row, _Like.of(given), numbers, records, modes)
+    return _find_spec(program, row, _Like.of(shared), numbers, records, modes)
 
 
-@keep(MOST_TRAITS)
-def _traits(program: Program, row: _Like, given: _Like, limits: _Like, records: int, _: tuple[Any, ...]) -> Traits:
+@cached(MOST_SPECS)
+def _find_spec(
+    program: Program, row: _Like, shared: _Like, limits: _Like, records: int, _: tuple[Any, ...]
+) -> ProgramSpec:
     kinds: list[Any] = []
     seed, k = jax.ShapeDtypeStruct((), np.uint32), jax.ShapeDtypeStruct((), np.int32)
-    arguments = row.shapes(), given.shapes(), limits.shapes()
+    arguments = row.shapes(), shared.shapes(), limits.shapes()
 
-    def begin(guarded: bool, seed: Any, row: Any, given: Any, _: Any) -> Moving:
-        return start_trial(program, row, seed, given, guarded=guarded)
+    def begin(guarded: bool, seed: Any, row: Any, shared: Any, _: Any) -> TrainState:
+        return start_trial(program, row, seed, shared, guarded=guarded)
 
-    def go_on(k: Any, moving: Moving, row: Any, given: Any, limits: Any) -> Moving:
-        return update(program, row, given, limits, k, moving, promising=True)[0]
+    def go_on(k: Any, train: TrainState, row: Any, shared: Any, limits: Any) -> TrainState:
+        return update(program, row, shared, limits, k, train, predicting=True)[0]
 
-    def judge(moving: Moving, row: Any, given: Any) -> Any:
-        return measure(program, row, given, moving, moving.promised)
+    def judge(train: TrainState, row: Any, shared: Any) -> Any:
+        return evaluate(program, row, shared, train, train.predicted_decrease)
 
-    def start(seed: Any, row: Any, given: Any, _: Any) -> State:
-        state = start_lane(program, row, seed, given, records, guarded=guarded)
+    def start(seed: Any, row: Any, shared: Any, _: Any) -> TrialState:
+        state = start_lane(program, row, seed, shared, records, guarded=guarded)
         kinds[:] = [jax.random.key_impl(leaf) if is_key(leaf) else None for leaf in jax.tree.leaves(state)]
         return state
 
-    moving = jax.eval_shape(partial(begin, False), seed, *arguments)
-    judged, moved = read(judge, moving, *arguments[:2])[0], read(go_on, k, moving, *arguments)[0]
+    train = jax.eval_shape(partial(begin, False), seed, *arguments)
+    judged, moved = read(judge, train, *arguments[:2])[0], read(go_on, k, train, *arguments)[0]
     guarded = not _otherwise(False, lambda: is_bounded(judged) and is_bounded(moved))
     if guarded:
-        moving = jax.eval_shape(partial(begin, True), seed, *arguments)
-        moved = read(go_on, k, moving, *arguments)[0]
+        train = jax.eval_shape(partial(begin, True), seed, *arguments)
+        moved = read(go_on, k, train, *arguments)[0]
     started = read(partial(begin, guarded), seed, *arguments)[0]
-    none = [False for _ in jax.tree.leaves(moving)]
-    shared = _otherwise(none, lambda: _in_common(started, moved, moving, arguments))
+    none = [False for _ in jax.tree.leaves(train)]
+    shared = _otherwise(none, lambda: _in_common(started, moved, train, arguments))
     state = jax.eval_shape(start, seed, *arguments)
-    rest = [False for _ in jax.tree.leaves((state.watch, state.curve))]
+    rest = [False for _ in jax.tree.leaves((state.monitor, state.curve))]
     own = [False, *(not leaf for leaf in shared), *_by_row(arguments)]
-    return Traits(
-        Sort((True, *shared, *rest), tuple(kinds), records, guarded),
+    return ProgramSpec(
+        StateSpec((True, *shared, *rest), tuple(kinds), records, guarded),
         jax.eval_shape(as_numbers, state),
         program.sees_loss and not guarded and _otherwise(False, lambda: count_scalars(moved) <= MAX_OPERATIONS),
         _otherwise(None, lambda: widest(moved, own)),
@@ -142,7 +144,7 @@ def _traits(program: Program, row: _Like, given: _Like, limits: _Like, records: 
 
 
 def _otherwise(without: Any, found: Callable[[], Any]) -> Any:
-    """What is found out about a computation, or what is done without where it cannot be: JAX may say it in new ways."""
+    """Gives what is found out of a computation, or what to do without it: JAX may say it in new ways."""
     try:
         return found()
     except Exception:
@@ -150,16 +152,16 @@ def _otherwise(without: Any, found: Callable[[], Any]) -> Any:
 
 
 def _by_row(arguments: Any) -> list[bool]:
-    """Which leaves of the row, of what all trials share and of the limits are the row's."""
+    """Tells which leaves of the row, of the shared inputs and of the limits are the row's."""
     return [place == 0 for place, argument in enumerate(arguments) for _ in jax.tree.leaves(argument)]
 
 
-def _in_common(started: Any, moved: Any, moving: Moving, arguments: Any) -> list[bool]:
-    """Which leaves of what an update changes depend neither on the row nor on the seed, however many there are."""
+def _in_common(started: Any, moved: Any, train: TrainState, arguments: Any) -> list[bool]:
+    """Tells which leaves of a train state depend neither on the row nor on the seed, however many updates there are."""
     by_row = _by_row(arguments)
     # The parameters and what is known of them are a trial's own in any case.
     own = [
-        name not in ("optimizer", "batches") for name, tree in moving._asdict().items() for _ in jax.tree.leaves(tree)
+        name not in ("optimizer", "batches") for name, tree in train._asdict().items() for _ in jax.tree.leaves(tree)
     ]
     lanes = [first or mine for first, mine in zip(differing(started, [True, *by_row]), own, strict=True)]
     while True:
@@ -170,17 +172,17 @@ def _in_common(started: Any, moved: Any, moving: Moving, arguments: Any) -> list
 
 
 def as_numbers(state: Any) -> Any:
-    """The same with keys as the numbers that they are made of, which the host can hold."""
+    """Puts the numbers that keys are made of in their place, so that the host can hold the state."""
     return jax.tree.map(lambda leaf: jax.random.key_data(leaf) if is_key(leaf) else leaf, state)
 
 
 def with_keys(numbers: Any, kinds: Sequence[Any]) -> Any:
-    """The state of which `as_numbers` gave the numbers."""
+    """Undoes `as_numbers`."""
     leaves, structure = jax.tree.flatten(numbers)
     pairs = zip(leaves, kinds, strict=True)
     return structure.unflatten(jax.random.wrap_key_data(leaf, impl=kind) if kind else leaf for leaf, kind in pairs)
 
 
 def is_key(leaf: Any) -> bool:
-    """Whether an array holds keys."""
+    """Tells whether an array holds keys."""
     return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)

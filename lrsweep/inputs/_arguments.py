@@ -17,7 +17,7 @@ LARGEST_COUNT = 2**31 - 2
 
 
 def check_count(name: str, value: Any, *, least: int = 1, most: int = LARGEST_COUNT) -> int:
-    """A whole number, as Python's own.
+    """Gives a whole number as Python's own.
 
     Args:
         name: What messages call it.
@@ -72,7 +72,7 @@ def as_names(argument: str, value: Any) -> list[str]:
 
 
 def check_keywords(value: Any) -> dict[str, Any]:
-    """The keyword-only arguments of a loss, by name; none where None was handed in.
+    """Gives the keyword-only arguments of a loss by name; none where None was handed in.
 
     Raises:
         InputTypeError: They are not by name.
@@ -103,7 +103,7 @@ def check_numbers(name: str, value: Any) -> np.ndarray:
 
 
 def check_number(name: str, value: Any, wanted: str, is_allowed: Callable[[float], bool] = math.isfinite) -> float:
-    """A number, as Python's own; an integer beyond all floats is infinite.
+    """Gives a number as Python's own; an integer beyond all floats is infinite.
 
     Args:
         name: What messages call it.

@@ -14,7 +14,7 @@ HOW_TO_WIDEN = "compute in 64-bit (--x64, or jax.config.update('jax_enable_x64',
 
 
 def shorten(text: str, most: int = LONGEST) -> str:
-    """The text, or where it is longer its beginning and its end.
+    """Gives the text, or where it is longer its beginning and its end.
 
     Example:
         >>> shorten("abcdefghijklmnopqrstuvwxyz", most=11)
@@ -25,7 +25,7 @@ def shorten(text: str, most: int = LONGEST) -> str:
 
 
 def in_one_line(text: str) -> str:
-    r"""The text with its lines one after another.
+    r"""Puts the lines of a text one after another.
 
     Example:
         >>> in_one_line("[[1, 0],\n [0, 1]]")
@@ -35,7 +35,7 @@ def in_one_line(text: str) -> str:
 
 
 def quote(value: Any) -> str:
-    """A value as Python writes it, in one line of readable length; a number of NumPy's as one of Python's own.
+    """Writes a value as Python does, in one line of readable length; a number of NumPy's as one of Python's own.
 
     Example:
         >>> quote("relu"), len(quote("relu" * 1000)) < 80
@@ -47,7 +47,7 @@ def quote(value: Any) -> str:
 
 
 def listed(names: Iterable[Any]) -> str:
-    """Names with commas between them; of very many the first ones, and how many more there are.
+    """Puts commas between names; of very many it gives the first ones, and says how many more there are.
 
     Example:
         >>> listed(["adam", "sgd"])
@@ -59,7 +59,7 @@ def listed(names: Iterable[Any]) -> str:
 
 
 def unknown(kind: str, name: Any, known: Iterable[str]) -> str:
-    """One sentence that refuses `name`, gives its nearest match and lists what there is.
+    """Refuses a name in one sentence that gives its nearest match and lists what there is.
 
     Example:
         >>> unknown("optimizer", "adm", ["adam", "sgd"])
@@ -72,7 +72,7 @@ def unknown(kind: str, name: Any, known: Iterable[str]) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    r"""What an exception says first, after its type's name; its type's name alone where it says nothing.
+    r"""Gives what an exception says first, after its type's name; where it says nothing, that name alone.
 
     Example:
         >>> first_line(ValueError("too long\nby far"))
@@ -83,7 +83,7 @@ def first_line(error: BaseException) -> str:
 
 
 def number(value: float, digits: int = 4) -> str:
-    """A number to some digits, as a sentence has it.
+    """Writes a number to some significant digits.
 
     Example:
         >>> number(1 / 3)
@@ -93,7 +93,7 @@ def number(value: float, digits: int = 4) -> str:
 
 
 def plural(number: int, word: str) -> str:
-    """A number of things.
+    """Writes how many of something there are.
 
     Example:
         >>> plural(1, "trial"), plural(2000, "trial")

@@ -15,7 +15,7 @@ Factory = Callable[..., optax.GradientTransformation]
 
 
 def gauss_seidel(learning_rate: Any, *, backward: bool = False) -> optax.GradientTransformationExtraArgs:
-    """Gradient descent that updates one array of parameters after another, each from where the last one led.
+    """Makes gradient descent that updates one array after another, each from where the last one led.
 
     The gradient of each array is taken at the parameters with the arrays before it already updated, as the
     Gauss-Seidel method does for linear systems. The article's own Python is this, backward: it updates `w1` first,
@@ -65,7 +65,7 @@ class _LookaheadState(NamedTuple):
 def lookahead(
     fast_optimizer: optax.GradientTransformation, sync_period: int, slow_step_size: Any
 ) -> optax.GradientTransformation:
-    """`optax.lookahead` for any parameters: the slow ones are kept in the optimizer's state.
+    """Makes `optax.lookahead` for any parameters: the slow ones are kept in the optimizer's state.
 
     Optax's own needs parameters that are a pair of fast and slow; with this one the parameters are the fast ones, and
     the numbers are the same (Zhang et al., 2019, arXiv:1907.08610).
@@ -98,7 +98,7 @@ def lookahead(
 
 
 def names() -> list[str]:
-    """The optimizers the command line knows: every factory of optax with a learning rate, and this module's own.
+    """Lists the optimizers the command line knows: optax's factories with a learning rate, and this module's own.
 
     Example:
         >>> {"adam", "sgd", "gauss_seidel"} <= set(names())
@@ -108,7 +108,7 @@ def names() -> list[str]:
 
 
 def by_name(name: str) -> Factory:
-    """The factory of the optimizer called `name`.
+    """Finds the factory of the optimizer called `name`.
 
     Raises:
         ValueError: There is no such optimizer; the message gives the nearest match and all there are.
@@ -137,7 +137,7 @@ def _factories() -> dict[str, Factory]:
 
 
 def label(factory: Factory) -> str:
-    """What messages and reports call a factory: its name.
+    """Names a factory for messages and reports.
 
     Example:
         >>> label(optax.adam)

@@ -67,7 +67,7 @@ def _counts_rows(column: pd.Series) -> bool:
 
 
 def regression_from_csv(path: str | os.PathLike[str], target: str, *, raw: bool = False) -> Objective:
-    r"""Least squares on the numeric columns of a CSV file: the other columns are left out, with a warning.
+    r"""Makes a least-squares problem of the numeric columns of a CSV file; other columns are left out, with a warning.
 
     Args:
         path: The file; its first row names its columns.

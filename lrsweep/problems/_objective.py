@@ -150,7 +150,7 @@ class Objective:
 
 
 def signature_of(function: Callable[..., Any], place: str) -> inspect.Signature:
-    """Which arguments a function takes.
+    """Tells which arguments a function takes.
 
     Args:
         function: Any that can be called.
@@ -172,7 +172,7 @@ def signature_of(function: Callable[..., Any], place: str) -> inspect.Signature:
 
 
 def is_known_to_jax(dtype: Any) -> bool:
-    """Whether JAX computes with a NumPy dtype: a number or a truth, in this machine's order of bytes.
+    """Tells whether JAX computes with a NumPy dtype: a number or a truth, in this machine's order of bytes.
 
     Example:
         >>> is_known_to_jax(np.dtype("float32")), is_known_to_jax(np.dtype(object))

@@ -15,7 +15,7 @@ from lrsweep.problems._objective import Objective
 
 
 def line() -> Objective:
-    """The article's line: fit `w1 * x + w0` to X = 0, 1, 3 and Y = -1, 1, 5, by mean squared error.
+    """Gives the article's line: fit `w1 * x + w0` to X = 0, 1, 3 and Y = -1, 1, 5, by mean squared error.
 
     Parameters: `{"w0": [], "w1": []}`. They start at `w0=0, w1=1`; where the trials have a `seed` column, at values
     drawn by it, uniformly from 0 to 1 (as the article's PyTorch version does); where they have a column `w0` or
@@ -40,7 +40,7 @@ def _line_start(key: Any, *, seed: Any = None, w0: Any = None, w1: Any = None) -
 
 
 def linear_regression(X: Any, y: Any, *, name: str = "linear_regression") -> Objective:
-    """Least squares: the mean over the examples of `(X @ coefficients + intercept - y) ** 2`.
+    """Makes a least-squares problem: the mean over examples of `(X @ coefficients + intercept - y) ** 2`.
 
     Parameters: `{"coefficients": [features], "intercept": []}`. They start at 0; where the trials have a `seed`
     column, at standard normal values drawn by it. What ends worse than predicting the mean of `y`, or nearer to that
@@ -91,7 +91,7 @@ _ROUNDING = 100 * float(np.finfo(np.float32).eps)
 
 
 def _least_squares(features: np.ndarray, target: np.ndarray) -> tuple[float, float]:
-    """The least mean squared error of a linear model, and half the way from it to that of predicting the mean.
+    """Gives a linear model's least mean squared error, and the loss half-way from there to predicting the mean.
 
     The latter is rounded up as 32-bit computing may, so that it can be reached where the two are one.
     """
@@ -114,7 +114,7 @@ def _least_squares(features: np.ndarray, target: np.ndarray) -> tuple[float, flo
 
 
 def _near_one(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The columns divided by powers of 2, which rounds nothing, so that their largest are near 1; and these powers."""
+    """Divides columns by powers of 2, which rounds nothing, so that their largest are near 1; gives the powers too."""
     powers = np.frexp(abs(columns).max(axis=0))[1]
     return np.ldexp(columns, -powers), powers
 
@@ -143,7 +143,7 @@ def _regression_start(features: int) -> Callable[..., dict[str, Any]]:
 
 
 def valleys() -> Objective:
-    """The article's harder map: one dimension, three valleys, the deepest at the far right.
+    """Gives the article's harder map: one dimension, three valleys, the deepest at the far right.
 
     A bowl around 5 with two dents, at 1 and at 3:
     `(x - 5)**2 / 2 - 4 exp(-((x - 1) / 0.4)**2 / 2) - 1.44 exp(-((x - 3) / 0.4)**2 / 2)`. Gradient descent rests
@@ -178,7 +178,7 @@ def _valleys_start(key: Any, *, seed: Any = None, x: Any = None) -> dict[str, An
 
 
 def quadratic(eigenvalues: Any = (1.0, 10.0), start: Any = None) -> Objective:
-    """A quadratic bowl with the given sharpnesses along its axes: `sum(eigenvalues * x**2) / 2`.
+    """Makes a quadratic bowl with the given sharpnesses along its axes: `sum(eigenvalues * x**2) / 2`.
 
     Gradient descent on it has a closed form, which the tests use: `x_k = (1 - learning_rate * eigenvalues)**k * x_0`.
 

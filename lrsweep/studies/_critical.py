@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from lrsweep.engine._modes import ordinary
+from lrsweep.engine._modes import ordinary_modes
 from lrsweep.engine._shared import check_precision
 from lrsweep.inputs._arguments import as_names, check_number
 from lrsweep.inputs._errors import InputError, InputTypeError
@@ -56,7 +56,7 @@ def critical_learning_rate(
     static: Iterable[str] = (),
     block_width: int | None = None,
 ) -> pd.DataFrame:
-    """The least learning rate at which each start diverges, and what theory says of it.
+    """Finds the least learning rate at which each start diverges, and what theory says of it.
 
     First a scan, five learning rates per decade from `low` to `high`: the least of them that diverges and the one below
     it are a start's bracket. Then bisection in the logarithm, every start's in one sweep per round, until its ends are
@@ -138,7 +138,7 @@ def search_critical(
     static: Iterable[str],
     block_width: int | None,
 ) -> Critical:
-    """What `critical_learning_rate` returns, and what made it, as JSON can hold it."""
+    """Gives what `critical_learning_rate` returns, and what made it, as JSON can hold it."""
     _check_range(low, high, width)
     if isinstance(optimizer, Mapping):
         raise InputTypeError("the optimizer must be one factory such as optax.sgd: search the others' edges one by one")
@@ -148,7 +148,7 @@ def search_critical(
     ran = {"trials": 0, "sweeps": 0, "seconds": 0.0}
 
     def run(rows: pd.DataFrame, rates: np.ndarray) -> pd.DataFrame:
-        """The result table of some starts, each with its learning rates ``[start, rate]``, one start after another."""
+        """Sweeps some starts, each with its learning rates ``[start, rate]``, one start after another."""
         every = rows.loc[rows.index.repeat(rates.shape[1])].reset_index(drop=True)
         every.insert(0, LEARNING_RATE, rates.ravel())
         result = sweep(
@@ -167,7 +167,7 @@ def search_critical(
         return result.table
 
     def diverges(rows: pd.DataFrame, rates: np.ndarray) -> np.ndarray:
-        """Whether each of some starts diverges at each of its learning rates: ``[start, rate] bool``."""
+        """Tells whether each of some starts diverges at each of its learning rates: ``[start, rate] bool``."""
         return (run(rows, rates)["status"] == "diverged").to_numpy().reshape(rates.shape)
 
     scan = _told_apart(np.geomspace(low, high, math.ceil(SCAN * (math.log10(high) - math.log10(low))) + 1))
@@ -183,7 +183,7 @@ def search_critical(
     if found.any():
         bracket[found] = _narrow(starts[found], bracket[found], width, diverges)
 
-    with ordinary():
+    with ordinary_modes():
         limits = limits_of(objective, stopping, steps)
         jobs = prepare(objective, {None: optimizer}, starts.assign(**{LEARNING_RATE: low}), static, limits)
         theory = at_start(jobs, starts.index)
@@ -221,7 +221,7 @@ def _narrow(starts: pd.DataFrame, bracket: np.ndarray, width: float, diverges: A
 
 
 def _starts(trials: pd.DataFrame | None, seeds: Iterable[int] | None) -> pd.DataFrame:
-    """One row per start: each row of the caller's table with each seed."""
+    """Gives one row per start: each row of the caller's table with each seed."""
     starts = pd.DataFrame(index=range(1)) if trials is None else check_trials(trials).reset_index(drop=True)
     for name in starts.columns:
         if name == LEARNING_RATE:
@@ -253,5 +253,5 @@ def _check_range(low: float, high: float, width: float) -> None:
 
 
 def _told_apart(rates: np.ndarray) -> np.ndarray:
-    """The learning rates as the trials see them, in the precision they compute in."""
+    """Rounds learning rates to the precision that trials compute in."""
     return rates.astype(jnp.result_type(float)).astype(float)

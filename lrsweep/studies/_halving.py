@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.engine._compile import Plan
-from lrsweep.engine._executor import Run
+from lrsweep.engine._executor import GroupExecutor
 from lrsweep.engine._plan import one_by_one
 from lrsweep.inputs._arguments import check_number
 from lrsweep.inputs._errors import InputError, InputTypeError
@@ -75,13 +75,13 @@ def check_halving(halving: Any, steps: int) -> None:
 
 
 def in_step(plan: Plan, halving: Halving) -> Plan:
-    """The plan with turns short enough to end at every update at which settings are dropped."""
-    if all((step + 1) % plan.layout.turn == 0 for step in halving.at):
+    """Makes a plan's chunks short enough to end at every update at which settings are dropped."""
+    if all((step + 1) % plan.layout.chunk == 0 for step in halving.at):
         return plan
     return one_by_one(plan)
 
 
-def halve(runs: Sequence[Run], trials: pd.DataFrame, objective: Objective, halving: Halving) -> None:
+def halve(runs: Sequence[GroupExecutor], trials: pd.DataFrame, objective: Objective, halving: Halving) -> None:
     """Runs the groups of a sweep to the last update at which settings are dropped.
 
     Args:
@@ -93,21 +93,21 @@ def halve(runs: Sequence[Run], trials: pd.DataFrame, objective: Objective, halvi
     settings = _settings(trials)
     left = np.ones(len(trials), bool)
     for step in halving.at:
-        scores, going = np.empty(len(trials)), np.empty(len(trials), bool)
+        scores, active = np.empty(len(trials)), np.empty(len(trials), bool)
         for run in runs:
-            rows = run.task.group.rows
-            outcome, going[rows] = run.run(until=int(step)).so_far()
+            rows = run.job.group.rows
+            outcome, active[rows] = run.run(until=int(step)).so_far()
             scores[rows] = _scores(outcome, objective)
         medians = pd.Series(scores[left]).groupby(settings[left]).quantile(0.5, interpolation="lower")
         worse = medians.sort_values(kind="stable").index[math.ceil(halving.keep * len(medians)) :]
-        dropped = going & left & np.isin(settings, worse)
+        dropped = active & left & np.isin(settings, worse)
         left &= ~np.isin(settings, worse)
         for run in runs:
-            run.drop(dropped[run.task.group.rows])
+            run.drop(dropped[run.job.group.rows])
 
 
 def _settings(trials: pd.DataFrame) -> np.ndarray:
-    """Which setting each trial is of, counted in the order in which they appear."""
+    """Numbers the setting of each trial, in the order in which they appear."""
     names: Any = [name for name in trials.columns if name != SEED]
     if not names:
         return np.zeros(len(trials), int)
@@ -115,7 +115,7 @@ def _settings(trials: pd.DataFrame) -> np.ndarray:
 
 
 def _scores(outcome: Outcome, objective: Objective) -> np.ndarray:
-    """``[trial] float64``, the less the better."""
+    """Scores each trial, ``[trial] float64``: the less the better."""
     if objective.best_by == LOSS:
         last = outcome.final_loss
     else:

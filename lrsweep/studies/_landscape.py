@@ -12,7 +12,7 @@ import pandas as pd
 from lrsweep.curvature._landscape import Scalar, losses_along
 from lrsweep.engine._cache import jitted
 from lrsweep.engine._devices import on_first_device
-from lrsweep.engine._modes import ordinary
+from lrsweep.engine._modes import ordinary_modes
 from lrsweep.engine._shared import to_device
 from lrsweep.inputs._arguments import check_keywords, check_numbers
 from lrsweep.inputs._errors import InputError, InputTypeError
@@ -25,7 +25,7 @@ from lrsweep.training._pytree import names_of
 _MOST_TOLD = 20
 
 
-@ordinary()
+@ordinary_modes()
 def landscape(
     objective: Objective,
     along: Mapping[str, Any],
@@ -33,7 +33,7 @@ def landscape(
     params: Any = None,
     keywords: Mapping[str, Any] | None = None,
 ) -> Any:
-    """The loss over all the data along one or two scalar parameters, the others held where they are.
+    """Computes the loss over all the data along one or two scalar parameters, the others held where they are.
 
     Args:
         objective: Whose loss.

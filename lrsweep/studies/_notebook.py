@@ -18,7 +18,7 @@ _MOST_SHOWN = 20
 
 
 def present(table: pd.DataFrame, made: Mapping[str, Any]) -> str:
-    """A sweep as HTML: a line on what was run, the answer in a sentence, and its summary by setting.
+    """Shows a sweep as HTML: a line on what was run, the answer in a sentence, and its summary by setting.
 
     Args:
         table: Its table.

@@ -8,9 +8,9 @@ import jax
 import numpy as np
 import pandas as pd
 
-from lrsweep.engine._compile import Task
+from lrsweep.engine._compile import GroupJob
 from lrsweep.engine._devices import on_first_device
-from lrsweep.engine._shared import check_precision, given_by
+from lrsweep.engine._shared import check_precision, share_inputs
 from lrsweep.inputs._arguments import check_count
 from lrsweep.inputs._errors import InputError
 from lrsweep.optimizers._factories import Factory
@@ -18,8 +18,8 @@ from lrsweep.problems._objective import Objective
 from lrsweep.studies._validate import check_leaves, check_program
 from lrsweep.tables._schema import OPTIMIZER
 from lrsweep.training._binding import bind
-from lrsweep.training._monitor import Limits
-from lrsweep.training._partition import Group, cut, optimizers_of
+from lrsweep.training._monitor import StopLimits
+from lrsweep.training._partition import Group, optimizers_of, partition
 from lrsweep.training._program import make_program
 from lrsweep.training._stopping import Stopping
 
@@ -32,18 +32,18 @@ def prepare(
     optimizers: Mapping[Any, Factory],
     trials: pd.DataFrame,
     static: list[str],
-    limits: Limits,
+    limits: StopLimits,
     *,
     diagnose: bool = False,
-) -> list[Task]:
-    """What is to be run, group by group, once all that can be checked has been."""
+) -> list[GroupJob]:
+    """Checks a trials table with its objective and optimizers, and cuts it into the jobs that the engine runs."""
     names = [None] if None in optimizers else optimizers_of(trials, optimizers)
     columns = [name for name in trials.columns if name != OPTIMIZER or None in optimizers]
     bindings = bind(columns, objective, {name: optimizers[name] for name in names})
-    groups = cut(trials, bindings, static)
+    groups = partition(trials, bindings, static)
     if not objective.draws_start:
         check_leaves(objective, objective.init)
-    shapes, programs = jax.eval_shape(lambda: given_by(objective)), []
+    shapes, programs = jax.eval_shape(lambda: share_inputs(objective)), []
     for group in groups:
         program = make_program(objective, optimizers[group.optimizer], group.binding, group.static)
         program = program._replace(diagnoses=diagnose)
@@ -51,15 +51,15 @@ def prepare(
         sample = {name: column[0].item() for name, column in group.values.items()}
         check_program(objective, program, shapes, row, sample)
         programs.append(program)
-    given = given_by(objective)
+    shared = share_inputs(objective)
     return [
-        Task(program, group, given._replace(seeds=_shared_seeds(objective, group)), limits)
+        GroupJob(program, group, shared._replace(seeds=_shared_seeds(objective, group)), limits)
         for program, group in zip(programs, groups, strict=True)
     ]
 
 
 def _shared_seeds(objective: Objective, group: Group) -> Any:
-    """A group's seeds, where trials on batches have them in common."""
+    """Gives a group's seeds, where trials on batches have them in common; None otherwise."""
     if objective.batch_size is None:
         return None
     seeds = np.unique(group.seeds)
@@ -72,7 +72,7 @@ def limits_of(
     steps: int,
     evaluate_every: int | None = None,
     record_every: int | None = None,
-) -> Limits:
+) -> StopLimits:
     """Gives the numbers that end a trial, as the program takes them; see `sweep`.
 
     Raises:
@@ -94,7 +94,7 @@ def limits_of(
     for name, value in (vars(stopping) | stated).items():
         if value is not None:
             check_precision(name, float(value))
-    return Limits(
+    return StopLimits(
         steps=check_count("steps", steps),
         tolerance=float(stopping.tolerance),
         target=None if stopping.target is None else float(stopping.target),

@@ -23,5 +23,5 @@ def progress(trials: int) -> Iterator[Callable[[int], None]]:
 
     parts = (TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*parts, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("trials", total=trials)
-        yield lambda done: bar.advance(task, done)
+        job = bar.add_task("trials", total=trials)
+        yield lambda done: bar.advance(job, done)

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.engine._devices import devices
-from lrsweep.engine._executor import Done
+from lrsweep.engine._executor import GroupResult
 from lrsweep.optimizers._factories import Factory, label
 from lrsweep.problems._objective import Objective
-from lrsweep.training._monitor import Limits
+from lrsweep.training._monitor import StopLimits
 from lrsweep.training._partition import Group
 from lrsweep.training._stopping import Stopping
 
@@ -22,11 +22,11 @@ def provenance_of(
     objective: Objective,
     optimizers: Mapping[Any, Factory],
     stopping: Stopping,
-    limits: Limits,
+    limits: StopLimits,
     record_every: int | None,
-    ran: Sequence[tuple[Group, Done]],
+    ran: Sequence[tuple[Group, GroupResult]],
 ) -> dict[str, Any]:
-    """What made the trials of a sweep: what was run, how, with which versions and on what.
+    """Records what made the trials of a sweep: what was run, how, with which versions and on what.
 
     Args:
         objective: What was minimised.
@@ -57,7 +57,7 @@ def provenance_of(
     }
 
 
-def _describe_group(group: Group, done: Done) -> dict[str, Any]:
+def _describe_group(group: Group, done: GroupResult) -> dict[str, Any]:
     named = {} if group.optimizer is None else {"optimizer": group.optimizer}
     widths = [int(width) for width in pd.unique(done.widths)]
     return {

@@ -157,7 +157,7 @@ def refine(
 
 
 def _find(table: pd.DataFrame, around: str) -> pd.DataFrame:
-    """The answer of every setting so far, as `Refinement.found` has it."""
+    """Finds the answer of every setting so far, as `Refinement.found` has it."""
     others, summary = _others(table), summarize(table).dropna(subset=[LEARNING_RATE])
     place = pd.Series(range(len(summary)), index=rank(summary, best_by_of(table)).index)
     firsts, answers = [], []
@@ -181,7 +181,7 @@ def _find(table: pd.DataFrame, around: str) -> pd.DataFrame:
 
 
 def _next_trials(table: pd.DataFrame, found: pd.DataFrame, width: float, points: int) -> pd.DataFrame:
-    """The next round's trials table: no rows where every setting is done."""
+    """Makes the next round's trials table: no rows where every setting is done."""
     others, settings = _others(table), settings_of(table)
     tried = table[[*others, LEARNING_RATE]].dropna(subset=[LEARNING_RATE]).drop_duplicates()
     wanted = []
@@ -200,7 +200,7 @@ def _next_trials(table: pd.DataFrame, found: pd.DataFrame, width: float, points:
 
 
 def _finer(tried: np.ndarray, low: float, answer: float, high: float, points: int) -> np.ndarray:
-    """The learning rates to try next in a setting, ascending, without those tried already.
+    """Chooses the learning rates to try next in a setting, ascending, without those tried already.
 
     Args:
         tried: [tried] float64, ascending.
@@ -236,7 +236,7 @@ def _between(low: float, high: float, count: int) -> np.ndarray:
 
 
 def _by_setting(rows: pd.DataFrame, others: list[str]) -> list[pd.DataFrame]:
-    """The rows of each setting of the other columns, in the order in which these first appear."""
+    """Cuts rows into those of each setting of the other columns, in the order in which these first appear."""
     return [part for _, part in rows.groupby(others, sort=False, dropna=False, observed=True)] if others else [rows]
 
 
@@ -253,23 +253,23 @@ def _labels(table: pd.DataFrame, count: int) -> list[Any]:
 
 
 def _check_grid(trials: pd.DataFrame) -> pd.DataFrame:
-    """The coarse grid, its learning rates as float64; refuses one that cannot be zoomed into."""
+    """Gives the coarse grid with its learning rates as float64; refuses one that cannot be zoomed into."""
     trials = check_trials(trials)
     if LEARNING_RATE not in trials.columns:
         raise InputError(f"the trials have no column {LEARNING_RATE!r}: it is what is refined")
     if ROUND in trials.columns:
         raise InputError(f"column {ROUND!r} of the trials is named like one of the result's own: rename or drop it")
-    given = trials[LEARNING_RATE].dropna()
-    if len(given) == 0:
+    shared = trials[LEARNING_RATE].dropna()
+    if len(shared) == 0:
         raise InputError(f"column {LEARNING_RATE!r} of the trials holds no learning rate: a zoom needs two or more")
-    rates = read_numbers(given, jax.dtypes.canonicalize_dtype(float))
+    rates = read_numbers(shared, jax.dtypes.canonicalize_dtype(float))
     if (rates == 0).any():
         raise InputError(
-            f"column {LEARNING_RATE!r} of the trials holds 0 at row {given.index[int(np.argmin(rates))]!r}: "
+            f"column {LEARNING_RATE!r} of the trials holds 0 at row {shared.index[int(np.argmin(rates))]!r}: "
             "a zoom needs learning rates above 0"
         )
     others = [name for name in trials.columns if name not in (LEARNING_RATE, SEED)]
-    for part in _by_setting(trials.loc[given.index], others):
+    for part in _by_setting(trials.loc[shared.index], others):
         if part[LEARNING_RATE].nunique() < 2:
             where = ", ".join(f"{name} {part[name].iloc[0]}" for name in others)
             raise InputError(

@@ -84,7 +84,7 @@ class Sweep:
         return present(self.table, self.provenance)
 
     def _row(self, trial: Any) -> tuple[int, int]:
-        """The place of a trial in the table, and how many updates it made."""
+        """Finds the place of a trial in the table, and how many updates it made."""
         if not pd.api.types.is_hashable(trial) or trial not in self.table.index:
             raise InputError(f"there is no trial {quote(trial)}: the table's index has {len(self.table)} others")
         row = int(np.flatnonzero(self.table.index == trial)[0])
@@ -94,7 +94,7 @@ class Sweep:
 def result_table(
     trials: pd.DataFrame, outcome: dict[str, Any], minimum: float, *, metrics: Sequence[str] = (), best_by: str = LOSS
 ) -> pd.DataFrame:
-    """The caller's trials and what became of each.
+    """Puts what became of each trial beside the caller's columns.
 
     Args:
         trials: The table that went in.

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from lrsweep.curvature._hessian import ITERATIONS, extreme_eigenvalues
 from lrsweep.engine._cache import jitted
 from lrsweep.engine._devices import on_first_device
-from lrsweep.engine._modes import ordinary
+from lrsweep.engine._modes import ordinary_modes
 from lrsweep.engine._shared import to_device
 from lrsweep.inputs._arguments import check_count, check_keywords
 from lrsweep.inputs._errors import InputTypeError
@@ -17,11 +17,11 @@ from lrsweep.problems._objective import Objective
 from lrsweep.studies._validate import check_leaves
 
 
-@ordinary()
+@ordinary_modes()
 def sharpness(
     objective: Objective, params: Any, *, keywords: Mapping[str, Any] | None = None, iterations: int = ITERATIONS
 ) -> float:
-    """The largest eigenvalue of the Hessian of an objective's loss over all its data, at some parameters.
+    """Computes the largest eigenvalue of the Hessian of an objective's loss over all its data, at some parameters.
 
     Gradient descent is unstable wherever it is above 2 / learning rate. It is what `extreme_eigenvalues` finds.
 

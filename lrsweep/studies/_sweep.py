@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from lrsweep.engine._compile import Plan, Task
-from lrsweep.engine._executor import Done, Run
+from lrsweep.engine._compile import GroupJob, Plan
+from lrsweep.engine._executor import GroupExecutor, GroupResult
 from lrsweep.engine._layout import Layout
-from lrsweep.engine._modes import ordinary
+from lrsweep.engine._modes import ordinary_modes
 from lrsweep.engine._plan import check_width, choose_plan, fit_plan, one_by_one
 from lrsweep.inputs._arguments import check_count
 from lrsweep.inputs._errors import InputTypeError
@@ -26,7 +26,7 @@ from lrsweep.studies._halving import Halving, check_halving, halve, in_step
 from lrsweep.studies._prepare import limits_of, prepare
 from lrsweep.studies._progress import progress
 from lrsweep.studies._provenance import provenance_of
-from lrsweep.studies._replay import again, follow, replay
+from lrsweep.studies._replay import follow, replay, rerun
 from lrsweep.studies._result import Sweep, result_table
 from lrsweep.studies._starts import starts_of
 from lrsweep.tables._columns import check_trials
@@ -38,7 +38,7 @@ from lrsweep.training._stopping import Stopping
 _ROUNDING = 100
 
 
-@ordinary()
+@ordinary_modes()
 def sweep(
     objective: Objective,
     optimizer: Factory | Mapping[str, Factory],
@@ -123,13 +123,13 @@ def sweep(
         check_halving(halving, limits.steps)
     width = None if block_width is None else check_count("block_width", block_width)
     optimizers = optimizer if isinstance(optimizer, Mapping) else {None: optimizer}
-    tasks = prepare(objective, optimizers, trials, check_static(static, trials), limits, diagnose=diagnose)
+    jobs = prepare(objective, optimizers, trials, check_static(static, trials), limits, diagnose=diagnose)
 
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
     records = 0 if record_every is None else limits.steps // limits.record_every + 1
-    fitted = _fit(tasks, records, width, layout, diagnose=diagnose, halving=halving)
-    done = _run(tasks, fitted, trials, objective, records, halving)
-    starts = [starts_of(task) for task in tasks] if diagnose else []
+    fitted = _fit(jobs, records, width, layout, diagnose=diagnose, halving=halving)
+    done = _run(jobs, fitted, trials, objective, records, halving)
+    starts = [starts_of(job) for job in jobs] if diagnose else []
     seconds = time.perf_counter() - clock
 
     made = provenance_of(
@@ -138,16 +138,16 @@ def sweep(
         stopping,
         limits,
         record_every,
-        [(task.group, part) for task, part in zip(tasks, done, strict=True)],
+        [(job.group, part) for job, part in zip(jobs, done, strict=True)],
     )
     made |= {"started": started.isoformat(timespec="seconds"), "seconds": round(seconds, 3)}
-    outcome = _in_order(tasks, [part.outcome for part in done])
-    recorded = None if record_every is None else _in_order(tasks, [part.curves for part in done])
-    at_start = _in_order(tasks, starts) if diagnose else None
-    groups = [again(task, part) for task, part in zip(tasks, done, strict=True)]
-    apart = {name for task in tasks for name in task.group.binding.loss}
-    apart |= {static.name for task in tasks for static in task.group.static}
-    del done, tasks
+    outcome = _in_order(jobs, [part.outcome for part in done])
+    recorded = None if record_every is None else _in_order(jobs, [part.curves for part in done])
+    at_start = _in_order(jobs, starts) if diagnose else None
+    groups = [rerun(job, part) for job, part in zip(jobs, done, strict=True)]
+    apart = {name for job in jobs for name in job.group.binding.loss}
+    apart |= {static.name for job in jobs for static in job.group.static}
+    del done, jobs
     # Shares its memory with the caller's until one of the two is changed.
     kept = trials.copy(deep=False)
     _warn_below_minimum(objective, outcome.initial_loss, outcome.best_loss)
@@ -168,7 +168,7 @@ def sweep(
 
 
 def _fit(
-    tasks: list[Task],
+    jobs: list[GroupJob],
     records: int,
     width: int | None,
     layout: Layout | None,
@@ -177,30 +177,30 @@ def _fit(
     halving: Halving | None,
 ) -> list[tuple[Plan, jax.stages.Compiled]]:
     """Lays out and compiles every group before the first one runs, so that what does not fit costs no results."""
-    plans = [choose_plan(task, width, layout) for task in tasks]
+    plans = [choose_plan(job, width, layout) for job in jobs]
     if diagnose:
         plans = [one_by_one(plan) for plan in plans]
     if halving is not None:
         plans = [in_step(plan, halving) for plan in plans]
-    fitted = [fit_plan(task, plan, records, exact=width is not None) for task, plan in zip(tasks, plans, strict=True)]
+    fitted = [fit_plan(job, plan, records, exact=width is not None) for job, plan in zip(jobs, plans, strict=True)]
     if width is not None:
         check_width(width, [compiled for _, compiled in fitted])
     return fitted
 
 
 def _run(
-    tasks: list[Task],
+    jobs: list[GroupJob],
     fitted: list[tuple[Plan, jax.stages.Compiled]],
     trials: pd.DataFrame,
     objective: Objective,
     records: int,
     halving: Halving | None,
-) -> list[Done]:
+) -> list[GroupResult]:
     """Runs the groups, one after another unless they are compared on the way: each holds memory on every device."""
     with progress(len(trials)) as advance:
-        runs: Iterable[Run] = (
-            Run(task, plan, compiled, records=records, advance=advance)
-            for task, (plan, compiled) in zip(tasks, fitted, strict=True)
+        runs: Iterable[GroupExecutor] = (
+            GroupExecutor(job, plan, compiled, records=records, advance=advance)
+            for job, (plan, compiled) in zip(jobs, fitted, strict=True)
         )
         if halving is not None:
             runs = list(runs)
@@ -208,15 +208,15 @@ def _run(
         return [run.run().done() for run in runs]
 
 
-def _in_order(tasks: list[Task], parts: list[Any]) -> Any:
+def _in_order(jobs: list[GroupJob], parts: list[Any]) -> Any:
     """Pytrees of arrays ``[row, ...]`` of each group as one, ``[trial, ...]`` in the order of the table."""
     if len(parts) == 1:
         return parts[0]
 
     def whole(*pieces: np.ndarray) -> np.ndarray:
         array = np.empty((sum(map(len, pieces)), *pieces[0].shape[1:]), pieces[0].dtype)
-        for task, piece in zip(tasks, pieces, strict=True):
-            array[task.group.rows] = piece
+        for job, piece in zip(jobs, pieces, strict=True):
+            array[job.group.rows] = piece
         return array
 
     return jax.tree.map(whole, *parts)

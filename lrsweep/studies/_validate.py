@@ -15,7 +15,7 @@ from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import first_line, listed, quote
 from lrsweep.optimizers._factories import label
 from lrsweep.problems._objective import Objective, is_known_to_jax
-from lrsweep.training._program import Given, Program, extra_arguments
+from lrsweep.training._program import Program, SharedInputs, extra_arguments
 
 
 def check_leaves(objective: Objective, params: Any) -> None:
@@ -49,14 +49,14 @@ def check_leaves(objective: Objective, params: Any) -> None:
 
 
 def check_program(
-    objective: Objective, program: Program, given: Given, row: Mapping[str, Any], sample: Mapping[str, Any]
+    objective: Objective, program: Program, shared: SharedInputs, row: Mapping[str, Any], sample: Mapping[str, Any]
 ) -> None:
     """Tries a program on shapes: nothing is computed or compiled.
 
     Args:
         objective: What messages call by name.
         program: What would be compiled.
-        given: What all trials share.
+        shared: What all trials share.
         row: The columns of one trial, as `jax.ShapeDtypeStruct`.
         sample: The same columns with the values of some trial.
 
@@ -72,16 +72,16 @@ def check_program(
         nonlocal owner
         with callers_promotion():
             owner = f"the init of objective {objective.name!r}"
-            params = _check_start(objective, program, given, row)
+            params = _check_start(objective, program, shared, row)
             owner = f"the loss of objective {objective.name!r}"
-            _check_loss(owner, program, given, row, params)
+            _check_loss(owner, program, shared, row, params)
             for place, (name, _) in enumerate(program.metrics):
                 owner = f"metric {name!r} of objective {objective.name!r}"
-                _check_metric(owner, program, given, row, params, place)
+                _check_metric(owner, program, shared, row, params, place)
         owner = f"the optimizer {label(program.optimizer)}"
-        _check_optimizer(owner, program, given, row, params)
+        _check_optimizer(owner, program, shared, row, params)
 
-    program = _watched(program)
+    program = _marked(program)
     try:
         attempt(row)
     except InputError as error:
@@ -97,7 +97,7 @@ def check_program(
 
 
 def _needed(attempt: Callable[[Mapping[str, Any]], None], row: Mapping[str, Any], sample: Mapping[str, Any]) -> list:
-    """The columns without whose values the attempt fails, where it succeeds with all of them."""
+    """Finds the columns without whose values the attempt fails, where it succeeds with all of them."""
 
     def succeeds(known: Iterable[str]) -> bool:
         try:
@@ -124,9 +124,9 @@ class _UserError(Exception):
         self.error = error
 
 
-def _watch(function: Callable[..., Any]) -> Callable[..., Any]:
+def _mark(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function, updated=())
-    def watched(*arguments: Any, **keywords: Any) -> Any:
+    def marked(*arguments: Any, **keywords: Any) -> Any:
         try:
             return function(*arguments, **keywords)
         except _UserError:
@@ -134,15 +134,15 @@ def _watch(function: Callable[..., Any]) -> Callable[..., Any]:
         except Exception as error:
             raise _UserError(error) from error
 
-    return watched
+    return marked
 
 
-def _watched(program: Program) -> Program:
+def _marked(program: Program) -> Program:
     return program._replace(
-        loss=_watch(program.loss),
-        init=None if program.init is None else _watch(program.init),
-        optimizer=_watch(program.optimizer),
-        metrics=tuple((name, _watch(function)) for name, function in program.metrics),
+        loss=_mark(program.loss),
+        init=None if program.init is None else _mark(program.init),
+        optimizer=_mark(program.optimizer),
+        metrics=tuple((name, _mark(function)) for name, function in program.metrics),
     )
 
 
@@ -161,11 +161,11 @@ def _kept(found: list[Any], value: Any) -> Any:
     )
 
 
-def _check_start(objective: Objective, program: Program, given: Given, row: Mapping[str, Any]) -> Any:
+def _check_start(objective: Objective, program: Program, shared: SharedInputs, row: Mapping[str, Any]) -> Any:
     wrong: list[Exception] = []
 
-    def start(row: Mapping[str, Any], given: Given) -> Any:
-        drawn = program.start(row, np.uint32(0), given)
+    def start(row: Mapping[str, Any], shared: SharedInputs) -> Any:
+        drawn = program.start(row, np.uint32(0), shared)
         try:
             check_leaves(objective, drawn)
         except InputError as error:
@@ -174,7 +174,7 @@ def _check_start(objective: Objective, program: Program, given: Given, row: Mapp
         return jax.tree.map(jnp.asarray, drawn)
 
     try:
-        params = _abstractly(start, row, given)
+        params = _abstractly(start, row, shared)
     except _UserError as failed:
         raise InputError(
             f"the init of objective {objective.name!r} fails with {first_line(failed.error)}"
@@ -184,9 +184,9 @@ def _check_start(objective: Objective, program: Program, given: Given, row: Mapp
     return params
 
 
-def _check_loss(owner: str, program: Program, given: Given, row: Mapping[str, Any], params: Any) -> None:
+def _check_loss(owner: str, program: Program, shared: SharedInputs, row: Mapping[str, Any], params: Any) -> None:
     for examples in {None, program.batch_size}:
-        data, found = _some(given.data, examples), []
+        data, found = _some(shared.data, examples), []
 
         def loss_at(row: Any, params: Any, data: Any, found: list[Any] = found) -> Any:
             return _kept(found, program.loss_on(row, data)(params))
@@ -205,7 +205,9 @@ def _check_loss(owner: str, program: Program, given: Given, row: Mapping[str, An
             raise InputError(f"{owner} returns {told}: it must return one floating-point scalar")
 
 
-def _check_metric(owner: str, program: Program, given: Given, row: Mapping[str, Any], params: Any, place: int) -> None:
+def _check_metric(
+    owner: str, program: Program, shared: SharedInputs, row: Mapping[str, Any], params: Any, place: int
+) -> None:
     name, function = program.metrics[place]
     found: list[Any] = []
 
@@ -217,14 +219,14 @@ def _check_metric(owner: str, program: Program, given: Given, row: Mapping[str, 
     metrics = (*program.metrics[:place], (name, measured), *program.metrics[place + 1 :])
     program = program._replace(metrics=metrics)
     try:
-        _abstractly(lambda *arguments: program.measure(place, *arguments), row, params, given.metrics[place])
+        _abstractly(lambda *arguments: program.metric_at(place, *arguments), row, params, shared.metrics[place])
     except _UserError as failed:
         raise InputError(f"{owner} does not fit its parameters and data: {first_line(failed.error)}") from failed.error
     if not _is_real_scalar(found[0]):
         raise InputError(f"{owner} returns {_described(found[0])}: it must return one number")
 
 
-def _check_optimizer(owner: str, program: Program, given: Given, row: Mapping[str, Any], params: Any) -> None:
+def _check_optimizer(owner: str, program: Program, shared: SharedInputs, row: Mapping[str, Any], params: Any) -> None:
     built = ""
     made: list[Any] = []
 
@@ -235,17 +237,17 @@ def _check_optimizer(owner: str, program: Program, given: Given, row: Mapping[st
         built = type(optimizer).__name__
         if not isinstance(optimizer, optax.GradientTransformation):
             return None
-        state = _watch(optimizer.init)(params)
+        state = _mark(optimizer.init)(params)
         loss_of = program.loss_on(row, data)
-        value, grads = _watch(jax.value_and_grad(loss_of))(params)
+        value, grads = _mark(jax.value_and_grad(loss_of))(params)
         extra = extra_arguments(optimizer, value, grads, loss_of)
-        updated = _watch(optimizer.update)(grads, state, params, **extra)
+        updated = _mark(optimizer.update)(grads, state, params, **extra)
         is_pair = isinstance(updated, tuple) and len(updated) == 2
         made[:] = [is_pair, _described(updated)]
         return _kept([], (state, updated[1])), _kept([], updated[0]) if is_pair else None
 
     try:
-        found = _abstractly(update, row, params, _some(given.data, program.batch_size))
+        found = _abstractly(update, row, params, _some(shared.data, program.batch_size))
     except _UserError as failed:
         raise InputError(f"{owner} fails with {first_line(failed.error)}") from failed.error
     if not made:

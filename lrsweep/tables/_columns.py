@@ -49,7 +49,7 @@ def check_trials(trials: Any) -> pd.DataFrame:
 
 
 def as_plain_numbers(column: pd.Series) -> pd.Series | None:
-    """The column in a dtype that pandas computes with, where its own is none and it holds numbers; None otherwise.
+    """Gives a column of numbers in a dtype that pandas computes with; None where it has one, or holds no numbers.
 
     Raises:
         TypeError: It holds lists or the like.
@@ -90,7 +90,7 @@ def _as_float(value: Any) -> float:
 
 
 def holds_words(column: pd.Series) -> bool:
-    """Whether a column holds text or booleans, which no compiled program can take as an argument.
+    """Tells whether a column holds text or booleans, which no compiled program can take as an argument.
 
     Learning rates and seeds are numbers, and a column of which a part can be read as numbers is meant to be one.
 
@@ -108,7 +108,7 @@ def holds_words(column: pd.Series) -> bool:
 
 
 def read_words(column: pd.Series) -> tuple[np.ndarray, list[str | bool]]:
-    """The text or booleans of a column.
+    """Reads the text or booleans of a column.
 
     Returns:
         ``[trial] int64``, the place of each row's among the second: each once, in the order they first appear.
@@ -131,7 +131,7 @@ def read_words(column: pd.Series) -> tuple[np.ndarray, list[str | bool]]:
 
 
 def read_numbers(column: pd.Series, floating: Any) -> np.ndarray:
-    """The numbers of a column: ``[trial]``, as a trial computes with them.
+    """Reads the numbers of a column, ``[trial]``, as a trial computes with them.
 
     Args:
         column: It.

@@ -29,7 +29,7 @@ _TELLING = re.compile(r'[,"\r\n]|^\s|\s$')
 
 
 def write_csv(table: pd.DataFrame) -> str:
-    r"""A table as CSV, its index first where it has a name.
+    r"""Writes a table as CSV, its index first where it has a name.
 
     A number that is not one is `nan`, and what is missing an empty field. Text that would be read as one of these, or
     as a number or a truth, stands in quotes: the empty text is `""`. Floats are written so that they read back to the
@@ -62,7 +62,7 @@ def _cell(value: Any) -> str:
 
 
 def _is_mistakable(text: str) -> bool:
-    """Whether a reader would take a text for something else."""
+    """Tells whether a reader would take a text for something else."""
     if text in MISSING or text.lower() in TRUTHS:
         return True
     try:
@@ -170,7 +170,7 @@ def _parse(content: bytes, width: int, *, spaces: bool, **options: Any) -> pd.Da
 
 
 def _raw_cells(content: bytes, width: int, places: list[int], *, spaces: bool) -> dict[int, pd.Series]:
-    """The text of every field of some columns."""
+    """Gives the text of every field of some columns."""
     if not places:
         return {}
     cells = _parse(content, width, spaces=spaces, usecols=places, dtype="str", keep_default_na=False, na_values=[])
@@ -178,7 +178,7 @@ def _raw_cells(content: bytes, width: int, places: list[int], *, spaces: bool) -
 
 
 def _quoted_rows(content: bytes, places: Iterable[int]) -> dict[int, list[int]]:
-    """Of some columns, the rows in which they stand in quotes, which pandas does not tell."""
+    """Finds, for some columns, the rows in which they stand in quotes, which pandas does not tell."""
     found: dict[int, list[int]] = {place: [] for place in places}
     if found:
         for row, place in _quoted_cells(content):
@@ -188,7 +188,7 @@ def _quoted_rows(content: bytes, places: Iterable[int]) -> dict[int, list[int]]:
 
 
 def _quoted_cells(content: bytes) -> Iterator[tuple[int, int]]:
-    """The row and the column of every field in quotes, the header being row -1."""
+    """Gives the row and the column of every field in quotes; the header is row -1."""
     row, at = -1, 0
     while (mark := content.find(b'"', at)) >= 0:
         # Lines without a quote are counted; blank ones are none.

@@ -65,7 +65,7 @@ def check_path(path: str | os.PathLike[str], endings: Sequence[str]) -> Path:
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is a file to be replaced: a pipe or a device is written to, and nothing of it is lost.
+    """Tells whether there is a file to be replaced: a pipe or a device is written to, and nothing of it is lost.
 
     Example:
         >>> is_file(folder / "none.csv")
@@ -133,7 +133,7 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def _mode(path: Path) -> int | None:
-    """What there is at a place and who may do what with it, as the system's `st_mode`; None where there is nothing."""
+    """Gives the system's `st_mode` of what there is at a place; None where there is nothing."""
     try:
         return path.stat().st_mode
     except FileNotFoundError:
@@ -146,7 +146,7 @@ def _is_stream(mode: int) -> bool:
 
 @contextlib.contextmanager
 def _part(place: str, content: bytes, mode: int | None) -> Iterator[str]:
-    """The name of a complete file beside a place; what is not moved there is removed at the end."""
+    """Writes a complete file beside a place and gives its name; it is removed at the end unless it was moved."""
     folder = os.path.dirname(place)
     _remove_left_behind(folder)
     # Nobody may read meanwhile what could not be read before.

@@ -19,7 +19,7 @@ _MOST_VALUES = 2**63 - 1
 
 
 def grid(**axes: Any) -> pd.DataFrame:
-    """Every combination of the values of some columns, one row per trial; the last column varies fastest.
+    """Makes every combination of the values of some columns, one row per trial; the last column varies fastest.
 
     Args:
         **axes: For each column its values (any iterable), or a single value.

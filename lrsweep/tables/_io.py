@@ -112,7 +112,7 @@ def _read_csv(path: Path, content: bytes, refused: str) -> pd.DataFrame:
 
 
 def _is_cut(content: bytes) -> bool:
-    """Whether a CSV file ends within a row: one that was written whole ends its line, and has a field per column."""
+    """Tells whether a CSV file ends within a row: a whole one ends its line, and has a field per column."""
     last = content[content.rfind(b"\n", 0, -1) + 1 :]
     header = content[: content.find(b"\n")]
     # In quotes there may be commas; a file that ends within quotes is refused when it is read.

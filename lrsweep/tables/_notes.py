@@ -11,7 +11,7 @@ from lrsweep.tables._files import is_file
 
 
 def note_for(path: Path) -> Path:
-    """Where what made a table is written.
+    """Says where the note of a table, its `.json`, is written.
 
     That is `sweep.json` for `sweep.csv`; where this tells of a `sweep.parquet` that is there, it is `sweep.csv.json`.
 
@@ -29,7 +29,7 @@ def note_for(path: Path) -> Path:
 
 
 def make_note(path: Path, content: bytes, rows: int, made: Mapping[str, Any]) -> bytes:
-    """The content of a note.
+    """Writes the content of a note.
 
     Args:
         path: The table's.
@@ -48,7 +48,7 @@ def make_note(path: Path, content: bytes, rows: int, made: Mapping[str, Any]) ->
 
 
 def read_note(note: Path) -> dict[str, Any] | None:
-    """What a note says; None where there is none, or another's file.
+    """Reads a note; None where there is none, or where the file is another program's.
 
     Example:
         >>> read_note(Path("none.json"))
@@ -61,7 +61,7 @@ def read_note(note: Path) -> dict[str, Any] | None:
 
 
 def read_provenance(path: Path) -> dict[str, Any] | None:
-    """What made a table, as a command left it beside it; None where no note tells of this very table.
+    """Reads what made a table from the note beside it; None where no note is of this very table.
 
     Args:
         path: The table's.
@@ -103,7 +103,7 @@ def warn_of_change(path: Path, content: bytes, rows: int) -> None:
 
 
 def _places(path: Path) -> tuple[Path, Path]:
-    """Where a table's note may be: by its whole name, or by its name without the ending."""
+    """Gives the two places of a table's note: by its whole name, and by its name without the ending."""
     return path.with_name(f"{path.name}.json"), path.with_suffix(".json")
 
 

@@ -48,7 +48,7 @@ def check_file(path: str | os.PathLike[str]) -> Path:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The bytes of a file of text.
+    """Reads the bytes of a file of text.
 
     Raises:
         ValueError: It is not UTF-8 text.
@@ -68,7 +68,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_rows(path: Path, content: bytes, count: int) -> list[list[str]]:
-    """The fields of the first rows of a CSV file, as text: its header, and those that follow.
+    """Reads the fields of the first rows of a CSV file as text: its header, and those that follow.
 
     Args:
         path: What messages call the file.
@@ -99,7 +99,7 @@ def read_rows(path: Path, content: bytes, count: int) -> list[list[str]]:
 
 
 def read_parquet(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """A table from a Parquet file.
+    """Reads a table from a Parquet file.
 
     Raises:
         FileNotFoundError: There is no such file.

@@ -101,7 +101,7 @@ CRITICAL_DTYPES: dict[str, Any] = {
 
 
 def final(metric: str) -> str:
-    """The column of a metric at the end of a trial.
+    """Names the column of a metric at the end of a trial.
 
     Example:
         >>> final("accuracy")
@@ -111,7 +111,7 @@ def final(metric: str) -> str:
 
 
 def at_best(metric: str) -> str:
-    """The column of a metric at a trial's best update.
+    """Names the column of a metric at a trial's best update.
 
     Example:
         >>> at_best("accuracy")
@@ -121,7 +121,7 @@ def at_best(metric: str) -> str:
 
 
 def metrics_of(table: pd.DataFrame) -> list[str]:
-    """The metrics that a result table holds, by name.
+    """Lists the metrics that a result table holds.
 
     Example:
         >>> metrics_of(result.table)
@@ -135,7 +135,7 @@ def metrics_of(table: pd.DataFrame) -> list[str]:
 
 
 def best_by_of(table: pd.DataFrame) -> str:
-    """What decided the best updates of a result table: the loss, or a metric.
+    """Says what decided the best updates of a result table: the loss, or a metric.
 
     Raises:
         ValueError: It differs from row to row.
@@ -168,7 +168,7 @@ def check_names(columns: Iterable[str], metrics: Iterable[str] = (), more: Itera
 
 
 def settings_of(table: pd.DataFrame) -> list[str]:
-    """The caller's columns of a result table: those before `status`.
+    """Lists the caller's columns of a result table: those before `status`.
 
     Raises:
         TypeError: It is no DataFrame.

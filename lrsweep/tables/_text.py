@@ -12,7 +12,7 @@ SHARES = ("converged", "diverged")
 
 
 def show(name: Any, value: Any) -> str:
-    """A value of a summary's column as text, `-` where it is missing.
+    """Writes a value of a summary's column, `-` where it is missing.
 
     Example:
         >>> show("converged", 0.5), show("trials", 1000), show("median_final_loss", 1 / 3), show("seed", None)
@@ -30,7 +30,7 @@ def show(name: Any, value: Any) -> str:
 
 
 def tell_apart(values: pd.Series) -> list[str]:
-    """A column's values as text; numbers have as many digits as it takes to tell them apart, four or more.
+    """Writes a column's values; numbers get as many digits as it takes to tell them apart, four or more.
 
     Example:
         >>> tell_apart(pd.Series([0.1, 0.123456, 0.123457]))
@@ -61,5 +61,5 @@ def write(value: Any, nan: str = "-", digits: int = 4) -> str:
     if pd.isna(value):
         return nan if isinstance(value, float) else "-"
     if isinstance(value, float | np.floating):
-        return number(value, digits)
+        return number(float(value), digits)
     return str(value)

@@ -29,7 +29,7 @@ class Stream(NamedTuple):
 
 
 def open_stream(seed: Any, examples: int, seeds: Any = None) -> Stream:
-    """The stream of a seed, at the beginning of its first epoch.
+    """Opens the stream of a seed at the beginning of its first epoch.
 
     Args:
         seed: uint32.
@@ -43,7 +43,7 @@ def open_stream(seed: Any, examples: int, seeds: Any = None) -> Stream:
 
 
 def next_batch(stream: Stream, size: int, seeds: Any = None) -> tuple[Any, Stream]:
-    """The next examples of a stream, and the stream after them.
+    """Gives the next examples of a stream, and the stream after them.
 
     Every epoch holds each example once. What an epoch leaves over begins the next one's first batch, so that all
     batches are of one size and no example is passed over.

@@ -29,7 +29,7 @@ class Binding(NamedTuple):
         return {*self.optimizer, *self.init, *self.loss, *(name for names in self.metrics for name in names)}
 
     def without(self, names: Collection[str]) -> "Binding":
-        """The same with some of the optional columns left at the factory's defaults."""
+        """Leaves some of the optional columns at the factory's defaults."""
         return self._replace(optimizer=tuple(name for name in self.optimizer if name not in names))
 
 

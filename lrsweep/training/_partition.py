@@ -44,7 +44,7 @@ class Group(NamedTuple):
 
 
 def optimizers_of(trials: pd.DataFrame, optimizers: Mapping[str, Any]) -> list[Any]:
-    """The names in the column `optimizer`, in the order they first appear.
+    """Lists the names in the column `optimizer`, in the order they first appear.
 
     Raises:
         ValueError: There is no such column, or it names an optimizer that is not given.
@@ -66,7 +66,7 @@ def optimizers_of(trials: pd.DataFrame, optimizers: Mapping[str, Any]) -> list[A
 
 
 def check_static(static: Iterable[str], trials: pd.DataFrame) -> list[str]:
-    """The columns that `static` names, as a list.
+    """Lists the columns that `static` names.
 
     Raises:
         TypeError: These are no names.
@@ -81,7 +81,7 @@ def check_static(static: Iterable[str], trials: pd.DataFrame) -> list[str]:
     return names
 
 
-def cut(trials: pd.DataFrame, bindings: Mapping[Any, Binding], static: Collection[str]) -> list[Group]:
+def partition(trials: pd.DataFrame, bindings: Mapping[Any, Binding], static: Collection[str]) -> list[Group]:
     """Cuts a table into groups, in the order of their first rows.
 
     Rows of one group have their optimizer, and the values of all columns of text, booleans, or named in `static`, in

@@ -16,7 +16,7 @@ from lrsweep.training._binding import Binding
 from lrsweep.training._partition import Static
 
 
-class Given(NamedTuple):
+class SharedInputs(NamedTuple):
     """The arrays that all trials share, arguments of the compiled program: they are on the device once.
 
     Attributes:
@@ -69,46 +69,46 @@ class Program(NamedTuple):
         """The place among the metrics of the one that decides the best update, or None where the loss does."""
         return None if self.best_by == LOSS else [name for name, _ in self.metrics].index(self.best_by)
 
-    def start(self, row: Mapping[str, Any], seed: Any, given: Given) -> Any:
-        """The parameters that a trial starts from, as `init` gives them."""
+    def start(self, row: Mapping[str, Any], seed: Any, shared: SharedInputs) -> Any:
+        """Gives the parameters that a trial starts from."""
         if self.init is None:
-            return given.start
+            return shared.start
         return self.init(jax.random.key(seed), **self._pick(row, self.binding.init))
 
     def build_optimizer(self, row: Mapping[str, Any]) -> optax.GradientTransformation:
-        """What the factory makes of the row's keywords; a wrapper of optax that is a class gives its transformation."""
+        """Calls the factory with the row's keywords; a wrapper of optax that is a class gives its transformation."""
         optimizer = self.optimizer(**self._pick(row, self.binding.optimizer))
         return optimizer.gradient_transformation() if isinstance(optimizer, optax.MultiSteps) else optimizer
 
     def loss_on(self, row: Mapping[str, Any], data: Any) -> Callable[[Any], Any]:
-        """The loss as a function of the parameters, on some examples."""
+        """Gives the loss on some examples as a function of the parameters."""
         keywords = self._pick(row, self.binding.loss)
         if data is None:
             return lambda params: self.loss(params, **keywords)
         return lambda params: self.loss(params, data, **keywords)
 
-    def measure(self, place: int, row: Mapping[str, Any], params: Any, data: Any) -> Any:
-        """The metric at a place among the metrics, in floating point."""
+    def metric_at(self, place: int, row: Mapping[str, Any], params: Any, data: Any) -> Any:
+        """Computes one metric, by its place among them, in floating point."""
         function, keywords = self.metrics[place][1], self._pick(row, self.binding.metrics[place])
         value = function(params, **keywords) if data is None else function(params, data, **keywords)
         return value if jnp.issubdtype(jnp.result_type(value), jnp.floating) else jnp.asarray(value, float)
 
-    def measure_all(self, row: Mapping[str, Any], params: Any, given: Given) -> tuple[Any, ...]:
-        """Every metric, as arrays."""
-        return tuple(jnp.asarray(self.measure(at, row, params, data)) for at, data in enumerate(given.metrics))
+    def all_metrics(self, row: Mapping[str, Any], params: Any, shared: SharedInputs) -> tuple[Any, ...]:
+        """Computes every metric, as arrays."""
+        return tuple(jnp.asarray(self.metric_at(at, row, params, data)) for at, data in enumerate(shared.metrics))
 
-    def open_stream(self, seed: Any, given: Given) -> Stream | None:
-        """Where a trial's batches begin, or None where an update sees all the data."""
+    def open_stream(self, seed: Any, shared: SharedInputs) -> Stream | None:
+        """Opens a trial's stream of batches; None where an update sees all the data."""
         if self.batch_size is None:
             return None
-        return open_stream(seed, jax.tree.leaves(given.data)[0].shape[0], given.seeds)
+        return open_stream(seed, jax.tree.leaves(shared.data)[0].shape[0], shared.seeds)
 
-    def next_batch(self, stream: Stream | None, given: Given) -> tuple[Any, Stream | None]:
-        """The examples that the next update sees."""
+    def next_batch(self, stream: Stream | None, shared: SharedInputs) -> tuple[Any, Stream | None]:
+        """Gives the examples that the next update sees."""
         if stream is None or self.batch_size is None:
-            return given.data, stream
-        places, stream = next_batch(stream, self.batch_size, given.seeds)
-        return jax.tree.map(lambda array: array[places], given.data), stream
+            return shared.data, stream
+        places, stream = next_batch(stream, self.batch_size, shared.seeds)
+        return jax.tree.map(lambda array: array[places], shared.data), stream
 
     def _pick(self, row: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
         known = {static.name: static.value for static in self.static}
@@ -118,7 +118,7 @@ class Program(NamedTuple):
 def extra_arguments(
     optimizer: optax.GradientTransformation, loss: Any, grads: Any, loss_of: Callable[[Any], Any]
 ) -> dict[str, Any]:
-    """What `update` is given beside the gradient, for line searches, Polyak steps, Sophia, SAM and their like.
+    """Gives what `update` takes beside the gradient, for line searches, Polyak steps, Sophia, SAM and their like.
 
     Args:
         optimizer: It gets what its `update` takes: nothing, what it names, or all.
@@ -141,11 +141,11 @@ def extra_arguments(
     parameters = inspect.signature(optimizer.update).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return offered
-    return {name: given for name, given in (offered | {"grad_fn": grad_fn}).items() if name in parameters}
+    return {name: shared for name, shared in (offered | {"grad_fn": grad_fn}).items() if name in parameters}
 
 
 def make_program(objective: Objective, factory: Factory, binding: Binding, static: tuple[Static, ...] = ()) -> Program:
-    """The program of an objective, an optimizer and their keywords."""
+    """Makes the program of an objective, an optimizer and their keywords."""
     return Program(
         loss=objective.loss,
         init=objective.init if objective.draws_start else None,

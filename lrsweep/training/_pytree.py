@@ -7,7 +7,7 @@ import numpy as np
 
 
 def names_of(params: Any) -> list[str]:
-    """The scalar parameters by name: the path of their leaf, and in an array the place in brackets.
+    """Names the scalar parameters: by the path of their leaf, and in an array by the place in brackets.
 
     Args:
         params: A pytree of arrays, or of anything that has a shape.
@@ -27,7 +27,7 @@ def names_of(params: Any) -> list[str]:
 
 
 def values_of(params: Any) -> np.ndarray:
-    """The scalar parameters, ``[parameter]`` float64, in the order of their names.
+    """Lists the scalar parameters, ``[parameter]`` float64, in the order of their names.
 
     Example:
         >>> values_of({"w": np.ones(2), "b": 0.5})

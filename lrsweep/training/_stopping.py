@@ -1,4 +1,4 @@
-"""When a trial stops, how it can have ended, and the one rule that says which."""
+"""When a trial stops, and the one rule that says how it ended."""
 
 import math
 from dataclasses import dataclass
@@ -77,9 +77,16 @@ _SHARE = 0.01
 
 
 def classify(
-    *, converged: Any, diverged: Any, half_loss: Any, late_loss: Any, final_loss: Any, promised: Any, minimum: Any
+    *,
+    converged: Any,
+    diverged: Any,
+    half_loss: Any,
+    late_loss: Any,
+    final_loss: Any,
+    predicted_decrease: Any,
+    minimum: Any,
 ) -> Any:
-    """The status of a trial, from what was kept while it ran.
+    """Decides the status of a trial from what was kept while it ran.
 
     `converged` and `diverged` speak for themselves. Where the steps ran out:
 
@@ -95,8 +102,7 @@ def classify(
         half_loss: float, the least loss in the first half of the steps.
         late_loss: float, the least loss in the first three quarters.
         final_loss: float, the last loss.
-        promised: float, the sum over the last quarter's updates of |gradient . update|, the change of the loss that
-            the gradient promised.
+        predicted_decrease: float, the sum over the last quarter's updates of ``|gradient . update|``.
         minimum: float, the least value the loss can reach.
 
     Returns:
@@ -104,7 +110,7 @@ def classify(
 
     Example:
         >>> Status(int(classify(converged=False, diverged=False, half_loss=5.0, late_loss=4.0, final_loss=3.0,
-        ...                     promised=1.0, minimum=0.0))).label
+        ...                     predicted_decrease=1.0, minimum=0.0))).label
         'slow'
     """
     final_loss = jnp.asarray(final_loss)
@@ -113,7 +119,9 @@ def classify(
     fall = fall * (fall > 4 * jnp.finfo(final_loss.dtype).eps * abs(final_loss))
     slow = (fall > 0) & ((fall >= share) | (fall >= 0.5 * (half_loss - late_loss)))
     unfinished = jnp.where(
-        slow, Status.SLOW, jnp.where((promised > 0) & (promised >= share), Status.OSCILLATING, Status.STALLED)
+        slow,
+        Status.SLOW,
+        jnp.where((predicted_decrease > 0) & (predicted_decrease >= share), Status.OSCILLATING, Status.STALLED),
     )
     finished = jnp.where(diverged, Status.DIVERGED, Status.CONVERGED)
     return jnp.where(jnp.logical_or(converged, diverged), finished, unfinished).astype(jnp.int32)
