@@ -31,7 +31,7 @@ class CachedFunction(Generic[T]):
     was made of it. Beyond `most` results, those go that have been asked for least recently. Threads may share it.
 
     Example:
-        >>> doubled = Kept(lambda function: [function(1), function(2)], most=10)
+        >>> doubled = CachedFunction(lambda function: [function(1), function(2)], most=10)
         >>> square = lambda x: x * x
         >>> doubled(square) is doubled(square)
         True
@@ -91,7 +91,7 @@ class CachedFunction(Generic[T]):
 
 
 def cached(most: int) -> Callable[[Callable[..., T]], CachedFunction[T]]:
-    """Decorates a function as `Kept`."""
+    """Decorates a function as a `CachedFunction`."""
     return lambda make: CachedFunction(make, most)
 
 

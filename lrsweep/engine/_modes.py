@@ -29,7 +29,7 @@ def ordinary_modes() -> Iterator[None]:
             that had used JAX.
 
     Example:
-        >>> with jax.numpy_rank_promotion("raise"), ordinary():
+        >>> with jax.numpy_rank_promotion("raise"), ordinary_modes():
         ...     print(jax.numpy.ones(2) + jax.numpy.ones((2, 2)))
         [[2. 2.]
          [2. 2.]]
@@ -65,7 +65,7 @@ def ordinary_modes() -> Iterator[None]:
 
 @contextmanager
 def callers_promotion() -> Iterator[None]:
-    """Promotes types and ranks as the caller has them promoted, within `ordinary`: to try the caller's functions."""
+    """Promotes types and ranks as the caller has them promoted, within `ordinary_modes`: to try the caller's functions."""
     dtypes, ranks = _promotion()
     with jax.numpy_dtype_promotion(dtypes), jax.numpy_rank_promotion(ranks):
         yield

@@ -36,7 +36,7 @@ class Split(NamedTuple):
 
 
 class Unrolled(NamedTuple):
-    """A function of arrays written out as one of their elements; to be called with `Spread` for every array.
+    """A function of arrays written out as one of their elements; to be called with `Split` for every array.
 
     Attributes:
         computation: What it computes.
@@ -70,7 +70,7 @@ def unroll(function: Callable[..., Any], *like: Any) -> Unrolled:
 
     Example:
         >>> total = unroll(lambda x: 2 * x.sum(), jnp.zeros(2))
-        >>> float(total(spread(jnp.array([1.0, 3.0]))).elements[0])
+        >>> float(total(split(jnp.array([1.0, 3.0]))).elements[0])
         8.0
     """
     computation, results = read(function, *like)

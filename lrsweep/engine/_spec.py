@@ -131,12 +131,12 @@ def _find_spec(
         moved = read(go_on, k, train, *arguments)[0]
     started = read(partial(begin, guarded), seed, *arguments)[0]
     none = [False for _ in jax.tree.leaves(train)]
-    shared = _otherwise(none, lambda: _in_common(started, moved, train, arguments))
+    common = _otherwise(none, lambda: _in_common(started, moved, train, arguments))
     state = jax.eval_shape(start, seed, *arguments)
     rest = [False for _ in jax.tree.leaves((state.monitor, state.curve))]
-    own = [False, *(not leaf for leaf in shared), *_by_row(arguments)]
+    own = [False, *(not leaf for leaf in common), *_by_row(arguments)]
     return ProgramSpec(
-        StateSpec((True, *shared, *rest), tuple(kinds), records, guarded),
+        StateSpec((True, *common, *rest), tuple(kinds), records, guarded),
         jax.eval_shape(as_numbers, state),
         program.sees_loss and not guarded and _otherwise(False, lambda: count_scalars(moved) <= MAX_OPERATIONS),
         _otherwise(None, lambda: widest(moved, own)),

@@ -26,7 +26,7 @@ def conclude(table: pd.DataFrame, found: pd.DataFrame, asked: Mapping[str, Any])
         >>> import optax
         >>> trials = lrsweep.grid(learning_rate=[1.0, 0.1, 0.01])
         >>> refined = lrsweep.refine(lrsweep.problems.line(), optax.sgd, trials)
-        >>> conclude(refined.table, found, refined.provenance["refine"])
+        >>> conclude(refined.table, refined.found, refined.provenance["refine"])
         'Use learning_rate 0.225: it converged after 22 updates; 27 trials in 3 rounds found it between 0.221 and 0.229.
         Give more rounds to narrow it down.'
     """

@@ -99,7 +99,7 @@ def partition(trials: pd.DataFrame, bindings: Mapping[Any, Binding], static: Col
     Example:
         >>> trials = pd.DataFrame({"width": [8, 16, 8], "learning_rate": [0.1, 0.1, 0.2]})
         >>> binding = Binding(optimizer=("learning_rate",), init=("width",))
-        >>> [(group.rows.tolist(), group.static[0].value) for group in cut(trials, {None: binding}, ["width"])]
+        >>> [(group.rows.tolist(), group.static[0].value) for group in partition(trials, {None: binding}, ["width"])]
         [([0, 2], 8), ([1], 16)]
     """
     fixed = [name for name in trials.columns if name in static or holds_words(trials[name])]
