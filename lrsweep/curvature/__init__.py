@@ -1,1 +1,1 @@
-"""The shape of the loss: its Hessian's eigenvalues, what theory makes of them, landscapes, and diagnosis."""
+"""The loss's shape: eigenvalues of its Hessian, theory of stability, landscapes, and diagnosis."""

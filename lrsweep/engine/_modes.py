@@ -65,7 +65,7 @@ def ordinary_modes() -> Iterator[None]:
 
 @contextmanager
 def callers_promotion() -> Iterator[None]:
-    """Promotes types and ranks as the caller has them promoted, within `ordinary_modes`: to try the caller's functions."""
+    """Promotes types and ranks as the caller does, within `ordinary_modes`: to try the caller's functions."""
     dtypes, ranks = _promotion()
     with jax.numpy_dtype_promotion(dtypes), jax.numpy_rank_promotion(ranks):
         yield

@@ -10,6 +10,7 @@ import optax
 
 from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import unknown
+from lrsweep.tables._schema import is_learning_rate
 
 Factory = Callable[..., optax.GradientTransformation]
 
@@ -131,7 +132,7 @@ def _factories() -> dict[str, Factory]:
         for name, factory in vars(optax).items()
         if inspect.isroutine(factory)
         and not name.startswith(("_", "scale_by_"))
-        and {"learning_rate", "max_learning_rate"} & set(inspect.signature(factory).parameters)
+        and any(map(is_learning_rate, inspect.signature(factory).parameters))
     }
     return ours | theirs
 

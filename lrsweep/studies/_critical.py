@@ -22,7 +22,16 @@ from lrsweep.studies._starts import at_start
 from lrsweep.studies._sweep import sweep
 from lrsweep.tables._columns import check_trials
 from lrsweep.tables._grid import grid
-from lrsweep.tables._schema import CRITICAL_DTYPES, LEARNING_RATE, SEED, START
+from lrsweep.tables._schema import (
+    ALWAYS_DIVERGES,
+    BAD_START,
+    CRITICAL_DTYPES,
+    FOUND,
+    LEARNING_RATE,
+    NEVER_DIVERGES,
+    SEED,
+    START,
+)
 from lrsweep.training._stopping import Stopping
 
 # Of the first scan, per decade of the learning rate.
@@ -33,6 +42,9 @@ STOPPING = Stopping(tolerance=1e-12)
 
 # Fewer trials than this side by side leave a processor's lanes idle.
 _LANES = 32
+
+
+_CODES = {end: code for code, end in enumerate(CRITICAL_DTYPES["found"].categories)}
 
 
 class Critical(NamedTuple):
@@ -144,44 +156,13 @@ def search_critical(
         raise InputTypeError("the optimizer must be one factory such as optax.sgd: search the others' edges one by one")
     starts, static = _starts(trials, seeds), as_names("static", static)
     stopping = STOPPING if stopping is None else stopping
-    made: dict[str, Any] = {}
-    ran = {"trials": 0, "sweeps": 0, "seconds": 0.0}
-
-    def run(rows: pd.DataFrame, rates: np.ndarray) -> pd.DataFrame:
-        """Sweeps some starts, each with its learning rates ``[start, rate]``, one start after another."""
-        every = rows.loc[rows.index.repeat(rates.shape[1])].reset_index(drop=True)
-        every.insert(0, LEARNING_RATE, rates.ravel())
-        result = sweep(
-            objective,
-            optimizer,
-            every,
-            steps=steps,
-            stopping=stopping,
-            static=static,
-            block_width=block_width,
-        )
-        made.update(result.provenance, **({"started": made["started"]} if made else {}))
-        ran["trials"] += len(every)
-        ran["sweeps"] += 1
-        ran["seconds"] += result.provenance["seconds"]
-        return result.table
-
-    def diverges(rows: pd.DataFrame, rates: np.ndarray) -> np.ndarray:
-        """Tells whether each of some starts diverges at each of its learning rates: ``[start, rate] bool``."""
-        return (run(rows, rates)["status"] == "diverged").to_numpy().reshape(rates.shape)
-
-    scan = _told_apart(np.geomspace(low, high, math.ceil(SCAN * (math.log10(high) - math.log10(low))) + 1))
-    scanned = run(starts, np.tile(scan, (len(starts), 1)))
-    seen = (scanned["status"] == "diverged").to_numpy().reshape(len(starts), -1)
-    bad = cannot_start(scanned).reshape(seen.shape)[:, 0]
-    first = np.where(seen.any(axis=1), seen.argmax(axis=1), len(scan))
-    window = (~seen & (np.arange(len(scan)) > first[:, None])).any(axis=1)
-    codes = np.where(bad, 3, np.where(first == 0, 2, np.where(first == len(scan), 1, 0)))
-    found = codes == 0
-    bracket = np.full((len(starts), 2), np.nan)
-    bracket[found] = np.stack([scan[first[found] - 1], scan[first[found]]], axis=1)
+    sweeps = _Sweeps(
+        objective, optimizer, {"steps": steps, "stopping": stopping, "static": static, "block_width": block_width}
+    )
+    codes, window, bracket = _scan(sweeps, starts, low, high)
+    found = codes == _CODES[FOUND]
     if found.any():
-        bracket[found] = _narrow(starts[found], bracket[found], width, diverges)
+        bracket[found] = _narrow(starts[found], bracket[found], width, sweeps.diverges)
 
     with ordinary_modes():
         limits = limits_of(objective, stopping, steps)
@@ -199,8 +180,58 @@ def search_critical(
         "ratio": edges / theory["theory"].to_numpy(),
     }
     results = pd.DataFrame(columns, index=starts.index).astype(CRITICAL_DTYPES)
-    made |= ran | {"seconds": round(ran["seconds"], 3), "low": low, "high": high, "width": width}
+    made = sweeps.provenance | {"low": low, "high": high, "width": width}
     return Critical(pd.concat([starts, results], axis=1).rename_axis(START), made)
+
+
+class _Sweeps:
+    """Sweeps over starts, and what made them in all."""
+
+    def __init__(self, objective: Objective, optimizer: Factory, options: Mapping[str, Any]) -> None:
+        self._objective, self._optimizer, self._options = objective, optimizer, options
+        self._made: list[dict[str, Any]] = []
+
+    def run(self, starts: pd.DataFrame, rates: np.ndarray) -> pd.DataFrame:
+        """Sweeps some starts, each with its learning rates ``[start, rate]``, one start after another."""
+        trials = starts.loc[starts.index.repeat(rates.shape[1])].reset_index(drop=True)
+        trials.insert(0, LEARNING_RATE, rates.ravel())
+        result = sweep(self._objective, self._optimizer, trials, **self._options)
+        self._made.append(result.provenance)
+        return result.table
+
+    def diverges(self, starts: pd.DataFrame, rates: np.ndarray) -> np.ndarray:
+        """Tells whether each of some starts diverges at each of its learning rates: ``[start, rate] bool``."""
+        return (self.run(starts, rates)["status"] == "diverged").to_numpy().reshape(rates.shape)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What made the last sweep, with what all of them came to."""
+        return self._made[-1] | {
+            "started": self._made[0]["started"],
+            "trials": sum(made["trials"] for made in self._made),
+            "sweeps": len(self._made),
+            "seconds": round(sum(made["seconds"] for made in self._made), 3),
+        }
+
+
+def _scan(sweeps: _Sweeps, starts: pd.DataFrame, low: float, high: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Tries learning rates from `low` to `high`, evenly spaced in the logarithm, at every start.
+
+    Returns:
+        ``[start]`` int, how its search has ended so far, a code of the column `found`; ``[start]`` bool, whether one
+        that does not diverge was seen above one that does; and ``[start, 2]``, the bracket, NaN where there is none.
+    """
+    rates = _told_apart(np.geomspace(low, high, math.ceil(SCAN * (math.log10(high) - math.log10(low))) + 1))
+    table = sweeps.run(starts, np.tile(rates, (len(starts), 1)))
+    diverged = (table["status"] == "diverged").to_numpy().reshape(len(starts), -1)
+    is_bad = cannot_start(table).reshape(diverged.shape)[:, 0]
+    first = np.where(diverged.any(axis=1), diverged.argmax(axis=1), len(rates))
+    ends = {BAD_START: is_bad, ALWAYS_DIVERGES: first == 0, NEVER_DIVERGES: first == len(rates)}
+    codes = np.select(list(ends.values()), [_CODES[end] for end in ends], _CODES[FOUND])
+    window = (~diverged & (np.arange(len(rates)) > first[:, None])).any(axis=1)
+    bracket, found = np.full((len(starts), 2), np.nan), codes == _CODES[FOUND]
+    bracket[found] = np.stack([rates[first[found] - 1], rates[first[found]]], axis=1)
+    return codes, window, bracket
 
 
 def _narrow(starts: pd.DataFrame, bracket: np.ndarray, width: float, diverges: Any) -> np.ndarray:

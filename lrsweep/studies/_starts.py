@@ -15,6 +15,7 @@ from lrsweep.engine._cache import jitted
 from lrsweep.engine._compile import GroupJob
 from lrsweep.engine._modes import ordinary_modes
 from lrsweep.optimizers._factories import Factory
+from lrsweep.tables._schema import LEARNING_RATE
 from lrsweep.training._partition import Group
 from lrsweep.training._program import Program, SharedInputs
 
@@ -50,7 +51,7 @@ def starts_of(job: GroupJob) -> tuple[np.ndarray, np.ndarray]:
 
 def _theories(optimizer: Factory, group: Group) -> list[Theory | None]:
     known = {static.name: static.value for static in group.static}
-    names = [name for name in group.binding.optimizer if name != "learning_rate"]
+    names = [name for name in group.binding.optimizer if name != LEARNING_RATE]
     cached = functools.cache(lambda *values: theory_of(optimizer, dict(zip(names, values, strict=True))))
     columns = [
         [known[name]] * len(group.rows) if name in known else group.values[name].astype(float).tolist()

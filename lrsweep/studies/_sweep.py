@@ -31,6 +31,7 @@ from lrsweep.studies._result import Sweep, result_table
 from lrsweep.studies._starts import starts_of
 from lrsweep.tables._columns import check_trials
 from lrsweep.tables._schema import DIAGNOSIS, check_names
+from lrsweep.training._monitor import StopLimits
 from lrsweep.training._partition import check_static
 from lrsweep.training._stopping import Stopping
 
@@ -141,30 +142,37 @@ def sweep(
         [(job.group, part) for job, part in zip(jobs, done, strict=True)],
     )
     made |= {"started": started.isoformat(timespec="seconds"), "seconds": round(seconds, 3)}
-    outcome = _in_order(jobs, [part.outcome for part in done])
+    columns = _in_order(jobs, [part.outcome for part in done])._asdict()
     recorded = None if record_every is None else _in_order(jobs, [part.curves for part in done])
     at_start = _in_order(jobs, starts) if diagnose else None
     groups = [rerun(job, part) for job, part in zip(jobs, done, strict=True)]
     apart = {name for job in jobs for name in job.group.binding.loss}
     apart |= {static.name for job in jobs for static in job.group.static}
     del done, jobs
+    _warn_below_minimum(objective, columns["initial_loss"], columns["best_loss"])
+    table = _tabulate(objective, trials, columns, at_start, sorted(apart))
+    curves = None if recorded is None else _curves_of(recorded, table.index, limits)
     # Shares its memory with the caller's until one of the two is changed.
     kept = trials.copy(deep=False)
-    _warn_below_minimum(objective, outcome.initial_loss, outcome.best_loss)
-    columns = outcome._asdict()
-    diagnosis = columns.pop("diagnosis")
-    del outcome
-    table = result_table(trials, columns, objective.minimum, metrics=list(objective.metrics), best_by=objective.best_by)
-    if at_start is not None:
-        batches = objective.batch_size is not None
-        table = add_diagnosis(
-            table, diagnosis, *at_start, batches=batches, minimum=objective.minimum, apart=sorted(apart)
-        )
-    curves = None
-    if recorded is not None:
-        updates = pd.RangeIndex(0, records * limits.record_every, limits.record_every, name="step")
-        curves = pd.DataFrame(recorded.astype(float), index=table.index, columns=updates)
     return Sweep(table, curves, made, partial(replay, groups, kept), partial(follow, groups, kept))
+
+
+def _tabulate(
+    objective: Objective, trials: pd.DataFrame, columns: dict[str, Any], at_start: Any, apart: list[str]
+) -> pd.DataFrame:
+    """Makes the result table, and where trials were diagnosed says why each ended as it did."""
+    diagnosis = columns.pop("diagnosis")
+    table = result_table(trials, columns, objective.minimum, metrics=list(objective.metrics), best_by=objective.best_by)
+    if at_start is None:
+        return table
+    batches = objective.batch_size is not None
+    return add_diagnosis(table, diagnosis, *at_start, batches=batches, minimum=objective.minimum, apart=apart)
+
+
+def _curves_of(recorded: np.ndarray, index: pd.Index, limits: StopLimits) -> pd.DataFrame:
+    every = limits.record_every
+    updates = pd.RangeIndex(0, recorded.shape[1] * every, every, name="step")
+    return pd.DataFrame(recorded.astype(float), index=index, columns=updates)
 
 
 def _fit(

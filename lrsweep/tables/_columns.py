@@ -9,7 +9,7 @@ import pandas as pd
 
 from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import HOW_TO_WIDEN, quote
-from lrsweep.tables._schema import SEED
+from lrsweep.tables._schema import SEED, is_learning_rate
 
 
 def check_trials(trials: Any) -> pd.DataFrame:
@@ -98,7 +98,7 @@ def holds_words(column: pd.Series) -> bool:
         >>> holds_words(pd.Series(["relu", "tanh"], name="activation")), holds_words(pd.Series([0.1, 1.0]))
         (True, False)
     """
-    if pd.api.types.is_any_real_numeric_dtype(column.dtype) or column.name == SEED or _is_learning_rate(column.name):
+    if pd.api.types.is_any_real_numeric_dtype(column.dtype) or column.name == SEED or is_learning_rate(column.name):
         return False
     values = pd.Series(column.dropna().unique())
     if all(isinstance(value, bool | np.bool_) for value in values):
@@ -159,7 +159,7 @@ def read_numbers(column: pd.Series, floating: Any) -> np.ndarray:
             f"column {quote(name)} of the trials holds {quote(column.iloc[row])} at row {quote(column.index[row])}: "
             "it must hold numbers"
         )
-    whole = pd.api.types.is_integer_dtype(column.dtype) and not _is_learning_rate(name)
+    whole = pd.api.types.is_integer_dtype(column.dtype) and not is_learning_rate(name)
     exact = isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu"
     numbers = column.to_numpy() if exact else column.to_numpy(dtype=float, na_value=np.nan)
     wanted = "a finite number"
@@ -172,7 +172,7 @@ def read_numbers(column: pd.Series, floating: Any) -> np.ndarray:
     elif whole:
         wanted = "a whole number that fits 32 bits"
         bad |= (numbers >= 2**31) | (numbers <= -(2**31))
-    elif _is_learning_rate(name):
+    elif is_learning_rate(name):
         wanted = "a finite number, 0 or more"
         bad |= numbers < 0
     if name != SEED and not whole and not bad.any():
@@ -190,10 +190,6 @@ def read_numbers(column: pd.Series, floating: Any) -> np.ndarray:
     if name == SEED:
         return numbers.astype(np.uint32)
     return numbers.astype(np.int32 if whole else floating)
-
-
-def _is_learning_rate(name: Any) -> bool:
-    return str(name).endswith("learning_rate")
 
 
 def _reads_as_number(value: Any) -> bool:

@@ -100,6 +100,16 @@ CRITICAL_DTYPES: dict[str, Any] = {
 }
 
 
+def is_learning_rate(name: object) -> bool:
+    """Tells whether a column or keyword holds learning rates: real numbers, 0 or more.
+
+    Example:
+        >>> is_learning_rate("learning_rate"), is_learning_rate("max_learning_rate"), is_learning_rate("momentum")
+        (True, True, False)
+    """
+    return str(name).endswith(LEARNING_RATE)
+
+
 def final(metric: str) -> str:
     """Names the column of a metric at the end of a trial.
 
