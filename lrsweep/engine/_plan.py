@@ -20,6 +20,10 @@ from lrsweep.inputs._messages import quote
 MAX_WIDTH = 1024
 MAX_WIDTH_BESIDE_OTHERS = 256
 
+# An accelerator wants as many lanes as there are trials. On an H200 with JAX 0.11 a million trials of the line took
+# 0.3 s in blocks of this width, and 45 s in blocks that suit a CPU.
+MAX_WIDTH_ACCELERATOR = 131_072
+
 # The widths at which small trials are laid out to run in few kernels: with fewer lanes there is nothing to gain by
 # what takes longer to compile, and with more XLA's CPU backend splits operations, which one kernel cannot hold.
 SMALL_WIDTHS = 128, 256
@@ -46,14 +50,34 @@ MAX_BLOCKS = 64
 OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
 
 
-def choose_width(trials: int, *, most: int = MAX_WIDTH) -> int:
-    """Chooses the block width for a number of trials: the next power of two, up to the most that suits.
+def choose_width(trials: int, *, most: int = MAX_WIDTH, multiple: int = 1) -> int:
+    """Chooses the block width for a number of trials: as few blocks as they fit, all about equally full.
+
+    At most a sixteenth of a block is left empty, and numbers of trials that are near each other share a width, and so a
+    compiled program.
+
+    Args:
+        trials: How many there are, 1 or more.
+        most: The widest block that suits, a power of two.
+        multiple: The width is a multiple of this power of two, which may leave more lanes empty.
 
     Example:
-        >>> choose_width(3), choose_width(100_000), choose_width(100_000, most=256)
-        (4, 1024, 256)
+        >>> choose_width(3), choose_width(65), choose_width(1025), choose_width(65, multiple=16)
+        (3, 68, 528, 80)
     """
-    return min(most, 1 << max(0, trials - 1).bit_length())
+    share = -(-trials // -(-trials // most))
+    step = max(multiple, next_power_of_two(share) // 32)
+    return min(most, -(-share // step) * step)
+
+
+def next_power_of_two(number: int) -> int:
+    """Gives the least power of two that a number does not exceed.
+
+    Example:
+        >>> next_power_of_two(3), next_power_of_two(4)
+        (4, 4)
+    """
+    return 1 << max(0, number - 1).bit_length()
 
 
 def choose_plan(job: GroupJob, width: int | None = None, layout: Layout | None = None) -> Plan:
@@ -75,14 +99,19 @@ def choose_plan(job: GroupJob, width: int | None = None, layout: Layout | None =
     small = seen and (width or trials) >= SMALL_WIDTHS[0] and spec_of(job, 0).small
     widest = spec_of(job, 0).widest if seen and on_cpu and not small else None
     if width is None:
-        share = -(-trials // len(devices()))
-        most = MAX_WIDTH_BESIDE_OTHERS if on_cpu and len(devices()) > 1 else MAX_WIDTH
-        if small:
-            most = SMALL_WIDTHS[1]
-        elif widest is not None and widest * REGISTER <= MAX_ARRAY_LAST:
-            most = min(MAX_WIDTH_LAST, 1 << (MAX_ARRAY_LAST // widest).bit_length() - 1)
         # Each device has its share, unless that is less than is worth compiling for.
-        width = choose_width(share if share >= MIN_SHARE else trials, most=most)
+        share = -(-trials // len(devices()))
+        share = share if share >= MIN_SHARE else trials
+        if not on_cpu:
+            width = choose_width(share, most=MAX_WIDTH_ACCELERATOR)
+        elif small:
+            # These take longer to compile than to run, and share a program whatever their number.
+            width = min(SMALL_WIDTHS[1], next_power_of_two(share))
+        elif widest is not None and widest * REGISTER <= MAX_ARRAY_LAST:
+            most = min(MAX_WIDTH_LAST, next_power_of_two(MAX_ARRAY_LAST // widest + 1) // 2)
+            width = choose_width(share, most=most, multiple=REGISTER if share >= REGISTER else 1)
+        else:
+            width = choose_width(share, most=MAX_WIDTH_BESIDE_OTHERS if len(devices()) > 1 else MAX_WIDTH)
     if small:
         one_kernel = on_cpu and width <= SMALL_WIDTHS[1] and has_one_kernel(devices()[0])
         layout = Layout(CHUNK, unrolled=True, one_kernel=one_kernel)
