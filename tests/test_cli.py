@@ -21,7 +21,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import lrsweep
-from lrsweep.cli._app import _jax_setup as start_up
+from lrsweep.cli import _jax_setup as jax_setup
 from lrsweep.statistics._verdict import judge
 from tests.conftest import Run
 
@@ -652,7 +652,7 @@ def test_what_the_environment_says_of_jax_is_left_alone(
     for name, value in said.items():
         monkeypatch.setenv(name, value)
     before = set(folder.iterdir())
-    start_up.set_up_jax()
+    jax_setup.set_up_jax()
     settings = {"jax_num_cpu_devices", "jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs"}
     assert updated.keys() == settings - left
     assert set(folder.iterdir()) == before
@@ -663,7 +663,7 @@ def test_one_who_has_no_home_has_no_cache(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
-    assert start_up.cache_folder() is None
+    assert jax_setup.cache_folder() is None
 
 
 def test_what_was_used_longest_ago_makes_room(caches: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -672,7 +672,7 @@ def test_what_was_used_longest_ago_makes_room(caches: Path, monkeypatch: pytest.
     for age, name in enumerate(("now", "lately", "once")):
         (compiled / name).write_bytes(b"0" * 400)
         os.utime(compiled / name, (4e9 - age, 1e9))
-    monkeypatch.setattr(start_up, "CACHE_BYTES", 1000)
+    monkeypatch.setattr(jax_setup, "CACHE_BYTES", 1000)
     monkeypatch.setattr(jax.config, "update", lambda *_: None)
-    start_up.set_up_jax()
+    jax_setup.set_up_jax()
     assert {path.name for path in compiled.iterdir()} == {"now", "lately"}

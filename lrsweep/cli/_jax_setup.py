@@ -35,12 +35,12 @@ def set_up_jax() -> None:
 
 
 def _cores() -> int:
-    """How many cores this process may use."""
+    """Gives how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def cache_folder() -> Path | None:
-    """The folder for what was compiled, or None where the user names one, or has no home."""
+    """Gives the folder for what was compiled, or None where the user names one, or has no home."""
     import platformdirs
 
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
