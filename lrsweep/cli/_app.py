@@ -65,10 +65,8 @@ def main() -> NoReturn:
 
 def _is_named(error: OSError) -> bool:
     """Says whether an error is about a file that the user has named, and not about one of lrsweep's or a library's."""
-    names = [word.rpartition("=")[2].partition(".py:")[0] for word in sys.argv[1:]]
-    return error.filename is not None and str(error.filename).removesuffix(".py") in [
-        name.removesuffix(".py") for name in names
-    ]
+    named = {word.rpartition("=")[2].partition(".py:")[0].removesuffix(".py") for word in sys.argv[1:]}
+    return error.filename is not None and str(error.filename).removesuffix(".py") in named
 
 
 def _refuse(message: str) -> int:
@@ -84,19 +82,16 @@ def _describe_usage(error: typer.TyperException) -> str:
     option, context = getattr(error, "option_name", None), getattr(error, "ctx", None)
     if option is None or context is None:
         return error.format_message()
-    return unknown(
-        "option",
-        option,
-        [name for parameter in context.command.params for name in parameter.opts if name.startswith("-")],
-    )
+    names = [name for parameter in context.command.params for name in parameter.opts if name.startswith("-")]
+    return unknown("option", option, names)
 
 
 def _print_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     """Prints a warning in one line, in place of `warnings.showwarning`."""
     text = " ".join(str(message).split())
-    # Without what was kept it takes longer, and comes to the same.
+    # A program that cannot be read from the cache, or written to it, is compiled again: there is nothing to warn of.
     if text.startswith("Error reading persistent compilation cache"):
-        # Cut short, as by a full disk: JAX would read it again and again, and never write it anew.
+        # One that a full disk has cut short would be read again and again by JAX, and never written anew.
         folder = cache_folder()
         if folder is not None:
             shrink(folder, 0)

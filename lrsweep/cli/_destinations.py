@@ -70,10 +70,10 @@ def check_replaced(
         path: What is to be written.
         inputs: What the command reads.
         is_ours: Whether a file is one of those that the command writes.
-        force: Replace whatever it is.
+        force: Replace a file that lrsweep did not write.
 
     Raises:
-        InputError: So it would.
+        InputError: It would be replaced.
     """
     source = first_replaced([path], inputs)
     if source is not None:

@@ -7,10 +7,10 @@ from typing import TextIO
 
 
 def guard_streams() -> None:
-    """Has standard output and error go nowhere, and not fail, where they are closed, full, or read no more.
+    """Lets standard output and error go nowhere, instead of failing, where they are closed, full, or read no more.
 
-    Otherwise a run would end for want of a reader; and the next file that is opened would take the place of a stream
-    that is closed, so that what a library prints is written into that file.
+    Otherwise a run would end for want of a reader. And where a stream is closed, the next file that is opened would
+    take its number, so that what a library prints would be written into that file.
     """
     for number in range(3):
         try:
@@ -22,7 +22,7 @@ def guard_streams() -> None:
 
 
 def escape_what_cannot_be_encoded() -> None:
-    """Has a name whose bytes are not UTF-8, and letters that the terminal does not know, printed as escapes."""
+    """Lets names whose bytes are not UTF-8, and letters that the terminal does not know, be printed as escapes."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""What a command loads before it does its work, and how that is kept from costing more than it must."""
+"""What a command loads before its work begins, at the least cost."""
 
 import gc
 import importlib
