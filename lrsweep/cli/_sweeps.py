@@ -41,6 +41,7 @@ def run(
     from lrsweep.statistics._advice import advise, tell_causes
     from lrsweep.statistics._summary import summarize
     from lrsweep.studies._sweep import sweep
+    from lrsweep.tables._schema import LEARNING_RATE
 
     inputs = [_file_of(problem), trials]
     path = check_out(out, inputs, force=force)
@@ -55,7 +56,7 @@ def run(
         batch_size=batch_size,
         file=trials,
     )
-    if picture is not None and "learning_rate" not in asked.trials.columns:
+    if picture is not None and LEARNING_RATE not in asked.trials.columns:
         raise InputError(f"--plot {plot} is drawn against learning_rate, which these trials do not have")
     result = sweep(
         asked.objective,
