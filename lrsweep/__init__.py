@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from lrsweep.tables._io import write_table as write_table
     from lrsweep.training._stopping import Stopping as Stopping
 
+    __version__: str
+
 # Loaded when first asked for, so that the command line can answer --help without importing JAX.
 _HOMES = {
     "Best": "statistics._best",
@@ -80,6 +82,8 @@ __all__ = sorted(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("lrsweep")
     if name not in _HOMES:
         raise AttributeError(f"module 'lrsweep' has no attribute {name!r}")
     home = _HOMES[name]

@@ -13,14 +13,14 @@ _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if
 def main() -> None:
     """Loads the command line and runs it."""
     for number in _SIGNALS:
-        # What nohup has made deaf to a terminal that closes stays so.
+        # What nohup has started goes on when its terminal closes.
         if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:
             # An exception would not do: one raised while a library loads can be swallowed there, and a block that is
             # still being computed holds an ordinary exit back.
             signal.signal(number, _leave)
-    # What is registered first is called last: then all is done, and the interpreter would say that it was disturbed.
+    # What is registered first is called last: by then all is done, and a signal could only have a traceback printed.
     atexit.register(_ignore)
-    # What is loaded stays: to look for garbage among it, again and again, would take a sixth of the start.
+    # Looking for garbage again and again among modules, which stay, would take a sixth of the start.
     gc.disable()
     from lrsweep.cli._printing import guard_streams
 
@@ -31,6 +31,7 @@ def main() -> None:
 
 
 def _leave(number: int, _: object) -> None:
+    """Ends the process at once, with the exit code of a signal, and leaves nothing half written behind."""
     clean_up = getattr(sys.modules.get("lrsweep.tables._files"), "clean_up", None)
     if clean_up is not None:  # else it has not been loaded
         clean_up()
@@ -40,6 +41,7 @@ def _leave(number: int, _: object) -> None:
 
 
 def _ignore() -> None:
+    """Ignores the signals from now on."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ import numpy as np
 import optax
 import pandas as pd
 import pytest
+import typer
 from pandas.testing import assert_frame_equal
 
 import lrsweep
-from lrsweep.cli import _jax_setup as start_up
+from lrsweep.cli import _jax_setup as jax_setup
+from lrsweep.cli._app import app
 from lrsweep.statistics._verdict import judge
 from tests.conftest import Run
 
@@ -506,6 +509,56 @@ def test_bad_input_is_one_line_and_exit_code_2_and_leaves_no_file(
     assert compilations() == 0
 
 
+def test_the_version_is_that_of_the_package_and_of_its_project(run: Run) -> None:
+    project = tomllib.loads((Path(lrsweep.__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert lrsweep.__version__ == project["version"]
+    assert run("--version") == (0, f"lrsweep {project['version']}\n", "")
+
+
+def test_an_option_is_the_same_in_every_command_that_runs_trials() -> None:
+    commands: Any = typer.main.get_command(app)
+    options = {
+        name: {
+            option.opts[0]: (option.default, option.metavar, option.help) for option in commands.commands[name].params
+        }
+        for name in ("run", "refine", "critical")
+    }
+    # A zoom begins with a grid of its own, and the edge of one optimizer is sought more finely than a zoom ends.
+    own = {("run", "refine"): {"--learning-rate"}, ("run", "critical"): {"--optimizer"}}
+    own["refine", "critical"] = {"--optimizer", "--width"}
+    for (one, other), expected in own.items():
+        shared = options[one].keys() & options[other].keys()
+        assert len(shared) >= 12
+        assert {option for option in shared if options[one][option] != options[other][option]} == expected
+
+
+# What a command may load of what takes long to load.
+LOADED = {
+    "--help": set(),
+    "run --help": set(),
+    "--version": set(),
+    "summarize sweep.csv": {"pandas"},
+    "report sweep.csv": {"bokeh", "jinja2", "matplotlib", "pandas"},
+    "plot sweep.csv --out sweep.png": {"matplotlib", "pandas"},
+}
+
+
+@pytest.mark.parametrize(("words", "loaded"), LOADED.items(), ids=LOADED)
+def test_a_command_that_runs_no_trials_loads_no_jax_and_nothing_that_it_does_not_need(
+    words: str, loaded: set[str], folder: Path, search: lrsweep.Sweep
+) -> None:
+    lrsweep.write_table(search.table, folder / "sweep.csv")
+    code = (
+        "import sys\n"
+        "from lrsweep.cli._app import app\n"
+        f"app({words.split()}, standalone_mode=False)\n"
+        "print(*{name.partition('.')[0] for name in sys.modules})\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    slow = {"bokeh", "flax", "jax", "jaxlib", "jinja2", "matplotlib", "optax", "pandas", "scipy"}
+    assert slow & {*ran.stdout.splitlines()[-1].split()} <= loaded
+
+
 def start(*words: str, **options: Any) -> "subprocess.Popen[str]":
     return subprocess.Popen([sys.executable, "-m", "lrsweep", *words], text=True, **options)
 
@@ -652,7 +705,7 @@ def test_what_the_environment_says_of_jax_is_left_alone(
     for name, value in said.items():
         monkeypatch.setenv(name, value)
     before = set(folder.iterdir())
-    start_up.set_up_jax()
+    jax_setup.set_up_jax()
     settings = {"jax_num_cpu_devices", "jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs"}
     assert updated.keys() == settings - left
     assert set(folder.iterdir()) == before
@@ -663,7 +716,7 @@ def test_one_who_has_no_home_has_no_cache(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
-    assert start_up.cache_folder() is None
+    assert jax_setup.cache_folder() is None
 
 
 def test_what_was_used_longest_ago_makes_room(caches: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -672,7 +725,7 @@ def test_what_was_used_longest_ago_makes_room(caches: Path, monkeypatch: pytest.
     for age, name in enumerate(("now", "lately", "once")):
         (compiled / name).write_bytes(b"0" * 400)
         os.utime(compiled / name, (4e9 - age, 1e9))
-    monkeypatch.setattr(start_up, "CACHE_BYTES", 1000)
+    monkeypatch.setattr(jax_setup, "CACHE_BYTES", 1000)
     monkeypatch.setattr(jax.config, "update", lambda *_: None)
-    start_up.set_up_jax()
+    jax_setup.set_up_jax()
     assert {path.name for path in compiled.iterdir()} == {"now", "lately"}

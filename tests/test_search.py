@@ -7,12 +7,14 @@ from pandas.testing import assert_frame_equal
 
 import lrsweep
 from lrsweep.cli._axes import parse_setting
-from lrsweep.cli._trials import make_trials, read_optimizers
+from lrsweep.cli._trials import read_optimizers, read_trials
 
 
 def trials(optimizers: str, *settings: str, learning_rate: str | None = None, seeds: int | None = None) -> pd.DataFrame:
-    return make_trials(
+    return read_trials(
         read_optimizers(optimizers),
+        "line",
+        file=None,
         learning_rate=learning_rate,
         default_rates="0.1,0.01",
         settings=settings,

@@ -1,16 +1,16 @@
-"""How JAX is set up for the command line: every core a device, and what is compiled kept for the next run."""
+"""How the command line sets JAX up: every core is a device, and compiled programs are kept for the next run."""
 
 import contextlib
 import os
 from pathlib import Path
 from typing import Any
 
-# How much of what was compiled is kept for later runs. The article's search takes 40 kB.
+# How much room compiled programs may take between runs. Those of the article's search take 40 kB.
 CACHE_BYTES = 128 * 2**20
 
 
 def set_up_jax() -> None:
-    """Has JAX use every core, and keep what it compiles, except for what the user's environment says otherwise."""
+    """Has JAX use every core and keep what it compiles, unless the user's environment says otherwise."""
     # XLA logs an error for every program it loads that was tuned for what it does not count as a feature of the
     # processor (https://github.com/openxla/xla/issues/44565). What goes wrong in earnest, it raises.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -19,7 +19,7 @@ def set_up_jax() -> None:
     settings: dict[str, Any] = {}
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         settings["jax_num_cpu_devices"] = _cores()
-    # Of its own accord JAX keeps what took a second to compile: small problems take less.
+    # By default JAX keeps only what took a second to compile, and small problems take less.
     settings["jax_persistent_cache_min_compile_time_secs"] = 0.0
     folder = cache_folder()
     if folder is not None:
@@ -35,12 +35,12 @@ def set_up_jax() -> None:
 
 
 def _cores() -> int:
-    """How many cores this process may use."""
+    """Gives how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def cache_folder() -> Path | None:
-    """The folder for what was compiled, or None where the user names one, or has no home."""
+    """Gives the folder of compiled programs, or None where the user names another, or has no home."""
     import platformdirs
 
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
@@ -49,15 +49,15 @@ def cache_folder() -> Path | None:
         folder = platformdirs.user_cache_path("lrsweep", appauthor=False) / "compiled"
     except RuntimeError:
         return None
-    # That of one who has no home begins with ~ in older versions of platformdirs.
+    # Older versions of platformdirs give a user without a home a path that begins with ~.
     return folder if folder.is_absolute() else None
 
 
 def shrink(folder: Path, room: int) -> None:
-    """Removes what was used longest ago, until the rest has room (bytes).
+    """Removes the files of a folder that were used longest ago, until the rest fit into `room` bytes.
 
-    JAX can do it itself (jax_compilation_cache_max_size), but needs one more package for that, and a run that is killed
-    between writing a program and when it was used leaves it unable to write any other.
+    JAX can do it itself (jax_compilation_cache_max_size), but needs one more package for that; and a run that is killed
+    between writing a program and writing when it was used leaves JAX unable to write any other.
     """
     with contextlib.suppress(OSError):
         known = [(path.stat(), path) for path in folder.rglob("*") if path.is_file()]

@@ -1,4 +1,4 @@
-"""An objective from what the command line names: a ready-made one, a CSV file, or the user's own."""
+"""The objective that the command line names: a ready-made one, a CSV file, or the user's own."""
 
 import importlib
 import importlib.util
@@ -21,7 +21,7 @@ from lrsweep.tables._reading import check_file
 
 
 def ready_made() -> dict[str, Callable[[], Objective]]:
-    """The problems that can be built with no argument, by name.
+    """Gives the problems that can be built with no argument, by name.
 
     Example:
         >>> list(ready_made())
@@ -37,8 +37,10 @@ def ready_made() -> dict[str, Callable[[], Objective]]:
     }
 
 
-def load_objective(text: str, *, target: str | None = None, raw: bool = False) -> Objective:
-    """The objective that `text` names.
+def load_objective(
+    text: str, *, target: str | None = None, raw: bool = False, batch_size: int | None = None
+) -> Objective:
+    """Gives the objective that `text` names.
 
     Args:
         text: The name of a ready-made one, a CSV file, or `FILE.py:NAME` / `package.module:NAME`, where NAME is an
@@ -46,16 +48,23 @@ def load_objective(text: str, *, target: str | None = None, raw: bool = False) -
             too.
         target: For a CSV file, the column to predict.
         raw: For a CSV file, take the columns as they are.
+        batch_size: How many examples an update sees, or None for as many as the objective says.
 
     Raises:
         FileNotFoundError: There is no such file.
-        TypeError: NAME is not an objective.
-        ValueError: There is no such objective, the file does not load, or `target` or `raw` do not go with it.
+        InputTypeError: NAME is not an objective.
+        InputError: There is no such objective, the file does not load, or another argument does not go with it.
 
     Example:
         >>> load_objective("line").name
         'line'
     """
+    objective = _find_objective(text, target, raw)
+    return objective if batch_size is None else replace(objective, batch_size=batch_size)
+
+
+def _find_objective(text: str, target: str | None, raw: bool) -> Objective:
+    """Gives the objective of `load_objective`, with the batches that it has itself."""
     name, attribute = split_name(text)
     is_file = not attribute and (Path(name).suffix != "" or _exists(name)) and text not in ready_made()
     if is_file and Path(name).suffix != ".py":
@@ -76,7 +85,7 @@ def load_objective(text: str, *, target: str | None = None, raw: bool = False) -
 
 
 def split_name(text: str) -> tuple[str, str]:
-    """The file or module that `text` names, and what in it, or nothing where it is the file itself.
+    """Gives the file or module that `text` names, and what in it, or nothing where it is the file itself.
 
     A colon may be part of a file's name: only one that a name of Python's follows ends it, and none where the whole is
     a file that is there.
@@ -90,6 +99,7 @@ def split_name(text: str) -> tuple[str, str]:
 
 
 def _exists(text: str) -> bool:
+    """Says whether there is a file or a folder of this name."""
     try:
         return Path(text).exists()
     except (OSError, ValueError):  # no name of a file: too long, or with a null in it
@@ -97,6 +107,7 @@ def _exists(text: str) -> bool:
 
 
 def _own_objective(text: str, module_name: str, attribute: str) -> Objective:
+    """Gives the objective that the user's own module has under a name, or that the function of this name returns."""
     module = _load_module(module_name)
     if not hasattr(module, attribute):
         public = [name for name in vars(module) if not name.startswith("_")]
@@ -115,6 +126,7 @@ def _own_objective(text: str, module_name: str, attribute: str) -> Objective:
 
 
 def _load_module(name: str) -> ModuleType:
+    """Loads a module from its file, or by its name."""
     is_file = name.endswith(".py")
     if is_file:
         check_file(name)

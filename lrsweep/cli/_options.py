@@ -1,23 +1,66 @@
-"""The command line's options that several commands have in common: how objectives, optimizers and axes are named."""
+"""The command line's options: what each is called and what its help says, written once for all commands."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
+
+from lrsweep.cli._printing import print_out
 
 # The axes of a search that names none: the article's own, and one that is wide enough for an unknown model.
 ARTICLE_AXIS = "0.1,0.01,0.001"
 WIDE_AXIS = "1e-4:1:25"
 DEFAULT_SEEDS = 10
 
-Objective = Annotated[
-    str,
-    typer.Argument(help="A name from `lrsweep list`, a CSV file, or your own: FILE.py:NAME or package.module:NAME."),
+
+def _print_version(asked: bool) -> None:
+    """Prints the version where it is asked for, and ends the command."""
+    if asked:
+        import lrsweep
+
+        print_out(f"lrsweep {lrsweep.__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
 ]
-Target = Annotated[str | None, typer.Option(metavar="NAME", help="For a CSV file: the column to predict.")]
-Raw = Annotated[bool, typer.Option("--raw", help="For a CSV file: do not standardise its columns.")]
-Optimizer = Annotated[str, typer.Option(metavar="NAMES", help="A name from `lrsweep list`, or several: sgd,adam.")]
-OneOptimizer = Annotated[str, typer.Option("--optimizer", metavar="NAME", help="A name from `lrsweep list`.")]
-LearningRate = Annotated[
+
+# What is given to several commands, each at its own place or with its own default.
+BatchSize = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Examples per update, drawn anew each epoch. Left out: as the objective says."),
+]
+Divergence = Annotated[
+    float,
+    typer.Option(
+        metavar="X",
+        help="By how many times the starting gap, or the starting loss where that is larger, a loss must rise to have "
+        "diverged at once; inf: only what is not finite has.",
+    ),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace files that lrsweep did not write, too.")]
+Optimizers = Annotated[
+    str, typer.Option("--optimizer", metavar="NAMES", help="A name from `lrsweep list`, or several: sgd,adam.")
+]
+OutTrials = Annotated[
+    str | None,
+    typer.Option(
+        "--out",
+        metavar="FILE",
+        help="Write the table of trials (.csv, .parquet), and beside it what made it (.json).",
+    ),
+]
+TableFile = Annotated[str, typer.Argument(help="A result table (.csv, .parquet), as `lrsweep run --out` writes it.")]
+TrialsFile = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="A ready-made trials table (.csv, .parquet) instead of axes and seeds."),
+]
+Width = Annotated[float, typer.Option(metavar="X", help="How narrow: by what share the ends of the answer may differ.")]
+X64 = Annotated[bool, typer.Option("--x64", help="Compute in 64-bit floating point.")]
+
+# Those of `run`.
+LearningRates = Annotated[
     str | None,
     typer.Option(
         metavar="AXIS",
@@ -25,6 +68,13 @@ LearningRate = Annotated[
         f"Left out: {ARTICLE_AXIS} for line, {WIDE_AXIS} otherwise.",
     ),
 ]
+Diagnose = Annotated[bool, typer.Option("--diagnose", help="Say why each trial ended as it did.")]
+PlotFile = Annotated[
+    str | None,
+    typer.Option("--plot", metavar="FILE", help="Draw the sweep against the learning rate (.png, .svg, .pdf)."),
+]
+
+# Those of `refine`.
 CoarseGrid = Annotated[
     str | None,
     typer.Option(
@@ -41,63 +91,19 @@ Around = Annotated[
     ),
 ]
 Rounds = Annotated[int, typer.Option(metavar="N", help="The most grids after the first, each finer than the last.")]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=AXIS", help="One more hyperparameter, such as momentum=0,0.9. Repeatable."),
-]
-Static = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="NAME", help="A hyperparameter to compile for, value by value, such as a layer's width. Repeatable."
-    ),
-]
-Seeds = Annotated[
-    int | None,
-    typer.Option(
-        metavar="N",
-        help="Random starts per setting. Left out: a ready-made objective's own start, "
-        f"and {DEFAULT_SEEDS} random ones otherwise.",
-    ),
-]
-Steps = Annotated[int, typer.Option(metavar="N", help="The most updates a trial may make.")]
-BatchSize = Annotated[
-    int | None,
-    typer.Option(metavar="N", help="Examples per update, drawn anew each epoch. Left out: as the objective says."),
-]
+
+# Those of `critical`.
+OneOptimizer = Annotated[str, typer.Option("--optimizer", metavar="NAME", help="A name from `lrsweep list`.")]
 Low = Annotated[float, typer.Option("--from", metavar="LOW", help="The least learning rate to try.")]
 High = Annotated[float, typer.Option("--to", metavar="HIGH", help="The greatest learning rate to try.")]
-Width = Annotated[float, typer.Option(metavar="X", help="How narrow: by what share the ends of the answer may differ.")]
-Tolerance = Annotated[float, typer.Option(metavar="X", help="The share of the starting gap that counts as converged.")]
-TargetLoss = Annotated[
-    float | None,
-    typer.Option(metavar="LOSS", help="The loss that counts as converged, instead of a share of the starting gap."),
-]
-Hold = Annotated[int, typer.Option(metavar="N", help="For how many updates in a row it must stay there.")]
-Divergence = Annotated[
-    float,
-    typer.Option(
-        metavar="X",
-        help="By how many times the starting gap, or the starting loss where that is larger, a loss must rise to have "
-        "diverged at once; inf: only what is not finite has.",
-    ),
-]
-Trials = Annotated[
-    str | None,
-    typer.Option(metavar="FILE", help="A ready-made trials table (.csv, .parquet) instead of axes and seeds."),
-]
-Out = Annotated[
+
+# Those of `summarize`.
+SettingColumns = Annotated[
     str | None,
     typer.Option(
-        metavar="FILE", help="Write the table of trials (.csv, .parquet), and beside it what made it (.json)."
-    ),
-]
-Force = Annotated[bool, typer.Option("--force", help="Replace files that lrsweep did not write, too.")]
-Diagnose = Annotated[bool, typer.Option("--diagnose", help="Say why each trial ended as it did.")]
-Table = Annotated[str, typer.Argument(help="A result table (.csv, .parquet), as `lrsweep run --out` writes it.")]
-By = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAMES", help="The columns that make a setting, such as learning_rate,momentum. Left out: all but seed."
+        "--by",
+        metavar="NAMES",
+        help="The columns that make a setting, such as learning_rate,momentum. Left out: all but seed.",
     ),
 ]
 Rule = Annotated[
@@ -109,25 +115,80 @@ Rule = Annotated[
     ),
 ]
 OutSummary = Annotated[str | None, typer.Option("--out", metavar="FILE", help="Write the summary (.csv, .parquet).")]
-Plot = Annotated[
+
+# That of `report`.
+OutPage = Annotated[
     str | None,
-    typer.Option("--plot", metavar="FILE", help="Draw the sweep against the learning rate (.png, .svg, .pdf)."),
+    typer.Option("--out", metavar="FILE", help="Where to (.html). Left out: beside the table, by its name."),
 ]
+
+# Those of `plot`.
 OutPicture = Annotated[str, typer.Option("--out", metavar="FILE", help="Where to draw it (.png, .svg, .pdf).")]
-Across = Annotated[str, typer.Option("--x", metavar="NAME", help="The column along the horizontal axis.")]
-Upwards = Annotated[
+XColumn = Annotated[str, typer.Option("--x", metavar="NAME", help="The column along the horizontal axis.")]
+YColumn = Annotated[
     str | None, typer.Option("--y", metavar="NAME", help="The column along the vertical axis of a map instead.")
 ]
-Outcome = Annotated[
+OutcomeColumn = Annotated[
     str | None,
     typer.Option(
+        "--outcome",
         metavar="NAME",
         help="The column of results to draw, such as final_loss. Left out: converged_at on a map, and otherwise "
         "converged_at, final_loss and the shares by status, one above the other.",
     ),
 ]
-X64 = Annotated[bool, typer.Option("--x64", help="Compute in 64-bit floating point.")]
-OutPage = Annotated[
-    str | None,
-    typer.Option("--out", metavar="FILE", help="Where to (.html). Left out: beside the table, by its name."),
-]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The options that name what is minimised, of all commands that run trials."""
+
+    objective: Annotated[
+        str,
+        typer.Argument(
+            help="A name from `lrsweep list`, a CSV file, or your own: FILE.py:NAME or package.module:NAME."
+        ),
+    ] = "line"
+    target: Annotated[str | None, typer.Option(metavar="NAME", help="For a CSV file: the column to predict.")] = None
+    raw: Annotated[bool, typer.Option("--raw", help="For a CSV file: do not standardise its columns.")] = False
+
+
+@dataclass(frozen=True)
+class Search:
+    """The options that say what is tried beside learning rates, of all commands that run trials."""
+
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=AXIS", help="One more hyperparameter, such as momentum=0,0.9. Repeatable."),
+    ] = None
+    static: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A hyperparameter to compile for, value by value, such as a layer's width. Repeatable.",
+        ),
+    ] = None
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Random starts per setting. Left out: a ready-made objective's own start, "
+            f"and {DEFAULT_SEEDS} random ones otherwise.",
+        ),
+    ] = None
+    steps: Annotated[int, typer.Option(metavar="N", help="The most updates a trial may make.")] = 1000
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The options that say what ends a trial, of `run` and `refine`."""
+
+    tolerance: Annotated[
+        float, typer.Option(metavar="X", help="The share of the starting gap that counts as converged.")
+    ] = 1e-4
+    target_loss: Annotated[
+        float | None,
+        typer.Option(metavar="LOSS", help="The loss that counts as converged, instead of a share of the starting gap."),
+    ] = None
+    hold: Annotated[int, typer.Option(metavar="N", help="For how many updates in a row it must stay there.")] = 10
+    divergence: Divergence = 1e6

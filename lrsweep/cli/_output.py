@@ -1,127 +1,81 @@
-"""What a command writes: where it may, and what becomes of it where it cannot."""
+"""How a command writes its files, and what becomes of them where they cannot be written."""
 
 import contextlib
-import csv
 import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+from lrsweep.cli._exit_codes import UNWRITTEN
+from lrsweep.cli._printing import print_error, print_out
+from lrsweep.tables._files import replace_files
+from lrsweep.tables._io import table_content
+from lrsweep.tables._notes import make_note, note_for
 
-from lrsweep.inputs._errors import InputError
-from lrsweep.tables._files import check_path, is_file, replace_files
-from lrsweep.tables._io import ENDINGS, table_content
-from lrsweep.tables._notes import make_note, note_for, read_note
-
-# The columns by which tables of lrsweep are known: of trials, of a summary, and of starts.
-_KNOWN_BY = (
-    {"status", "converged_at", "diverged_at", "final_loss", "best_loss"},
-    {"trials", "converged_low", "median_converged_at", "median_final_loss"},
-    {"critical_learning_rate", "found"},
-)
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 
-def check_out(out: str, inputs: Sequence[str | None], *, force: bool, note: bool = True) -> Path:
-    """The path of a table that `--out` names.
+class Written:
+    """What has become of a command's files, as the exit code that it ends with."""
 
-    Args:
-        out: What it says.
-        inputs: What the command reads, which must not be replaced.
-        force: Replace a file that lrsweep did not write.
-        note: Whether what made the table is written beside it.
-
-    Raises:
-        InputError: A table cannot be written there, or it would replace something that is no result.
-    """
-    path = check_path(out, ENDINGS)
-    check_replaced("--out", out, path, inputs, is_table, force=force)
-    if note:
-        check_replaced("--out", out, check_path(note_for(path), (".json",)), inputs, is_note, force=force)
-    return path
+    code = 0
 
 
-def check_replaced(
-    option: str, text: str, path: Path, inputs: Sequence[str | None], is_ours: Callable[[Path], bool], *, force: bool
-) -> None:
-    """Refuses to replace what the command reads and, unless forced, a file that lrsweep did not write.
+@contextlib.contextmanager
+def writing_result(
+    table: "pd.DataFrame", provenance: Mapping[str, Any], path: Path | None, *, rows: str = "trials"
+) -> Iterator[Written]:
+    """Writes a table after the answer has been printed, and also where that fails: what has run is not lost.
 
     Args:
-        option: The command line's.
-        text: What it says.
-        path: What is to be written.
-        inputs: What the command reads.
-        is_ours: Whether a file is one of those that the command writes.
-        force: Replace whatever it is.
-
-    Raises:
-        InputError: So it would.
+        table: The result.
+        provenance: What made it.
+        path: Where it goes to, or None where it is not written.
+        rows: What to call its rows.
     """
-    read = replaced([path], inputs)
-    if read is not None:
-        raise InputError(f"{option} {text} would replace {read!r}, which this command reads: name another file")
-    if not force and is_file(path) and path.stat().st_size > 0 and not is_ours(path):
-        told = f"{option} {text} would replace {str(path)!r}, which lrsweep did not write"
-        raise InputError(f"{told}: name another file, or add --force")
+    written = Written()
+    try:
+        yield written
+    finally:
+        if path is not None:
+            contents = result_contents(table, provenance, path)
+            _, note = contents
+            done = f"Wrote {len(table):,} {rows} to {path}, and what made them to {note}."
+            written.code = write(contents, done)
 
 
-def is_table(path: Path) -> bool:
-    """Whether a file is a table that lrsweep wrote: of trials, of starts, or a summary.
+def draw(figure: "Figure", path: Path) -> int:
+    """Writes a figure as a picture, and gives the exit code."""
+    from lrsweep.plots._files import render
 
-    Example:
-        >>> lrsweep.write_table(result.table, folder / "sweep.csv")
-        >>> is_table(folder / "sweep.csv")
-        True
-    """
-    names: set[str] = set()
-    # What cannot be read as a table is none.
-    with contextlib.suppress(OSError, ValueError, csv.Error):
-        if path.suffix.lower() == ".parquet":
-            import pyarrow.parquet
-
-            names = set(pyarrow.parquet.read_schema(path).names)
-        else:
-            with path.open(newline="", encoding="utf-8") as file:
-                names = set(next(csv.reader([file.readline(1_000_000)]), []))
-    return any(known <= names for known in _KNOWN_BY)
+    return write({path: render(figure, path.suffix)}, f"Drew {path}.")
 
 
-def is_note(path: Path) -> bool:
-    """Whether a file says what made a table.
-
-    Example:
-        >>> is_note(folder / "none.json")
-        False
-    """
-    return read_note(path) is not None
-
-
-def replaced(written: Sequence[Path], inputs: Sequence[str | None]) -> str | None:
-    """The first of the inputs that would be replaced by what is written, or None.
+def write(contents: Mapping[Path, bytes], done: str) -> int:
+    """Writes files and prints that it is done, or where they are instead; gives the exit code.
 
     Args:
-        written: Where a command writes.
-        inputs: What it reads: files, or names of other things.
-
-    Example:
-        >>> lrsweep.write_table(result.table, folder / "sweep.csv")
-        >>> replaced([folder / "sweep.csv"], ["line", None])
-        >>> replaced([folder / "sweep.csv"], [str(folder / "sweep.csv")]) == str(folder / "sweep.csv")
-        True
+        contents: The files' contents, by their places.
+        done: What to print.
     """
-    places = [os.path.realpath(path) for path in written]
-    there = (text for text in inputs if text is not None and os.path.exists(text))
-    return next((text for text in there if os.path.realpath(text) in places), None)
+    failed = write_or_rescue(contents)
+    if failed is not None:
+        print_error(f"lrsweep: {failed}")
+        return UNWRITTEN
+    print_out(done)
+    return 0
 
 
-def result_contents(table: pd.DataFrame, provenance: Mapping[str, Any], path: Path) -> dict[Path, bytes]:
-    """A table and, beside it, the command and what made it, as the contents of files by their places.
+def result_contents(table: "pd.DataFrame", provenance: Mapping[str, Any], path: Path) -> dict[Path, bytes]:
+    """Gives a table and, beside it, the command and what made it, as the contents of files by their places.
 
     Args:
-        table: It.
+        table: The result.
         provenance: What made it.
         path: Where the table goes to.
 

@@ -1,4 +1,4 @@
-"""What is said on standard output and standard error, whether anybody still reads it or not."""
+"""What is printed on standard output and standard error, whether anybody still reads it or not."""
 
 import io
 import os
@@ -7,10 +7,10 @@ from typing import TextIO
 
 
 def guard_streams() -> None:
-    """Has standard output and error go nowhere, and not fail, where they are closed, full, or read no more.
+    """Lets standard output and error go nowhere, instead of failing, where they are closed, full, or read no more.
 
-    Otherwise a run would end for want of a reader; and the next file that is opened would take the place of a stream
-    that is closed, so that what a library says there is written into that file.
+    Otherwise a run would end for want of a reader. And where a stream is closed, the next file that is opened would
+    take its number, so that what a library prints would be written into that file.
     """
     for number in range(3):
         try:
@@ -22,51 +22,54 @@ def guard_streams() -> None:
 
 
 def escape_what_cannot_be_encoded() -> None:
-    """Has a name whose bytes are not UTF-8, and letters that the terminal does not know, shown as escapes."""
+    """Lets names whose bytes are not UTF-8, and letters that the terminal does not know, be printed as escapes."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def say(text: str) -> None:
+def print_out(text: str) -> None:
     """Prints on standard output, at once.
 
     Example:
-        >>> say("Drew sweep.png.")
+        >>> print_out("Drew sweep.png.")
         Drew sweep.png.
     """
     print(text, flush=True)
 
 
-def tell(text: str) -> None:
+def print_error(text: str) -> None:
     """Prints on standard error, at once.
 
     Example:
-        >>> tell("lrsweep: warning: the table is empty")
+        >>> print_error("lrsweep: warning: the table is empty")
     """
     print(text, file=sys.stderr, flush=True)
 
 
-def why_unsaid() -> OSError | None:
-    """Why something could not be said on standard output; that its reader has seen enough is no failure.
+def failure_of_output() -> OSError | None:
+    """Gives what kept something from being printed on standard output, or None.
+
+    That its reader has seen enough is no failure.
 
     Example:
-        >>> why_unsaid()
+        >>> failure_of_output()
     """
     sys.stdout.flush()
-    failed = getattr(sys.stdout, "failed", None)
-    return None if isinstance(failed, BrokenPipeError) else failed
+    failure = getattr(sys.stdout, "failure", None)
+    return None if isinstance(failure, BrokenPipeError) else failure
 
 
 class _Stream(io.TextIOWrapper):
-    """A standard stream that goes nowhere from when it cannot be written to; `failed` says why."""
+    """A standard stream that goes nowhere from when it cannot be written to; `failure` says why."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream.buffer, stream.encoding, stream.errors, line_buffering=bool(stream.line_buffering))
         self.behind = stream  # which would close what both write to, once nobody holds it
-        self.failed: OSError | None = None
+        self.failure: OSError | None = None
 
     def write(self, text: str, /) -> int:
+        """Writes text, or nothing where that fails."""
         try:
             return super().write(text)
         except OSError as error:
@@ -74,13 +77,15 @@ class _Stream(io.TextIOWrapper):
             return len(text)
 
     def flush(self) -> None:
+        """Writes what is held back, or nothing where that fails."""
         try:
             super().flush()
         except OSError as error:
             self._give_up(error)
 
     def _give_up(self, error: OSError) -> None:
-        self.failed = self.failed or error
+        """Sends all that is still to come, and what is held back, nowhere."""
+        self.failure = self.failure or error
         # What is held back would be tried again, and fail again.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.fileno())

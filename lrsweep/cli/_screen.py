@@ -1,13 +1,18 @@
-"""A summary laid out for a screen: its best rows where there are many, folded to the width there is."""
+"""A summary on a screen: its best rows where there are many, folded to the width there is, above the answer."""
+
+import sys
 
 import pandas as pd
 from rich import box
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lrsweep.cli._printing import print_out
 from lrsweep.statistics._best import rank
 from lrsweep.statistics._display import MOST_SHOWN, SHOWN_OF_MANY, cells_of, head, shown_of
-from lrsweep.tables._schema import LEARNING_RATE, LOSS
+from lrsweep.statistics._edges import give_verdict, summarize_edges
+from lrsweep.tables._schema import LEARNING_RATE, LOSS, best_by_of
 
 # So many learning rates on either side of the answer are shown where a zoom has but one.
 SHOWN_BESIDE = 4
@@ -15,8 +20,42 @@ SHOWN_BESIDE = 4
 _BETWEEN = 3
 
 
+def print_summary(
+    summary: pd.DataFrame, table: pd.DataFrame, answer: str, *, rest: str = "--out FILE has every trial"
+) -> None:
+    """Prints a summary and, below it, the answer.
+
+    Args:
+        summary: What `summarize` gives, or some rows of it.
+        table: The result table that it sums up.
+        answer: What the table comes to.
+        rest: Where the rows are that are too many to print.
+    """
+    layout = lay_out(summary, room=_width_of_screen(), best_by=best_by_of(table))
+    _print_table(layout)
+    if layout.row_count < len(summary):
+        print_out(f"\nThese are the best {layout.row_count} of {len(summary):,} settings; {rest}.")
+    print_out(f"\n{answer}")
+
+
+def print_edges(table: pd.DataFrame, low: float, high: float) -> None:
+    """Prints at which learning rates the starts diverge, by setting, and which one to stay below.
+
+    Args:
+        table: What `critical_learning_rate` gives.
+        low: The least learning rate that was tried.
+        high: The greatest.
+    """
+    summary = summarize_edges(table)
+    shown = summary.head(SHOWN_OF_MANY) if len(summary) > MOST_SHOWN else summary
+    _print_table(lay_out_rows(shown, room=_width_of_screen()))
+    if len(shown) < len(summary):
+        print_out(f"\nThese are the first {len(shown)} of {len(summary):,} settings; --out FILE has every start.")
+    print_out(f"\n{give_verdict(table, low=low, high=high)}")
+
+
 def near(summary: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a zoom's summary to show: the answer and what lies around it, or each setting's answer.
+    """Picks the rows of a zoom's summary to show: the answer and what lies around it, or each setting's answer.
 
     Args:
         summary: What `summarize` gives for the table of all rounds.
@@ -43,7 +82,7 @@ def near(summary: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
 
 
 def lay_out(summary: pd.DataFrame, *, room: int | None, best_by: str = LOSS) -> Table:
-    """A summary as a table of text. Names are folded where there is little room, numbers never.
+    """Lays a summary out as a table of text. Names are folded where there is little room, numbers never.
 
     Args:
         summary: What `summarize` gives.
@@ -63,7 +102,7 @@ def lay_out(summary: pd.DataFrame, *, room: int | None, best_by: str = LOSS) -> 
 
 
 def lay_out_rows(shown: pd.DataFrame, *, room: int | None) -> Table:
-    """Every row of a summary as a table of text, as `lay_out` has it."""
+    """Lays every row of a summary out as a table of text, as `lay_out` does."""
     cells = cells_of(shown)
     headers = {name: head(name) for name in cells}
     widths = _widths(cells, headers, room)
@@ -76,6 +115,7 @@ def lay_out_rows(shown: pd.DataFrame, *, room: int | None) -> Table:
 
 
 def _widths(cells: dict[str, list[str]], headers: dict[str, str], room: int | None) -> dict[str, int]:
+    """Gives each column its width: that of its longest text where there is room, that of its numbers where not."""
     full = {name: max(len(text) for text in [headers[name], *column]) for name, column in cells.items()}
     if room is None or _total(full) <= room:
         return full
@@ -87,4 +127,15 @@ def _widths(cells: dict[str, list[str]], headers: dict[str, str], room: int | No
 
 
 def _total(widths: dict[str, int]) -> int:
+    """Gives the width of a whole row."""
     return sum(widths.values()) + _BETWEEN * (len(widths) - 1)
+
+
+def _width_of_screen() -> int | None:
+    """Gives the width of the screen, or None where there is none: what is piped is as wide as it needs to be."""
+    return Console().width if sys.stdout.isatty() else None
+
+
+def _print_table(layout: Table) -> None:
+    """Prints a table at its own width, and lets the terminal break what is wider."""
+    Console(width=layout.width).print(layout)

@@ -1,16 +1,15 @@
-"""The search that the command line asks for: its optimizers, and its trials table."""
+"""The trials table that a command's options ask for, and the optimizers that they name."""
 
 import inspect
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 
 from lrsweep import optimizers
-from lrsweep.cli._axes import parse_axis, parse_setting
+from lrsweep.cli._axes import parse_axis, read_axes
 from lrsweep.cli._objective import ready_made
-from lrsweep.cli._options import ARTICLE_AXIS, DEFAULT_SEEDS, WIDE_AXIS
+from lrsweep.cli._options import DEFAULT_SEEDS
 from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import quote
 from lrsweep.optimizers._factories import Factory
@@ -24,10 +23,10 @@ MOST_SEEDS = 2**32
 
 
 def read_optimizers(text: str) -> dict[str, Factory]:
-    """The factories that `text` names, by name: `adam`, or `sgd,adam`.
+    """Gives the factories that `text` names, by name: `adam`, or `sgd,adam`.
 
     Raises:
-        ValueError: There is no optimizer of some name, or it is named twice.
+        InputError: There is no optimizer of some name, or it is named twice.
 
     Example:
         >>> list(read_optimizers("sgd,adam"))
@@ -40,69 +39,72 @@ def read_optimizers(text: str) -> dict[str, Factory]:
     return {name: optimizers.by_name(name) for name in names}
 
 
-def read_settings(settings: Sequence[str], before: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
-    """The values of each column that is set, written `NAME=AXIS`, after those that there are before.
-
-    Raises:
-        ValueError: One is not written so, or is given twice.
-
-    Example:
-        >>> read_settings(["momentum=0,0.9", "nesterov=true"])
-        {'momentum': [0.0, 0.9], 'nesterov': [True]}
-    """
-    axes = dict(before)
-    for text in settings:
-        name, equals, axis = text.partition("=")
-        if not (name and equals):
-            raise InputError(f"--set {quote(text)} must be NAME=AXIS, such as momentum=0,0.9")
-        if name in axes:
-            raise InputError(f"column {quote(name)} is given twice: name it once")
-        axes[name] = parse_setting(axis)
-    return axes
-
-
-def make_trials(
+def read_trials(
     factories: Mapping[str, Factory],
+    objective: str,
     *,
+    file: str | None,
     learning_rate: str | None,
     default_rates: str,
-    settings: Sequence[str],
+    settings: Sequence[str] | None,
     seeds: int | None,
 ) -> pd.DataFrame:
-    """Every combination of some axes, written as the command line writes them, for each optimizer.
+    """Gives the trials that a command's options ask for: those of a file, or every combination of axes.
+
+    Args:
+        factories: The optimizers.
+        objective: What the command calls its objective.
+        file: `--trials`, a table instead of all that follows: `.parquet`, or else CSV.
+        learning_rate: `--learning-rate`.
+        default_rates: The axis of learning rates where none is given, and an optimizer takes them.
+        settings: Every `--set`.
+        seeds: `--seeds`.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        InputError: An option is wrong, or does not go with `--trials`.
+    """
+    if file is not None:
+        if learning_rate is not None or settings or seeds is not None:
+            raise InputError("--trials brings its own columns: leave out --learning-rate, --set and --seeds")
+        return read_parquet(file) if file.lower().endswith(".parquet") else read_csv(file)
+    count = count_seeds(seeds, objective)
+    axes = read_axes(learning_rate=learning_rate, settings=settings)
+    if count is not None:
+        axes.setdefault(SEED, range(count))
+    return cross_axes(factories, axes, parse_axis(default_rates))
+
+
+def cross_axes(
+    factories: Mapping[str, Factory], axes: Mapping[str, Any], default_rates: Sequence[float]
+) -> pd.DataFrame:
+    """Makes the trials of every combination of axes, for each optimizer.
 
     An axis that some of the optimizers take, and others do not, is left out of the rows of those others.
 
     Args:
         factories: The optimizers. Where there are several, the table has a column `optimizer`.
-        learning_rate: The axis of that column, or None for `default_rates` where an optimizer takes it.
-        default_rates: See there.
-        settings: More axes, `NAME=AXIS` each.
-        seeds: How many seeds, or None for no such column.
+        axes: The values of each column.
+        default_rates: The learning rates where the axes have none, and an optimizer takes them.
 
     Raises:
-        ValueError: An axis is not one, its column is given twice, or there is none.
+        InputError: There is no axis.
 
     Example:
-        >>> factories = read_optimizers("sgd,adam")
-        >>> make_trials(factories, learning_rate="0.1", default_rates="1", settings=["momentum=0,0.9"], seeds=None)
+        >>> cross_axes(read_optimizers("sgd,adam"), {"momentum": [0, 0.9]}, [0.1])
           optimizer  learning_rate  momentum
         0       sgd            0.1       0.0
         1       sgd            0.1       0.9
         2      adam            0.1       NaN
     """
-    axes = read_settings(settings, {} if learning_rate is None else {LEARNING_RATE: parse_axis(learning_rate)})
-    if seeds is not None:
-        axes.setdefault(SEED, range(seeds))
-    taken = {name: set(inspect.signature(factory).parameters) for name, factory in factories.items()}
+    keywords = {name: set(inspect.signature(factory).parameters) for name, factory in factories.items()}
+    taken = set().union(*keywords.values())
+    if LEARNING_RATE in taken:
+        axes = {LEARNING_RATE: default_rates, **axes}
     parts = []
-    for name, keywords in taken.items():
-        rates = {LEARNING_RATE: parse_axis(default_rates)} if LEARNING_RATE in keywords else {}
-        mine = {
-            axis: values
-            for axis, values in (rates | axes).items()
-            if axis in keywords or not any(axis in others for others in taken.values())
-        }
+    for name in factories:
+        # What no optimizer takes may be the objective's.
+        mine = {axis: values for axis, values in axes.items() if axis in keywords[name] or axis not in taken}
         named = {OPTIMIZER: name} if len(factories) > 1 else {}
         if not mine and not named:
             raise InputError(f"optimizer {name!r} takes no learning_rate: give --set NAME=AXIS, or --seeds")
@@ -110,59 +112,11 @@ def make_trials(
     return pd.concat(parts, ignore_index=True)
 
 
-def read_trials(text: str) -> pd.DataFrame:
-    """A trials table from a file, `.parquet` or CSV.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It cannot be read as a table.
-    """
-    return read_parquet(text) if text.lower().endswith(".parquet") else read_csv(text)
-
-
-def read_rows(
-    factories: Mapping[str, Factory],
-    objective: str,
-    *,
-    trials: str | None,
-    learning_rate: str | None,
-    settings: list[str] | None,
-    seeds: int | None,
-    default_rates: str | None = None,
-) -> pd.DataFrame:
-    """The trials that a command's options ask for.
-
-    Args:
-        factories: The optimizers.
-        objective: What the command calls its objective.
-        trials: `--trials`: a file of a table, instead of all that follows.
-        learning_rate: `--learning-rate`.
-        settings: `--set`.
-        seeds: `--seeds`.
-        default_rates: The learning rates where none are given; None for those that suit the objective.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: An option is wrong, or does not go with `--trials`.
-    """
-    if trials is not None:
-        if learning_rate is not None or settings or seeds is not None:
-            raise InputError("--trials brings its own columns: leave out --learning-rate, --set and --seeds")
-        return read_trials(trials)
-    return make_trials(
-        factories,
-        learning_rate=learning_rate,
-        default_rates=default_rates or (ARTICLE_AXIS if objective == "line" else WIDE_AXIS),
-        settings=settings or [],
-        seeds=count_seeds(seeds, objective),
-    )
-
-
 def count_seeds(seeds: int | None, objective: str) -> int | None:
-    """How many seeds a command's options ask for, or None for an objective's own start.
+    """Gives how many seeds a command's options ask for, or None for an objective's own start.
 
     Raises:
-        ValueError: Below 1, or more than there are.
+        InputError: Below 1, or more than there are.
 
     Example:
         >>> count_seeds(None, "line"), count_seeds(None, "houses.csv"), count_seeds(3, "line")
@@ -175,6 +129,6 @@ def count_seeds(seeds: int | None, objective: str) -> int | None:
     return seeds if seeds is not None or objective in ready_made() else DEFAULT_SEEDS
 
 
-def one_or_named(factories: Mapping[str, Factory], rows: pd.DataFrame) -> Factory | Mapping[str, Factory]:
-    """The only one there is, or all of them by name where the trials' column says which."""
-    return factories if len(factories) > 1 or OPTIMIZER in rows else next(iter(factories.values()))
+def one_or_named(factories: Mapping[str, Factory], trials: pd.DataFrame) -> Factory | Mapping[str, Factory]:
+    """Gives the only factory there is, or all of them by name where the trials say which."""
+    return factories if len(factories) > 1 or OPTIMIZER in trials else next(iter(factories.values()))

@@ -1,0 +1,234 @@
+"""The commands that run trials: `run`, `refine` and `critical`."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from lrsweep.cli import _options as options
+from lrsweep.cli._startup import load_jax
+from lrsweep.inputs._errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lrsweep.optimizers._factories import Factory
+    from lrsweep.problems._objective import Objective
+    from lrsweep.training._stopping import Stopping
+
+# JAX and pandas are imported where they are needed, so that --help does not wait for them.
+
+
+def run(
+    *,
+    problem: options.Problem,
+    optimizer: options.Optimizers = "sgd",
+    learning_rate: options.LearningRates = None,
+    search: options.Search,
+    batch_size: options.BatchSize = None,
+    ending: options.Ending,
+    trials: options.TrialsFile = None,
+    diagnose: options.Diagnose = False,
+    out: options.OutTrials = None,
+    plot: options.PlotFile = None,
+    force: options.Force = False,
+    x64: options.X64 = False,
+) -> int:
+    """Sweep learning rates over an objective, and say which one to take."""
+    load_jax(x64=x64)
+    from lrsweep.cli._destinations import check_out, check_picture
+    from lrsweep.cli._output import draw, writing_result
+    from lrsweep.cli._screen import print_summary
+    from lrsweep.statistics._advice import advise, tell_causes
+    from lrsweep.statistics._summary import summarize
+    from lrsweep.studies._sweep import sweep
+    from lrsweep.tables._schema import LEARNING_RATE
+
+    inputs = [_file_of(problem), trials]
+    path = check_out(out, inputs, force=force)
+    picture = None if plot is None else check_picture("--plot", plot, inputs, force=force)
+    asked = _read_sweep(
+        problem,
+        search,
+        ending,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        default_rates=options.ARTICLE_AXIS if problem.objective == "line" else options.WIDE_AXIS,
+        batch_size=batch_size,
+        file=trials,
+    )
+    if picture is not None and LEARNING_RATE not in asked.trials.columns:
+        raise InputError(f"--plot {plot} is drawn against learning_rate, which these trials do not have")
+    result = sweep(
+        asked.objective,
+        asked.optimizer,
+        asked.trials,
+        steps=search.steps,
+        stopping=asked.stopping,
+        static=search.static or (),
+        diagnose=diagnose,
+    )
+    with writing_result(result.table, result.provenance, path) as written:
+        summary = summarize(result.table)
+        answer = advise(summary, result.table)
+        print_summary(summary, result.table, f"{tell_causes(result.table)}\n{answer}" if diagnose else answer)
+    if picture is None:
+        return written.code
+    from lrsweep.plots import overview
+
+    return draw(overview(result.table), picture) or written.code
+
+
+def refine(
+    *,
+    problem: options.Problem,
+    optimizer: options.Optimizers = "sgd",
+    learning_rate: options.CoarseGrid = None,
+    around: options.Around = "best",
+    rounds: options.Rounds = 3,
+    width: options.Width = 0.01,
+    search: options.Search,
+    batch_size: options.BatchSize = None,
+    ending: options.Ending,
+    trials: options.TrialsFile = None,
+    out: options.OutTrials = None,
+    force: options.Force = False,
+    x64: options.X64 = False,
+) -> int:
+    """Zoom into the best learning rate, or into the one at which trials diverge."""
+    load_jax(x64=x64)
+    from lrsweep.cli._destinations import check_out
+    from lrsweep.cli._output import writing_result
+    from lrsweep.cli._screen import near, print_summary
+    from lrsweep.statistics._conclusion import conclude
+    from lrsweep.statistics._summary import summarize
+    from lrsweep.studies import _refine
+
+    path = check_out(out, [_file_of(problem), trials], force=force)
+    asked = _read_sweep(
+        problem,
+        search,
+        ending,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        default_rates=options.WIDE_AXIS,
+        batch_size=batch_size,
+        file=trials,
+    )
+    result = _refine.refine(
+        asked.objective,
+        asked.optimizer,
+        asked.trials,
+        around=around,  # pyright: ignore[reportArgumentType]
+        rounds=rounds,
+        width=width,
+        steps=search.steps,
+        stopping=asked.stopping,
+        static=search.static or (),
+    )
+    with writing_result(result.table, result.provenance, path) as written:
+        shown = near(summarize(result.table), result.found)
+        print_summary(shown, result.table, conclude(result.table, result.found, result.provenance["refine"]))
+    return written.code
+
+
+def critical(
+    *,
+    problem: options.Problem,
+    optimizer: options.OneOptimizer = "sgd",
+    search: options.Search,
+    low: options.Low = 1e-6,
+    high: options.High = 1e3,
+    width: options.Width = 1e-3,
+    divergence: options.Divergence = 1e6,
+    batch_size: options.BatchSize = None,
+    out: options.OutTrials = None,
+    force: options.Force = False,
+    x64: options.X64 = False,
+) -> int:
+    """Find the least learning rate that diverges, from every start, and say which one to stay below."""
+    load_jax(x64=x64)
+    from lrsweep import optimizers
+    from lrsweep.cli._axes import read_axes
+    from lrsweep.cli._destinations import check_out
+    from lrsweep.cli._objective import load_objective
+    from lrsweep.cli._output import writing_result
+    from lrsweep.cli._screen import print_edges
+    from lrsweep.cli._trials import count_seeds
+    from lrsweep.studies._critical import STOPPING, search_critical
+    from lrsweep.tables._grid import grid
+
+    path = check_out(out, [_file_of(problem)], force=force)
+    if "," in optimizer:
+        raise InputError(f"--optimizer {optimizer} names several: search the edge of one at a time")
+    factory = optimizers.by_name(optimizer)
+    objective = load_objective(problem.objective, target=problem.target, raw=problem.raw, batch_size=batch_size)
+    axes, count = read_axes(settings=search.settings), count_seeds(search.seeds, problem.objective)
+    table, provenance = search_critical(
+        objective,
+        factory,
+        seeds=None if count is None else range(count),
+        trials=grid(**axes) if axes else None,
+        low=low,
+        high=high,
+        width=width,
+        steps=search.steps,
+        stopping=replace(STOPPING, divergence=divergence),
+        static=search.static or (),
+        block_width=None,
+    )
+    with writing_result(table, provenance, path, rows="starts") as written:
+        print_edges(table, low, high)
+    return written.code
+
+
+class _Asked(NamedTuple):
+    """What the options that `run` and `refine` share ask for."""
+
+    objective: "Objective"
+    optimizer: "Factory | Mapping[str, Factory]"
+    trials: "pd.DataFrame"
+    stopping: "Stopping"
+
+
+def _read_sweep(
+    problem: options.Problem,
+    search: options.Search,
+    ending: options.Ending,
+    *,
+    optimizer: str,
+    learning_rate: str | None,
+    default_rates: str,
+    batch_size: int | None,
+    file: str | None,
+) -> _Asked:
+    """Reads the options that `run` and `refine` share.
+
+    Raises:
+        InputError: One of them is wrong.
+    """
+    from lrsweep.cli._objective import load_objective
+    from lrsweep.cli._trials import one_or_named, read_optimizers, read_trials
+    from lrsweep.training._stopping import Stopping
+
+    stopping = Stopping(
+        tolerance=ending.tolerance, target=ending.target_loss, hold=ending.hold, divergence=ending.divergence
+    )
+    factories = read_optimizers(optimizer)
+    objective = load_objective(problem.objective, target=problem.target, raw=problem.raw, batch_size=batch_size)
+    trials = read_trials(
+        factories,
+        problem.objective,
+        file=file,
+        learning_rate=learning_rate,
+        default_rates=default_rates,
+        settings=search.settings,
+        seeds=search.seeds,
+    )
+    return _Asked(objective, one_or_named(factories, trials), trials, stopping)
+
+
+def _file_of(problem: options.Problem) -> str:
+    """Gives the name of the file that an objective is read from, or the objective's where there is none."""
+    from lrsweep.cli._objective import split_name
+
+    return split_name(problem.objective)[0]

@@ -1,0 +1,84 @@
+"""The commands that read a result table: `summarize`, `report` and `plot`."""
+
+from pathlib import Path
+
+from lrsweep.cli import _options as options
+from lrsweep.cli._startup import keep_loaded
+
+# pandas and matplotlib are imported where they are needed, so that --help does not wait for them; JAX is not needed.
+
+
+def summarize(
+    *,
+    table: options.TableFile,
+    by: options.SettingColumns = None,
+    rule: options.Rule = "steps",
+    out: options.OutSummary = None,
+    force: options.Force = False,
+) -> int:
+    """Sum up a result table by setting, and say which learning rate is best, how surely, and what missing it costs."""
+    from lrsweep.cli._destinations import check_out
+    from lrsweep.cli._output import write
+    from lrsweep.cli._screen import print_summary
+    from lrsweep.statistics import _summary
+    from lrsweep.statistics._verdict import judge
+    from lrsweep.tables._io import read_table, table_content
+
+    keep_loaded()
+    path = check_out(out, [table], force=force, note=False)
+    trials = read_table(table)
+    names = None if by is None else [name.strip() for name in by.split(",") if name.strip()]
+    summary = _summary.summarize(trials, names)
+    print_summary(summary, trials, judge(trials, rule), rest="--out FILE has them all")
+    if path is None:
+        return 0
+    return write({path: table_content(summary, path.suffix)}, f"Wrote {len(summary):,} settings to {path}.")
+
+
+def report(*, table: options.TableFile, out: options.OutPage = None, force: options.Force = False) -> int:
+    """Write a result table as one HTML page, to be opened in a browser: the answer, charts, what went wrong."""
+    from lrsweep.cli._destinations import check_replaced
+    from lrsweep.cli._output import write
+    from lrsweep.report._page import ENDINGS, check_page, is_page, page_content
+    from lrsweep.tables._io import read_table
+    from lrsweep.tables._notes import read_provenance
+
+    keep_loaded()
+    trials = read_table(table)
+    text = out or str(Path(table).with_suffix(ENDINGS[0]))
+    path = check_page(text)
+    check_replaced("the report" if out is None else "--out", text, path, [table], is_page, force=force)
+    content = page_content(trials, read_provenance(Path(table)), title=path.stem)
+    return write({path: content}, f"Wrote a report of {len(trials):,} trials to {path}.")
+
+
+def plot(
+    *,
+    table: options.TableFile,
+    out: options.OutPicture,
+    x: options.XColumn = "learning_rate",
+    y: options.YColumn = None,
+    outcome: options.OutcomeColumn = None,
+    force: options.Force = False,
+) -> int:
+    """Draw a result table against the learning rate: how fast, how well, how trials ended; or a map of two columns."""
+    from matplotlib.figure import Figure
+
+    from lrsweep import plots
+    from lrsweep.cli._destinations import check_picture
+    from lrsweep.cli._output import draw
+    from lrsweep.plots._style import COLUMN
+    from lrsweep.tables._io import read_table
+
+    keep_loaded()
+    path = check_picture("--out", out, [table], force=force)
+    trials = read_table(table)
+    # A legend above the axes takes up to half an inch.
+    figure = Figure(figsize=(COLUMN[0], COLUMN[1] + 0.5), layout="constrained")
+    if y is not None:
+        plots.cells(trials, x, y, outcome or "converged_at", ax=figure.subplots())
+    elif outcome is not None:
+        plots.outcome(trials, outcome, x, ax=figure.subplots())
+    else:
+        figure = plots.overview(trials, x)
+    return draw(figure, path)
