@@ -21,7 +21,7 @@ from matplotlib.lines import Line2D
 
 import lrsweep
 from lrsweep import plots
-from lrsweep.plots._paths import to_edge
+from lrsweep.plots._paths import move_to_edge
 from lrsweep.plots._style import COLOURS, MARKERS, shades
 
 # w**2 at whole numbers from -4 to 4, and u**2 + 4 v**2 on [-2, 2] by [-1, 1].
@@ -153,7 +153,7 @@ def test_a_flat_landscape_is_drawn_with_no_contour() -> None:
 @given(st.lists(st.tuples(*2 * [st.floats(allow_nan=True, allow_infinity=True)]), min_size=1, max_size=8))
 def test_no_ball_is_drawn_outside_and_none_inside_is_moved(rows: list[tuple[float, float]]) -> None:
     values, low, high = np.array(rows), np.array([-1.0, 3.0]), np.array([2.0, 4.0])
-    drawn, outside = to_edge(values, low, high)
+    drawn, outside = move_to_edge(values, low, high)
     assert np.isfinite(drawn).all()
     assert ((low <= drawn) & (drawn <= high)).all()
     inside = ((low <= values) & (values <= high)).all(axis=1)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 import lrsweep
 from lrsweep import plots
-from lrsweep.plots._axes import edges_of
+from lrsweep.plots._axes import cell_edges
 from lrsweep.plots._files import render
 from lrsweep.plots._style import COLOURS
 from tests.test_summary import table
@@ -292,12 +292,12 @@ def test_words_lie_side_by_side(ax: Any) -> None:
 @pytest.mark.parametrize("logarithmic", [True, False])
 def test_the_edges_of_cells_lie_halfway_to_the_neighbours(logarithmic: bool) -> None:
     values = np.array([1.0, 10.0, 1000.0])
-    edges = edges_of(values, logarithmic=logarithmic)
+    edges = cell_edges(values, logarithmic=logarithmic)
     middle = np.sqrt(values[1:] * values[:-1]) if logarithmic else (values[1:] + values[:-1]) / 2
     np.testing.assert_allclose(edges[1:-1], middle)
     np.testing.assert_allclose(edges[[0, -1]], [0.1**0.5, 10_000] if logarithmic else [1 - 4.5, 1000 + 495], rtol=1e-12)
     np.testing.assert_allclose(
-        edges_of(np.array([1.0]), logarithmic=logarithmic), [0.1**0.5, 10**0.5] if logarithmic else [0.5, 1.5]
+        cell_edges(np.array([1.0]), logarithmic=logarithmic), [0.1**0.5, 10**0.5] if logarithmic else [0.5, 1.5]
     )
 
 
