@@ -72,11 +72,11 @@ SAFE = [
 ]
 
 
-@pytest.mark.parametrize(("redrawn", "resamples"), [(100_000_000, 999), (800, 100), (8, 99)])
-def test_seeds_of_many_trials_are_drawn_again_less_often(
-    redrawn: int, resamples: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("trials_drawn", "resamples"), [(100_000_000, 999), (800, 100), (8, 99)])
+def test_a_table_of_many_trials_has_fewer_resamples(
+    trials_drawn: int, resamples: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lrsweep.best._REDRAWN", redrawn)
+    monkeypatch.setattr("lrsweep.statistics._best._TRIALS_DRAWN", trials_drawn)
     trials = table(SAFE).assign(seed=range(8))
     for level in (0.5, 0.9):
         found = lrsweep.best_learning_rate(trials, rule="loss", level=level)
