@@ -211,8 +211,8 @@ def _frames(paths: Mapping[Any, pd.DataFrame], updates: Iterable[int] | None, in
 
 
 def _panels(count: int, *, share: bool = True) -> tuple["Figure", "list[Axes]"]:
-    # Not registered with pyplot, so that it is freed with the animation.
     """Makes a figure of panels side by side."""
+    # Not registered with pyplot, so that it is freed with the animation.
     from matplotlib.figure import Figure
 
     width, height = PANEL

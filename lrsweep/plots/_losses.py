@@ -77,9 +77,9 @@ def losses(
     drawn = np.append(values, np.nan if target is None else target)
     visible = fit_y_axis(ax, drawn, logarithmic=not (values < 0).any())
     lines, last = [], table["steps"].groupby(setting).max().to_numpy()
-    for place, colour in enumerate(styles.colours):
-        until = slice(np.searchsorted(updates, last[place]) + 1)
-        lower, median, upper = visible.clip(values[:, place, until])
+    for index, colour in enumerate(styles.colours):
+        until = slice(np.searchsorted(updates, last[index]) + 1)
+        lower, median, upper = visible.clip(values[:, index, until])
         if band:
             ax.fill_between(updates[until], lower, upper, color=colour, alpha=band, linewidth=0)
         lines += ax.plot(updates[until], median, color=colour, linewidth=1.2)

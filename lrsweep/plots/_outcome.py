@@ -141,12 +141,12 @@ def draw_outcome(ax: "Axes", table: pd.DataFrame, outcome: str, x: str, names: l
     )
     ax.set_ylabel(label_of(outcome))
     lines, words = [], not is_numeric(quartiles[x])
-    for place, colour in enumerate(styles.colours):
-        rows = np.flatnonzero(setting == place)
+    for index, colour in enumerate(styles.colours):
+        rows = np.flatnonzero(setting == index)
         rows = rows[np.argsort(positions[rows], kind="stable")]
         lower, median, upper = visible.clip(values[rows]).T
         # Words have no order that a line could follow: settings lie side by side, not to cover one another.
-        shift = (place + 0.5) / len(settings) - 0.5 if words else 0.0
+        shift = (index + 0.5) / len(settings) - 0.5 if words else 0.0
         xs = positions[rows] + 0.6 * shift
         if words and band:
             ax.vlines(xs, lower, upper, color=colour, linewidth=1.2)

@@ -40,10 +40,10 @@ def on_slope(landscape: pd.Series, path: pd.DataFrame) -> Trail:
         >>> on_slope(bowl, pd.DataFrame({"w": [1.0, -3.0, np.inf]})).points.tolist()
         [[1.0, 2.0], [-2.0, 4.0], [-2.0, 4.0]]
     """
-    places, heights = landscape.index.to_numpy(float), landscape.to_numpy(float)
-    x, outside = move_to_edge(path[[landscape.index.name]].to_numpy(float), places[:1], places[-1:])
+    xs, heights = landscape.index.to_numpy(float), landscape.to_numpy(float)
+    x, outside = move_to_edge(path[[landscape.index.name]].to_numpy(float), xs[:1], xs[-1:])
     known = np.isfinite(heights)
-    height = np.interp(x[:, 0], places[known], heights[known])
+    height = np.interp(x[:, 0], xs[known], heights[known])
     return Trail(path.index.to_numpy(), np.column_stack([x[:, 0], height]), outside)
 
 

@@ -54,7 +54,7 @@ def axis_of(table: pd.DataFrame, name: str) -> ColumnAxis:
 
 
 def choose_x(table: pd.DataFrame) -> str | None:
-    """Chooses the column to draw against: the learning rate, or a setting of several values, or the seed, or None.
+    """Chooses the column to draw against: the learning rate, else a setting of several values, else the seed.
 
     Example:
         >>> choose_x(result.table)
@@ -69,7 +69,7 @@ def choose_x(table: pd.DataFrame) -> str | None:
 
 
 def choose_y(table: pd.DataFrame, x: ColumnAxis) -> str | None:
-    """Chooses the vertical axis of a heatmap: of the other columns of numbers that of most values, or None.
+    """Chooses the vertical axis of a heatmap: the other column of numbers that has most values; None without one.
 
     Example:
         >>> choose_y(result.table, axis_of(result.table, "learning_rate")) is None

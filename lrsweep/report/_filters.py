@@ -66,7 +66,7 @@ def filters_of(table: pd.DataFrame, drawn: Sequence[str]) -> list[Filter]:
 
 
 def _sort_key(value: Any) -> tuple[bool, bool, Any]:
-    """Gives what sorts numbers before text, and both before what is missing."""
+    """Gives a key that sorts numbers before text, and missing values last."""
     is_missing = bool(pd.isna(value))
     return is_missing, isinstance(value, str), 0 if is_missing else value
 

@@ -12,7 +12,7 @@ MOST_DOTS, LEAST_OF_STATUS = 4000, 100
 
 
 def sample_rows(table: pd.DataFrame, most: int = MOST_DOTS) -> np.ndarray:
-    """Chooses rows to draw: all of them, or of every status its share of `most`, `LEAST_OF_STATUS` at the least.
+    """Chooses rows to draw: all, or of every status its share of `most`, but no fewer than `LEAST_OF_STATUS`.
 
     Args:
         table: A result table.

@@ -64,7 +64,7 @@ class Scale(NamedTuple):
         return np.where(positions <= self.below, 0.0, positions) if self.log else positions
 
     def towards(self, positions: np.ndarray, borders: np.ndarray, share: float) -> np.ndarray:
-        """Gives the points a share of the way from positions to borders, as distances look on this axis.
+        """Gives the points a share of the way from positions to borders, in distances as this axis shows them.
 
         Args:
             positions: ``[value]`` float.

@@ -163,8 +163,8 @@ Rule = Callable[[np.ndarray], np.ndarray]
 
 
 def _safe_rule(table: pd.DataFrame, place: np.ndarray, seeds: np.ndarray) -> Rule:
+    """Makes the rule that takes the largest learning rate at which, and below which, no trial diverged."""
     # The place of the least rate at which each seed diverged; beyond the last place where it did at none.
-    """Makes the rule of the largest learning rate at which, and below which, no trial diverged."""
     first = np.full(seeds.max() + 1, place.max() + 1)
     diverged = (table["status"] == "diverged").to_numpy()
     np.minimum.at(first, seeds[diverged], place[diverged])
@@ -172,7 +172,7 @@ def _safe_rule(table: pd.DataFrame, place: np.ndarray, seeds: np.ndarray) -> Rul
 
 
 def _least_rule(table: pd.DataFrame, place: np.ndarray, seeds: np.ndarray, rule: str) -> Rule:
-    """Makes the rule of the setting in which a first number is least, among equals a second one, and so on."""
+    """Makes the rule that takes the setting whose first key is least, among equals the second key, and so on."""
     _, setting = group_trials(table, [name for name in settings_of(table) if name != SEED])
     row = _pad_rows(setting)
     is_trial = row >= 0
@@ -222,7 +222,7 @@ def _pad_rows(setting: np.ndarray) -> np.ndarray:
 
 
 def _in_parts(draws: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """Gives the draws in parts of which each fits in memory, `size` numbers per draw."""
+    """Gives the draws in parts that fit in memory; a draw takes `size` numbers."""
     step = max(1, _NUMBERS_AT_A_TIME // size)
     for first in range(0, len(draws), step):
         yield draws[first : first + step]

@@ -64,11 +64,11 @@ def causes(table: pd.DataFrame, *, batches: bool, minimum: float, apart: Sequenc
       as where the gradient is not.
     - `noise`: it oscillates, its updates use a part of the data only, and theory does not say that its learning rate is
       too large where it ended (`stability` with the sharpness of the end in place of that of the start is not above 1).
-    - `too large`: its learning rate is; it diverged, or oscillates.
+    - `too large`: it diverged, or oscillates, because its learning rate is too large.
     - `flat`: it is stalled where no curvature reaches 1/1000 of the sharpness at the start: a plateau.
-    - `too small`: its learning rate is; it is slow, or it is stalled where one more step could gain 1% of the gap or
-      more. That gain is taken to be `gradient_norm**2 / (2 sharpness_end)`: what the best step along the gradient gains
-      on a quadratic.
+    - `too small`: it is slow, because its learning rate is too small; or it is stalled where one more step could gain
+      1% of the gap or more. That gain is taken to be `gradient_norm**2 / (2 sharpness_end)`: what the best step along
+      the gradient gains on a quadratic.
     - `saddle`: it is stalled where the least eigenvalue is below 0 by 1/100 of the largest in magnitude.
     - `local minimum`: it is stalled anywhere else, and a lower loss is known: the objective states a minimum other than
       0, or some trial of the table has been lower by 1% of the gap or more.

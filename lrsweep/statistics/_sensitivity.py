@@ -102,7 +102,7 @@ def _row(rates: np.ndarray, losses: np.ndarray, start: float, factor: float) -> 
 
 
 def _end_of_range(rates: np.ndarray, losses: np.ndarray, outside: int, inwards: int, bound: float) -> float:
-    """Gives the learning rate between one outside the range and its neighbour inside at which the loss is the bound."""
+    """Gives the learning rate, between the last inside the range and the first outside, where the loss is the bound."""
     inside = outside + inwards
     if bound == 0 or np.isinf(losses[outside]):
         return rates[inside]

@@ -133,7 +133,7 @@ def _shares(table: pd.DataFrame, setting: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def wilson(share: np.ndarray, trials: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
-    """Gives Wilson's interval of a share: the true shares that the observed one is not too far from.
+    """Gives Wilson's interval of a share: the range of true shares that the observed one does not contradict.
 
     Its ends are the two solutions `p` of `(share - p)^2 = z^2 p (1 - p) / trials`, with `z` the normal quantile of
     `level` (Wilson, 1927, doi:10.1080/01621459.1927.10502953).
@@ -255,7 +255,7 @@ def rows_by_count(setting: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     trials, order = np.bincount(setting), np.argsort(setting, kind="stable")
     starts, sizes = np.cumsum(trials) - trials, np.unique(trials[trials > 0])
     by_size = [(np.flatnonzero(trials == size), np.arange(size)) for size in sizes]
-    return [(settings, order[starts[settings, None] + places]) for settings, places in by_size]
+    return [(settings, order[starts[settings, None] + offsets]) for settings, offsets in by_size]
 
 
 def quartiles_of(values: np.ndarray) -> dict[str, np.ndarray]:
