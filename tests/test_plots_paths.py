@@ -48,10 +48,10 @@ def marks(ax: Axes, status: str) -> list[tuple[float, float]]:
 
 def labelled(ax: Axes, label: str) -> Line2D:
     """What the legend shows as so called, by its looks among what is drawn."""
-    found = ax.get_legend()
-    assert found is not None
+    shown = ax.get_legend()
+    assert shown is not None
     (handle,) = [
-        line for line, text in zip(found.get_lines(), found.get_texts(), strict=True) if text.get_text() == label
+        line for line, text in zip(shown.get_lines(), shown.get_texts(), strict=True) if text.get_text() == label
     ]
     looks = handle.get_color(), handle.get_marker(), handle.get_markersize(), handle.get_linestyle()
     (line,) = [
@@ -63,9 +63,9 @@ def labelled(ax: Axes, label: str) -> Line2D:
 
 
 def legend(ax: Axes) -> list[str]:
-    found = ax.get_legend()
-    assert found is not None
-    return [text.get_text() for text in found.get_texts()]
+    shown = ax.get_legend()
+    assert shown is not None
+    return [text.get_text() for text in shown.get_texts()]
 
 
 def test_a_slope_is_the_landscape_with_the_ball_after_every_update() -> None:
@@ -125,7 +125,7 @@ def test_paths_go_from_pale_to_dark_in_their_order_and_statuses_are_told_once() 
 def test_contours_are_evenly_spaced_in_the_logarithm_of_the_loss_above_its_least() -> None:
     for least in (0.0, 5.0):
         ax = plots.contours(OVAL + least)
-        (drawn,) = [found for found in ax.collections if isinstance(found, QuadContourSet)]
+        (drawn,) = [each for each in ax.collections if isinstance(each, QuadContourSet)]
         above = np.log10(np.asarray(drawn.levels) - least)
         np.testing.assert_allclose(np.diff(above), 1 / 3, rtol=1e-9)
         # Four powers of ten, up to the most that there is, 8.

@@ -153,10 +153,10 @@ def test_what_a_user_writes_stays_text() -> None:
     shown = set(page.all("option"))
     assert {" ".join(value.split()) for value in HOSTILE} <= shown
     charts = json.loads(next(page.all("script", type="application/json")))["document"]
-    told = [pair for tool in of_type(charts, "HoverTool") for pair in tool["attributes"]["tooltips"]]
+    tooltips = [pair for tool in of_type(charts, "HoverTool") for pair in tool["attributes"]["tooltips"]]
     # A label is written as it is; only the columns' places are filled in, and these have neutral names.
-    assert {value for _, value in told} <= {f"@c{at}" for at in range(99)}
-    assert set(names) <= {label for label, _ in told}
+    assert {value for _, value in tooltips} <= {f"@c{at}" for at in range(99)}
+    assert set(names) <= {label for label, _ in tooltips}
     # What is drawn beside an axis is not read as a formula.
     labels = [axis["attributes"]["axis_label"] for name in ("LogAxis", "LinearAxis") for axis in of_type(charts, name)]
     assert {label["name"] for label in labels} == {"PlainText"}
@@ -380,8 +380,8 @@ def test_what_went_wrong_is_counted_by_kind_and_setting() -> None:
 
 def test_every_status_and_every_cause_has_its_meaning() -> None:
     assert list(STATUSES) == [status.label for status in Status]
-    told = {line.split("`")[1] for line in (causes.__doc__ or "").splitlines() if line.strip().startswith("- `")}
-    assert set(CAUSES) == told - set(STATUSES)
+    documented = {line.split("`")[1] for line in (causes.__doc__ or "").splitlines() if line.strip().startswith("- `")}
+    assert set(CAUSES) == documented - set(STATUSES)
 
 
 def test_it_says_how_to_run_it_again(search: lrsweep.Sweep) -> None:

@@ -170,7 +170,7 @@ def animate_fit(
 
 
 def save_animation(animation: "FuncAnimation", path: str | os.PathLike[str], *, dpi: float = 120) -> None:
-    """Writes an animation as `.gif`, or as `.mp4`, which takes ffmpeg.
+    """Writes an animation as `.gif`, or as `.mp4`, for which ffmpeg must be installed.
 
     A file that exists is replaced only once the new one is complete.
 
@@ -229,19 +229,19 @@ def _animate_balls(
 ) -> "FuncAnimation":
     """Animates a ball per trail, each in a panel whose ground `draw` draws."""
     figure, panels = _panels(len(trails))
-    panels_show = []
+    show_panels = []
     for ax, (label, trail) in zip(panels, trails.items(), strict=True):
         draw(ax=ax)
-        panels_show.append(_ball_panel(ax, plain_text(label), trail, statuses.get(label)))
-    return _animate(figure, panels_show, frames, interval)
+        show_panels.append(_ball_panel(ax, plain_text(label), trail, statuses.get(label)))
+    return _animate(figure, show_panels, frames, interval)
 
 
-def _animate(figure: "Figure", panels_show: list[ShowUpdate], frames: list[int], interval: float) -> "FuncAnimation":
-    """Animates panels together, all of which show the same update in a frame."""
+def _animate(figure: "Figure", show_panels: list[ShowUpdate], frames: list[int], interval: float) -> "FuncAnimation":
+    """Animates panels together: each frame shows all of them after the same update."""
     from matplotlib.animation import FuncAnimation
 
     def show(step: int) -> list[Any]:
-        for each in panels_show:
+        for each in show_panels:
             each(step)
         return []
 

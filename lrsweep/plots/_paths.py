@@ -65,8 +65,8 @@ def move_to_edge(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple
     """Moves points outside a frame onto its edge, towards the frame's middle.
 
     Args:
-        values: ``[update, axis] float``. Values that are not finite count as outside, in the direction of the last ones
-            that were.
+        values: ``[update, axis] float``. A point that is not finite counts as outside, in the direction of the last
+            finite one.
         low: ``[axis] float``, the frame's lower ends.
         high: ``[axis] float``, the frame's upper ends.
 
@@ -116,7 +116,7 @@ def check_paths(
 
 
 def check_updates(updates: Iterable[int], known: pd.Index) -> list[int]:
-    """Gives the updates to draw in order, and refuses those that a path lacks.
+    """Gives the updates to draw, in order, and refuses those that no path has.
 
     Raises:
         ValueError: No path has one of the updates, or none are named.
