@@ -27,35 +27,35 @@ LOSSES = pd.Series([2.0, 0.5, 0.1])
 SLOW = 1500
 
 
-class Monitor(PillowWriter):
+class Watch(PillowWriter):
     """Looks at the figure of every frame instead of writing it."""
 
     def __init__(self, look: Callable[[Any], Any]) -> None:
         super().__init__()
-        self.look, self.seen = look, []
+        self.look, self.looks = look, []
 
     def grab_frame(self, **_: Any) -> None:
-        self.seen.append(self.look(self.fig))
+        self.looks.append(self.look(self.fig))
 
     def finish(self) -> None:
         pass
 
 
 def watch(animation: FuncAnimation, look: Callable[[Any], Any]) -> list[Any]:
-    """What is seen of every frame; the last is there twice, since it rests."""
-    writer = Monitor(look)
+    """What a look at every frame gives; the last frame stays, and is not counted twice."""
+    writer = Watch(look)
     animation.save("nowhere", writer=writer)
-    assert writer.seen[-1] == writer.seen[-2]
-    return writer.seen[:-1]
+    assert writer.looks[-1] == writer.looks[-2]
+    return writer.looks[:-1]
 
 
 def points(ax: Axes, marker: str, colour: str | None = None) -> list[tuple[float, float]]:
     """Where there are marks without a line between them."""
-    found = []
+    xy = []
     for line in ax.lines:
         if line.get_marker() == marker and colour in (None, line.get_color()) and np.size(line.get_xdata()) > 0:
-            found += zip(*(np.asarray(data, float).tolist() for data in line.get_data()), strict=True)
-    return found
+            xy += zip(*(np.asarray(data, float).tolist() for data in line.get_data()), strict=True)
+    return xy
 
 
 def of_status(ax: Axes, status: str) -> list[tuple[float, float]]:
@@ -77,8 +77,8 @@ def test_a_frame_shows_every_ball_on_its_own_slope_after_one_more_update() -> No
             for ax in figure.axes
         ]
 
-    seen = watch(animation, look)
-    small, large = zip(*seen, strict=True)
+    frames = watch(animation, look)
+    small, large = zip(*frames, strict=True)
     # The trail so far, and the ball at its end.
     assert small == (
         ("small\nstart", (3, 9), [], 2),
@@ -101,10 +101,10 @@ def test_every_panel_has_the_landscape_and_only_the_first_says_loss() -> None:
 
 def test_a_ball_that_has_left_stays_at_the_edge_as_one_that_diverged() -> None:
     animation = plots.animate_slope(BOWL, {"a": path("w", rows=[1, -6, 30, np.inf])}, interval=SLOW)
-    seen = watch(animation, lambda figure: of_status(figure.axes[0], "diverged"))
+    frames = watch(animation, lambda figure: of_status(figure.axes[0], "diverged"))
     left, right = (-4, 16), (4, 16)
     # The end is marked once more, larger.
-    assert seen == [[], [left], [left, right], [left, right, right, right]]
+    assert frames == [[], [left], [left, right], [left, right, right, right]]
 
 
 def test_among_contours_the_ball_is_on_the_map() -> None:
@@ -146,15 +146,15 @@ def test_a_line_and_a_loss_that_are_not_finite_are_marked_at_the_edge() -> None:
     def look(figure: Any) -> Any:
         return [of_status(ax, "diverged") for ax in figure.axes]
 
-    seen, tops = watch(animation, look), watch(animation, lambda figure: [ax.get_ylim()[1] for ax in figure.axes])[0]
+    frames, tops = watch(animation, look), watch(animation, lambda figure: [ax.get_ylim()[1] for ax in figure.axes])[0]
     above = [(1.5, tops[0])]
-    assert seen == [[[], []], [above, []], [above, [(2, tops[1])]]]
+    assert frames == [[[], []], [above, []], [above, [(2, tops[1])]]]
 
 
 def test_a_path_that_begins_later_and_a_curve_of_few_losses_are_shown_from_the_first_frame_on() -> None:
     paths = {"a": path("w", rows=[3, 2, 1]), "b": path("w", rows=[3, 2, 1])[1:]}
-    seen = watch(plots.animate_slope(BOWL, paths, interval=SLOW), lambda figure: figure.axes[1].get_title())
-    assert seen == ["b\nafter 1 update", "b\nafter 1 update", "b\nafter 2 updates"]
+    frames = watch(plots.animate_slope(BOWL, paths, interval=SLOW), lambda figure: figure.axes[1].get_title())
+    assert frames == ["b\nafter 1 update", "b\nafter 1 update", "b\nafter 2 updates"]
     animation = plots.animate_fit(X, Y, LINE, LOSSES[[0, 2]], updates=[1, 2], interval=SLOW)
     assert watch(animation, lambda figure: points(figure.axes[1], "o")) == [[(0, 2.0)], [(2, 0.1)]]
 

@@ -44,10 +44,10 @@ def best_of(drawn: pd.DataFrame, rule: str) -> float:
 @given(tables(), st.sampled_from(["steps", "loss"]))
 def test_the_interval_is_that_of_regrouping_what_each_draw_of_the_seeds_holds(trials: pd.DataFrame, rule: str) -> None:
     seeds = trials["seed"].unique()
-    found = lrsweep.best_learning_rate(trials, rule=rule, level=0.8, resamples=20, seed=7)
-    np.testing.assert_equal(found.learning_rate, best_of(trials, rule))
+    result = lrsweep.best_learning_rate(trials, rule=rule, level=0.8, resamples=20, seed=7)
+    np.testing.assert_equal(result.learning_rate, best_of(trials, rule))
     if len(seeds) == 1:
-        assert np.isnan([found.low, found.high]).all()
+        assert np.isnan([result.low, result.high]).all()
         return
     draws = np.random.default_rng(7).multinomial(len(seeds), [1 / len(seeds)] * len(seeds), size=20)
     bests = []
@@ -57,7 +57,7 @@ def test_the_interval_is_that_of_regrouping_what_each_draw_of_the_seeds_holds(tr
     # The tenth and the ninetieth percentile of twenty, the one before and the one after.
     # Draws that leave no best one count as below all.
     ordered = sorted(bests, key=lambda rate: -np.inf if np.isnan(rate) else rate)
-    np.testing.assert_equal([found.low, found.high], [ordered[1], ordered[18]])
+    np.testing.assert_equal([result.low, result.high], [ordered[1], ordered[18]])
 
 
 SAFE = [
@@ -72,15 +72,15 @@ SAFE = [
 ]
 
 
-@pytest.mark.parametrize(("redrawn", "resamples"), [(100_000_000, 999), (800, 100), (8, 99)])
-def test_seeds_of_many_trials_are_drawn_again_less_often(
-    redrawn: int, resamples: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("trials_drawn", "resamples"), [(100_000_000, 999), (800, 100), (8, 99)])
+def test_a_table_of_many_trials_has_fewer_resamples(
+    trials_drawn: int, resamples: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lrsweep.best._REDRAWN", redrawn)
+    monkeypatch.setattr("lrsweep.statistics._best._TRIALS_DRAWN", trials_drawn)
     trials = table(SAFE).assign(seed=range(8))
     for level in (0.5, 0.9):
-        found = lrsweep.best_learning_rate(trials, rule="loss", level=level)
-        assert found == lrsweep.best_learning_rate(trials, rule="loss", level=level, resamples=resamples)
+        result = lrsweep.best_learning_rate(trials, rule="loss", level=level)
+        assert result == lrsweep.best_learning_rate(trials, rule="loss", level=level, resamples=resamples)
 
 
 def test_safe_is_the_largest_learning_rate_up_to_which_nothing_diverged() -> None:
@@ -101,9 +101,9 @@ def test_the_seeds_are_drawn_in_pairs() -> None:
 def test_without_several_seeds_there_is_no_interval(rule: str) -> None:
     one = table([(0.1, 0, "slow", None, 1.0), (0.2, 0, "converged", 5, 0.0)])
     for trials in (one, one.drop(columns="seed")):
-        found = lrsweep.best_learning_rate(trials, rule=rule)
-        assert found.learning_rate == 0.2
-        assert np.isnan([found.low, found.high]).all()
+        result = lrsweep.best_learning_rate(trials, rule=rule)
+        assert result.learning_rate == 0.2
+        assert np.isnan([result.low, result.high]).all()
 
 
 @pytest.mark.parametrize("losses", [np.nan, 3.0])
@@ -120,10 +120,10 @@ def test_a_setting_of_which_a_trial_is_left_is_better_than_one_of_which_none_is(
     rows = [(0.1, seed, "diverged", None, 9.0) for seed in range(3)]
     rows += [(0.2, seed, "slow" if seed == 2 else "diverged", None, 9.0) for seed in range(3)]
     for rule in ("steps", "loss"):
-        found = lrsweep.best_learning_rate(table(rows), rule=rule)
+        result = lrsweep.best_learning_rate(table(rows), rule=rule)
         # Draws without the last seed leave none.
-        assert found.learning_rate == found.high == 0.2
-        assert np.isnan(found.low)
+        assert result.learning_rate == result.high == 0.2
+        assert np.isnan(result.low)
     assert lrsweep.best_setting(table(rows))["learning_rate"] == 0.2
 
 

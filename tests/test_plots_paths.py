@@ -21,7 +21,7 @@ from matplotlib.lines import Line2D
 
 import lrsweep
 from lrsweep import plots
-from lrsweep.plots._paths import to_edge
+from lrsweep.plots._paths import move_to_edge
 from lrsweep.plots._style import COLOURS, MARKERS, shades
 
 # w**2 at whole numbers from -4 to 4, and u**2 + 4 v**2 on [-2, 2] by [-1, 1].
@@ -48,10 +48,10 @@ def marks(ax: Axes, status: str) -> list[tuple[float, float]]:
 
 def labelled(ax: Axes, label: str) -> Line2D:
     """What the legend shows as so called, by its looks among what is drawn."""
-    found = ax.get_legend()
-    assert found is not None
+    shown = ax.get_legend()
+    assert shown is not None
     (handle,) = [
-        line for line, text in zip(found.get_lines(), found.get_texts(), strict=True) if text.get_text() == label
+        line for line, text in zip(shown.get_lines(), shown.get_texts(), strict=True) if text.get_text() == label
     ]
     looks = handle.get_color(), handle.get_marker(), handle.get_markersize(), handle.get_linestyle()
     (line,) = [
@@ -63,9 +63,9 @@ def labelled(ax: Axes, label: str) -> Line2D:
 
 
 def legend(ax: Axes) -> list[str]:
-    found = ax.get_legend()
-    assert found is not None
-    return [text.get_text() for text in found.get_texts()]
+    shown = ax.get_legend()
+    assert shown is not None
+    return [text.get_text() for text in shown.get_texts()]
 
 
 def test_a_slope_is_the_landscape_with_the_ball_after_every_update() -> None:
@@ -125,7 +125,7 @@ def test_paths_go_from_pale_to_dark_in_their_order_and_statuses_are_told_once() 
 def test_contours_are_evenly_spaced_in_the_logarithm_of_the_loss_above_its_least() -> None:
     for least in (0.0, 5.0):
         ax = plots.contours(OVAL + least)
-        (drawn,) = [found for found in ax.collections if isinstance(found, QuadContourSet)]
+        (drawn,) = [each for each in ax.collections if isinstance(each, QuadContourSet)]
         above = np.log10(np.asarray(drawn.levels) - least)
         np.testing.assert_allclose(np.diff(above), 1 / 3, rtol=1e-9)
         # Four powers of ten, up to the most that there is, 8.
@@ -153,7 +153,7 @@ def test_a_flat_landscape_is_drawn_with_no_contour() -> None:
 @given(st.lists(st.tuples(*2 * [st.floats(allow_nan=True, allow_infinity=True)]), min_size=1, max_size=8))
 def test_no_ball_is_drawn_outside_and_none_inside_is_moved(rows: list[tuple[float, float]]) -> None:
     values, low, high = np.array(rows), np.array([-1.0, 3.0]), np.array([2.0, 4.0])
-    drawn, outside = to_edge(values, low, high)
+    drawn, outside = move_to_edge(values, low, high)
     assert np.isfinite(drawn).all()
     assert ((low <= drawn) & (drawn <= high)).all()
     inside = ((low <= values) & (values <= high)).all(axis=1)

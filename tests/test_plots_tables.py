@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 import lrsweep
 from lrsweep import plots
-from lrsweep.plots._axes import edges_of
+from lrsweep.plots._axes import cell_edges
 from lrsweep.plots._files import render
 from lrsweep.plots._style import COLOURS
 from tests.test_summary import table
@@ -60,12 +60,12 @@ def texts(ax: Any) -> list[str]:
 
 def marks(ax: Any, status: str) -> np.ndarray:
     """Where the marks of a status are, by its colour."""
-    found = [
+    offsets = [
         np.asarray(points.get_offsets())
         for points in ax.collections
         if type(points).__name__ == "PathCollection" and to_hex(points.get_facecolor()[0]) == COLOURS[status].lower()
     ]
-    return np.concatenate(found) if found else np.empty((0, 2))
+    return np.concatenate(offsets) if offsets else np.empty((0, 2))
 
 
 def draw(figure: Any) -> None:
@@ -74,10 +74,10 @@ def draw(figure: Any) -> None:
 
 def test_the_lines_of_the_losses_are_the_medians_and_end_with_the_last_trial(ax: Any) -> None:
     assert plots.losses(CURVED, CURVES, ax=ax) is ax
-    spread = lrsweep.summarize_curves(CURVED, CURVES)
+    quartiles = lrsweep.summarize_curves(CURVED, CURVES)
     top = ax.get_ylim()[1]
     for line, rate, updates in zip(ax.lines, [0.01, 0.1, 1.0], [3, 3, 3], strict=True):
-        median = spread.loc[spread["learning_rate"] == rate, "median"].to_numpy()[:updates]
+        median = quartiles.loc[quartiles["learning_rate"] == rate, "median"].to_numpy()[:updates]
         np.testing.assert_array_equal(line.get_xdata(), [0, 10, 20][:updates])
         np.testing.assert_array_equal(line.get_ydata(), np.where(np.isinf(median), top, median))
     assert (ax.get_xscale(), ax.get_yscale()) == ("linear", "log")
@@ -91,13 +91,13 @@ def test_the_lines_of_the_losses_stop_at_the_record_by_which_all_trials_have_end
 
 def test_the_bands_of_the_losses_are_the_quartiles(ax: Any) -> None:
     plots.losses(CURVED, CURVES, ax=ax)
-    spread = lrsweep.summarize_curves(CURVED, CURVES)
+    quartiles = lrsweep.summarize_curves(CURVED, CURVES)
     bands = [band for band in ax.collections if type(band).__name__ == "FillBetweenPolyCollection"]
     for band, rate in zip(bands, [0.01, 0.1, 1.0], strict=True):
-        mine = spread[spread["learning_rate"] == rate]
-        ends = mine[["lower_quartile", "upper_quartile"]].clip(upper=ax.get_ylim()[1]).to_numpy()
+        of_setting = quartiles[quartiles["learning_rate"] == rate]
+        ends = of_setting[["lower_quartile", "upper_quartile"]].clip(upper=ax.get_ylim()[1]).to_numpy()
         corners = {tuple(corner) for corner in band.get_paths()[0].vertices}
-        assert {(step, end) for step, both in zip(mine["step"], ends, strict=True) for end in both} <= corners
+        assert {(step, end) for step, both in zip(of_setting["step"], ends, strict=True) for end in both} <= corners
 
 
 def test_every_trial_that_converged_or_diverged_is_marked_where_it_did(ax: Any) -> None:
@@ -166,11 +166,11 @@ def test_more_settings_than_can_be_told_apart_are_refused() -> None:
 @pytest.mark.parametrize("outcome", ["converged_at", "final_loss"])
 def test_the_lines_of_an_outcome_are_its_medians_and_what_is_infinite_lies_at_the_edge(outcome: str, ax: Any) -> None:
     assert plots.outcome(ADAM, outcome, ax=ax) is ax
-    spread, top = lrsweep.summarize_outcome(ADAM, outcome), ax.get_ylim()[1]
+    quartiles, top = lrsweep.summarize_outcome(ADAM, outcome), ax.get_ylim()[1]
     for line, momentum in zip(ax.lines, [0.0, 0.9], strict=True):
-        mine = spread[spread["momentum"] == momentum]
-        assert list(line.get_xdata()) == mine["learning_rate"].tolist()
-        np.testing.assert_array_equal(line.get_ydata(), mine["median"].fillna(INF).clip(upper=top))
+        of_setting = quartiles[quartiles["momentum"] == momentum]
+        assert list(line.get_xdata()) == of_setting["learning_rate"].tolist()
+        np.testing.assert_array_equal(line.get_ydata(), of_setting["median"].fillna(INF).clip(upper=top))
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
     assert ax.get_xlabel() == "learning rate"
     assert ax.get_ylabel() == {"converged_at": "converged at (updates)", "final_loss": "final loss"}[outcome]
@@ -292,12 +292,12 @@ def test_words_lie_side_by_side(ax: Any) -> None:
 @pytest.mark.parametrize("logarithmic", [True, False])
 def test_the_edges_of_cells_lie_halfway_to_the_neighbours(logarithmic: bool) -> None:
     values = np.array([1.0, 10.0, 1000.0])
-    edges = edges_of(values, logarithmic=logarithmic)
+    edges = cell_edges(values, logarithmic=logarithmic)
     middle = np.sqrt(values[1:] * values[:-1]) if logarithmic else (values[1:] + values[:-1]) / 2
     np.testing.assert_allclose(edges[1:-1], middle)
     np.testing.assert_allclose(edges[[0, -1]], [0.1**0.5, 10_000] if logarithmic else [1 - 4.5, 1000 + 495], rtol=1e-12)
     np.testing.assert_allclose(
-        edges_of(np.array([1.0]), logarithmic=logarithmic), [0.1**0.5, 10**0.5] if logarithmic else [0.5, 1.5]
+        cell_edges(np.array([1.0]), logarithmic=logarithmic), [0.1**0.5, 10**0.5] if logarithmic else [0.5, 1.5]
     )
 
 

@@ -13,14 +13,14 @@ import pytest
 
 import lrsweep
 from lrsweep.plots._style import COLOURS, MARKERS
-from lrsweep.report._bins import across_of, cut
-from lrsweep.report._compose import draw
+from lrsweep.report._aggregate import aggregate
+from lrsweep.report._axis import axis_of, bin_trials
+from lrsweep.report._charts import draw_charts
 from lrsweep.report._failures import failures_of
-from lrsweep.report._filters import ALL, choices_of
+from lrsweep.report._filters import ALL, filters_of
 from lrsweep.report._page import make_page
-from lrsweep.report._sample import LEAST_OF_STATUS, sample
+from lrsweep.report._sample import LEAST_OF_STATUS, sample_rows
 from lrsweep.report._scales import scale_of
-from lrsweep.report._sums import sum_up
 from lrsweep.report._wording import CAUSES, STATUSES
 from lrsweep.statistics._causes import causes
 from lrsweep.statistics._verdict import judge
@@ -153,10 +153,10 @@ def test_what_a_user_writes_stays_text() -> None:
     shown = set(page.all("option"))
     assert {" ".join(value.split()) for value in HOSTILE} <= shown
     charts = json.loads(next(page.all("script", type="application/json")))["document"]
-    told = [pair for tool in of_type(charts, "HoverTool") for pair in tool["attributes"]["tooltips"]]
+    tooltips = [pair for tool in of_type(charts, "HoverTool") for pair in tool["attributes"]["tooltips"]]
     # A label is written as it is; only the columns' places are filled in, and these have neutral names.
-    assert {value for _, value in told} <= {f"@c{at}" for at in range(99)}
-    assert set(names) <= {label for label, _ in told}
+    assert {value for _, value in tooltips} <= {f"@c{at}" for at in range(99)}
+    assert set(names) <= {label for label, _ in tooltips}
     # What is drawn beside an axis is not read as a formula.
     labels = [axis["attributes"]["axis_label"] for name in ("LogAxis", "LinearAxis") for axis in of_type(charts, name)]
     assert {label["name"] for label in labels} == {"PlainText"}
@@ -187,7 +187,7 @@ def test_the_same_table_gives_the_same_bytes() -> None:
 
 
 def test_a_trial_is_drawn_where_its_outcome_is_and_at_the_edge_where_it_diverged() -> None:
-    steps, loss = (chart.figure for chart in draw(THREE, None).charts[:2])
+    steps, loss = (chart.figure for chart in draw_charts(THREE, None).charts[:2])
     for figure, column, values in ((steps, "y0", "converged_at"), (loss, "y1", "final_loss")):
         by_trial = {
             trial: (x, y)
@@ -209,14 +209,14 @@ def test_a_trial_is_drawn_where_its_outcome_is_and_at_the_edge_where_it_diverged
 
 def test_statuses_have_the_colours_and_markers_of_the_pictures() -> None:
     glyphs = {"o": "circle", "X": "x", ">": "triangle"}
-    for renderer in draw(THREE, None).charts[0].figure.renderers:
+    for renderer in draw_charts(THREE, None).charts[0].figure.renderers:
         for status in {"converged", "diverged", "slow"} & set(renderer.tags):
             assert renderer.glyph.line_color == COLOURS[status]
             assert renderer.glyph.marker == glyphs[MARKERS[status]]
 
 
 def test_shares_are_stacked_and_quartiles_are_the_summarys() -> None:
-    charts = draw(THREE, None).charts
+    charts = draw_charts(THREE, None).charts
     data = drawn_data(charts[2].figure)[0]
     # 0.01: two converged, two slow. 0.1: three converged, one diverged. Stacked in this order.
     assert [list(data[name]) for name in ("b0", "b1", "b2", "b3")] == [[0, 0], [0.5, 0.75], [0.5, 1], [1, 1]]
@@ -231,9 +231,12 @@ def test_shares_are_stacked_and_quartiles_are_the_summarys() -> None:
 
 def test_the_best_learning_rate_is_marked_with_its_interval() -> None:
     best = lrsweep.best_learning_rate(THREE)
-    drawing = draw(THREE, best)
-    assert f"Dashed: the best learning rate of the table, {best.learning_rate:g}; shaded: its 95%" in drawing.lead
-    figure = drawing.charts[0].figure
+    chart_set = draw_charts(THREE, best)
+    assert (
+        f"Dashed: the best learning rate of the table, {best.learning_rate:g}; shaded: its 95%"
+        in chart_set.introduction
+    )
+    figure = chart_set.charts[0].figure
     line, band = (
         next(mark for mark in figure.center if type(mark).__name__ == name) for name in ("Span", "BoxAnnotation")
     )
@@ -242,9 +245,9 @@ def test_the_best_learning_rate_is_marked_with_its_interval() -> None:
 
 def test_where_every_trial_diverged_no_best_learning_rate_is_drawn() -> None:
     trials = THREE.assign(status=pd.Categorical(["diverged"] * len(THREE), THREE["status"].cat.categories))
-    drawing = draw(trials, lrsweep.best_learning_rate(trials))
-    assert "Dashed" not in drawing.lead
-    marks = {type(mark).__name__ for chart in drawing.charts for mark in chart.figure.center}
+    chart_set = draw_charts(trials, lrsweep.best_learning_rate(trials))
+    assert "Dashed" not in chart_set.introduction
+    marks = {type(mark).__name__ for chart in chart_set.charts for mark in chart.figure.center}
     assert not marks & {"Span", "BoxAnnotation"}
     assert "none is worth taking: they diverged" in make_page(trials, None, title="lost")
 
@@ -253,18 +256,18 @@ def test_what_is_chosen_is_what_the_table_says_of_these_trials_alone() -> None:
     trials = many(3000)
     trials.insert(0, "optimizer", np.where(trials.index % 3, "sgd", "adam"))
     trials.insert(1, "nesterov", [True if trial % 2 else None for trial in trials.index])
-    choices = choices_of(trials, ["learning_rate"])
-    assert [(choice.name, choice.values) for choice in choices] == [
+    filters = filters_of(trials, ["learning_rate"])
+    assert [(each.name, each.values) for each in filters] == [
         ("optimizer", ["adam", "sgd"]),
         ("nesterov", ["True", "-"]),
     ]
-    cells = cut(across_of(trials, "learning_rate"), bins=5)
-    found = sum_up(trials, ["final_loss"], cells, choices)
-    filters = {0: {ALL: True, 0: trials["optimizer"] == "adam", 1: trials["optimizer"] == "sgd"}}
-    filters[1] = {ALL: True, 0: trials["nesterov"].notna(), 1: trials["nesterov"].isna()}
-    assert len(found) == 3 * 3 * 5
-    for _, row in found.iterrows():
-        chosen = trials[(cells.of_trial == row["x"]) & filters[0][row["f0"]] & filters[1][row["f1"]]]
+    bins = bin_trials(axis_of(trials, "learning_rate"), bins=5)
+    aggregated = aggregate(trials, ["final_loss"], bins, filters)
+    masks = {0: {ALL: True, 0: trials["optimizer"] == "adam", 1: trials["optimizer"] == "sgd"}}
+    masks[1] = {ALL: True, 0: trials["nesterov"].notna(), 1: trials["nesterov"].isna()}
+    assert len(aggregated) == 3 * 3 * 5
+    for _, row in aggregated.iterrows():
+        chosen = trials[(bins.of_trial == row["x"]) & masks[0][row["f0"]] & masks[1][row["f1"]]]
         assert row["trials"] == len(chosen)
         assert row["converged"] == pytest.approx((chosen["status"] == "converged").mean())
         assert row["dropped"] == pytest.approx((chosen["status"] == "dropped").mean())
@@ -274,23 +277,23 @@ def test_what_is_chosen_is_what_the_table_says_of_these_trials_alone() -> None:
 
 def test_settings_of_too_many_values_to_choose_among_are_named() -> None:
     rows = [(rate, k / 13, k % 2, 5, "converged", 9, 1.0) for rate in (0.1, 1.0) for k in range(13)]
-    drawing = draw(table(rows, ("learning_rate", "momentum", "nesterov", "constant")), None)
-    assert [choice.name for choice in drawing.choices] == ["nesterov"]
-    assert drawing.lead.endswith(" Too many values to choose among: momentum.")
+    chart_set = draw_charts(table(rows, ("learning_rate", "momentum", "nesterov", "constant")), None)
+    assert [each.name for each in chart_set.filters] == ["nesterov"]
+    assert chart_set.introduction.endswith(" Too many values to choose among: momentum.")
 
 
 def test_two_columns_of_numbers_make_a_map() -> None:
     rows = [
         (rate, momentum, s, "converged", 9 + s, 1.0) for rate in (0.1, 1.0) for momentum in (0.0, 0.9) for s in (0, 2)
     ]
-    drawing = draw(table(rows, ("learning_rate", "momentum", "seed")), None)
-    figure = drawing.charts[-1].figure
+    chart_set = draw_charts(table(rows, ("learning_rate", "momentum", "seed")), None)
+    figure = chart_set.charts[-1].figure
     data = drawn_data(figure)[0]
     assert (figure.xaxis[0].axis_label.text, figure.yaxis[0].axis_label.text) == ("learning_rate", "momentum")
     # Of two trials that converge after 9 and 11 updates half have done so by 9.
     assert list(data["median_converged_at"]) == [9.0] * 4
     assert list(data["total"]) == [2] * 4
-    assert [choice.name for choice in drawing.choices] == ["momentum"]
+    assert [each.name for each in chart_set.filters] == ["momentum"]
 
 
 def test_a_large_table_is_counted_whole_and_drawn_in_part() -> None:
@@ -298,7 +301,7 @@ def test_a_large_table_is_counted_whole_and_drawn_in_part() -> None:
     html = make_page(trials, None, title="sweep")
     assert len(html.encode()) < 5_000_000
     page = Page(html)
-    rows = sample(trials)
+    rows = sample_rows(trials)
     assert any(f"one of {len(rows):,} trials drawn at random from the 50,000" in text for text in page.all("p"))
     counts = trials["status"].value_counts()
     for status in set(trials["status"]):
@@ -306,8 +309,8 @@ def test_a_large_table_is_counted_whole_and_drawn_in_part() -> None:
         assert of_it >= min(counts[status], LEAST_OF_STATUS)
         assert f"{counts[status]:,} {status}" in next(page.all("p", **{"class": "counts"}))
     assert len(rows) == len(set(rows)) < 5000
-    assert (sample(trials) == rows).all()
-    shares = next(chart for chart in draw(trials, None).charts if chart.key == "shares")
+    assert (sample_rows(trials) == rows).all()
+    shares = next(chart for chart in draw_charts(trials, None).charts if chart.key == "shares")
     assert drawn_data(shares.figure)[0]["total"].sum() == 50_000
 
 
@@ -354,7 +357,7 @@ def test_metrics_and_causes_are_told_and_drawn() -> None:
     trials = THREE.assign(
         best_by="accuracy", final_accuracy=0.5, accuracy_at_best=0.75, cause="too small", stability=0.5
     )
-    charts = draw(trials, None).charts
+    charts = draw_charts(trials, None).charts
     assert [chart.heading for chart in charts[:3]] == ["Updates to converge", "Final loss", "Final accuracy"]
     labels = {label for tool in charts[0].figure.hover for label, _ in tool.tooltips}
     assert {"trial", "seed", "status", "final_loss", "final_accuracy", "cause"} <= labels
@@ -377,8 +380,8 @@ def test_what_went_wrong_is_counted_by_kind_and_setting() -> None:
 
 def test_every_status_and_every_cause_has_its_meaning() -> None:
     assert list(STATUSES) == [status.label for status in Status]
-    told = {line.split("`")[1] for line in (causes.__doc__ or "").splitlines() if line.strip().startswith("- `")}
-    assert set(CAUSES) == told - set(STATUSES)
+    documented = {line.split("`")[1] for line in (causes.__doc__ or "").splitlines() if line.strip().startswith("- `")}
+    assert set(CAUSES) == documented - set(STATUSES)
 
 
 def test_it_says_how_to_run_it_again(search: lrsweep.Sweep) -> None:
@@ -401,24 +404,24 @@ def test_it_says_how_to_run_it_again(search: lrsweep.Sweep) -> None:
 def test_an_axis_has_a_place_for_every_value() -> None:
     scale = scale_of(np.array([0.0, 0.01, 100.0, np.inf]))
     assert scale.log
-    below, low, high, beyond, none = scale.place(np.array([0.0, 0.01, 100.0, np.inf, np.nan]))
+    below, low, high, beyond, none = scale.position(np.array([0.0, 0.01, 100.0, np.inf, np.nan]))
     assert scale.start < below < low == 0.01
     assert 100 == high < beyond == none < scale.end
-    assert list(scale.take_back(np.array([below, low]))) == [0.0, 0.01]
+    assert list(scale.values_at(np.array([below, low]))) == [0.0, 0.01]
     linear = scale_of(np.array([-1.0, 100.0]))
     assert not linear.log
-    assert list(linear.place(np.array([-1.0, 0.0]))) == [-1, 0]
+    assert list(linear.position(np.array([-1.0, 0.0]))) == [-1, 0]
 
 
 @pytest.mark.parametrize("high", [3.0, 1000.0])
 def test_trials_of_one_place_are_spread_evenly_around_it_and_reach_no_other(high: float) -> None:
     scale = scale_of(np.array([1.0, high]))
-    spread = scale.spread(np.repeat([1.0, high], [1000, 1]), share=0.5)
-    along = np.log(spread) if scale.log else spread
+    separate = scale.separate_ties(np.repeat([1.0, high], [1000, 1]), share=0.5)
+    along = np.log(separate) if scale.log else separate
     start, end = (np.log([1, high]) if scale.log else np.array([1, high])).tolist()
     np.testing.assert_allclose(np.diff(along[:1000]), 0.5 * (end - start) / 1000, rtol=1e-6)
     assert along[:1000].mean() == pytest.approx(start, abs=1e-9)
-    assert spread[-1] == high
+    assert separate[-1] == high
 
 
 REFUSED = {

@@ -30,19 +30,19 @@ def results(losses: list[float], *, start: float = 10.0, rates: Any = RATES, **c
 
 
 def row(*arguments: Any, factor: float = 2.0, **keywords: Any) -> dict[str, Any]:
-    found = lrsweep.sensitivity(results(*arguments, **keywords), factor=factor)
-    assert len(found) == 1
-    return {str(name): value for name, value in found.iloc[0].items()}
+    cost = lrsweep.sensitivity(results(*arguments, **keywords), factor=factor)
+    assert len(cost) == 1
+    return {str(name): value for name, value in cost.iloc[0].items()}
 
 
 @pytest.mark.parametrize("factor", [1.0, 1.5, 2.0, 8.0])
 def test_the_range_is_where_the_powers_cross_the_bound(factor: float) -> None:
-    found = row(valley(), factor=factor)
-    assert (found["learning_rate"], found["median_final_loss"]) == (pytest.approx(1e-2), pytest.approx(0.5))
-    assert found["low"] == pytest.approx(1e-2 / factor)
-    assert found["high"] == pytest.approx(1e-2 * factor**0.5)
-    assert found["decades"] == pytest.approx(1.5 * np.log10(factor))
-    assert (found["open_below"], found["open_above"]) == (False, False)
+    cost = row(valley(), factor=factor)
+    assert (cost["learning_rate"], cost["median_final_loss"]) == (pytest.approx(1e-2), pytest.approx(0.5))
+    assert cost["low"] == pytest.approx(1e-2 / factor)
+    assert cost["high"] == pytest.approx(1e-2 * factor**0.5)
+    assert cost["decades"] == pytest.approx(1.5 * np.log10(factor))
+    assert (cost["open_below"], cost["open_above"]) == (False, False)
 
 
 def test_the_sensitivity_is_the_mean_of_what_is_lost_against_the_best() -> None:
@@ -66,18 +66,18 @@ def test_beside_divergence_and_around_a_loss_of_0_the_end_is_a_learning_rate_tha
     losses = valley()
     best = int(np.argmin(losses))
     losses[best + 1 :] = [np.inf] * len(losses[best + 1 :])
-    found = row(losses)
-    assert (found["high"], found["open_above"]) == (pytest.approx(1e-2), False)
-    assert found["sensitivity"] == pytest.approx(np.mean(np.minimum(losses, 10.0)) - 0.5)
+    cost = row(losses)
+    assert (cost["high"], cost["open_above"]) == (pytest.approx(1e-2), False)
+    assert cost["sensitivity"] == pytest.approx(np.mean(np.minimum(losses, 10.0)) - 0.5)
     nothing = row([1.0, 0.0, 0.0, 1.0], rates=[0.1, 0.2, 0.4, 0.8])
     assert [nothing[name] for name in ("learning_rate", "low", "high")] == [0.2, 0.2, 0.4]
 
 
 def test_a_second_valley_is_not_in_the_range() -> None:
-    found = row([1.0, 4.0, 0.9, 4.0], rates=[0.1, 1.0, 10.0, 100.0])
+    cost = row([1.0, 4.0, 0.9, 4.0], rates=[0.1, 1.0, 10.0, 100.0])
     # A line from 0.9 to 4 in the logarithm, which crosses 1.8 at this part of a decade.
     part = np.log(1.8 / 0.9) / np.log(4 / 0.9)
-    assert (found["low"], found["high"]) == (pytest.approx(10 ** (1 - part)), pytest.approx(10 ** (1 + part)))
+    assert (cost["low"], cost["high"]) == (pytest.approx(10 ** (1 - part)), pytest.approx(10 ** (1 + part)))
 
 
 def test_medians_over_seeds_and_a_row_for_each_of_the_other_settings() -> None:
@@ -96,15 +96,15 @@ def test_medians_over_seeds_and_a_row_for_each_of_the_other_settings() -> None:
 
 
 def test_with_one_learning_rate_there_is_nothing_to_miss() -> None:
-    found = row([0.5], rates=[0.1])
-    assert [found[name] for name in ("learning_rate", "sensitivity", "low", "high", "decades")] == [0.1, 0, 0.1, 0.1, 0]
-    assert found["open_below"]
-    assert found["open_above"]
+    cost = row([0.5], rates=[0.1])
+    assert [cost[name] for name in ("learning_rate", "sensitivity", "low", "high", "decades")] == [0.1, 0, 0.1, 0.1, 0]
+    assert cost["open_below"]
+    assert cost["open_above"]
 
 
 def test_where_all_diverged_there_is_no_best_and_a_negative_loss_has_no_range() -> None:
-    found = row([np.inf, np.inf], rates=[0.1, 0.2])
-    assert np.isnan([found[name] for name in ("learning_rate", "sensitivity", "low", "high", "decades")]).all()
+    cost = row([np.inf, np.inf], rates=[0.1, 0.2])
+    assert np.isnan([cost[name] for name in ("learning_rate", "sensitivity", "low", "high", "decades")]).all()
     negative = row([-1.0, -3.0], rates=[0.1, 0.2])
     assert (negative["learning_rate"], negative["sensitivity"]) == (0.2, 1.0)
     assert np.isnan([negative[name] for name in ("low", "high", "decades")]).all()

@@ -25,10 +25,10 @@ def test_the_shares_of_a_setting_are_those_counted() -> None:
     shares = lrsweep.status_shares(trials, by="optimizer")
     assert list(shares.columns) == ["optimizer", "trials", *STATUSES]
     for _, row in shares.iterrows():
-        mine = [status for status, name in zip(trials["status"], trials["optimizer"], strict=True)
+        ended = [status for status, name in zip(trials["status"], trials["optimizer"], strict=True)
                 if name == row["optimizer"]]  # fmt: skip
-        assert row["trials"] == len(mine)
-        assert [row[status] for status in STATUSES] == [mine.count(status) / len(mine) for status in STATUSES]
+        assert row["trials"] == len(ended)
+        assert [row[status] for status in STATUSES] == [ended.count(status) / len(ended) for status in STATUSES]
 
 
 def test_settings_are_all_columns_but_the_seed_in_the_order_they_first_appear() -> None:

@@ -31,23 +31,23 @@ CURVES = pd.DataFrame(
 
 
 def test_the_quartiles_of_curves_are_numpys_of_what_each_trial_has_come_to() -> None:
-    spread = lrsweep.summarize_curves(TRIALS, CURVES)
+    quartiles = lrsweep.summarize_curves(TRIALS, CURVES)
     # By the rule, by hand: what has converged keeps its last loss, what has diverged by an update is infinite.
     kept = {0.1: [[8, 6, 7], [4, 2, 700], [2, 2, np.inf], [1, 2, np.inf]], 0.2: [[3.0], [0.5], [0.5], [0.5]]}
-    assert list(spread.columns) == ["learning_rate", "step", *QUARTILES]
-    assert spread["learning_rate"].tolist() == [0.1] * 4 + [0.2] * 4
-    assert spread["step"].tolist() == [0, 2, 4, 6] * 2
+    assert list(quartiles.columns) == ["learning_rate", "step", *QUARTILES]
+    assert quartiles["learning_rate"].tolist() == [0.1] * 4 + [0.2] * 4
+    assert quartiles["step"].tolist() == [0, 2, 4, 6] * 2
     losses = [row for rows in kept.values() for row in rows]
-    assert spread["median"].tolist() == [np.median(row) for row in losses]
-    assert spread["lower_quartile"].tolist() == [np.quantile(row, 0.25) for row in losses]
+    assert quartiles["median"].tolist() == [np.median(row) for row in losses]
+    assert quartiles["lower_quartile"].tolist() == [np.quantile(row, 0.25) for row in losses]
     # Halfway from 2 to infinity is infinity.
-    assert spread["upper_quartile"].tolist() == [7.5, 352, np.inf, np.inf, 3.0, 0.5, 0.5, 0.5]
+    assert quartiles["upper_quartile"].tolist() == [7.5, 352, np.inf, np.inf, 3.0, 0.5, 0.5, 0.5]
 
 
 def test_by_no_column_all_trials_are_one_setting() -> None:
-    spread = lrsweep.summarize_curves(TRIALS, CURVES, by=[])
-    assert list(spread.columns) == ["step", *QUARTILES]
-    assert spread["median"].tolist() == [6.5, 3.0, 2.0, 1.5]
+    quartiles = lrsweep.summarize_curves(TRIALS, CURVES, by=[])
+    assert list(quartiles.columns) == ["step", *QUARTILES]
+    assert quartiles["median"].tolist() == [6.5, 3.0, 2.0, 1.5]
 
 
 def test_the_curves_of_some_trials_are_found_by_their_labels() -> None:
@@ -72,18 +72,18 @@ def test_the_last_losses_of_curves_are_the_final_losses_of_the_summary() -> None
     trials = lrsweep.grid(learning_rate=[0.01, 0.2, 3.0], seed=range(4))
     swept = lrsweep.sweep(lrsweep.problems.line(), optax.sgd, trials, steps=60, record_every=1)
     assert swept.curves is not None
-    spread, summary = lrsweep.summarize_curves(swept.table, swept.curves), lrsweep.summarize(swept.table)
-    ends = spread[spread["step"] == 60].reset_index(drop=True)
+    quartiles, summary = lrsweep.summarize_curves(swept.table, swept.curves), lrsweep.summarize(swept.table)
+    ends = quartiles[quartiles["step"] == 60].reset_index(drop=True)
     for quartile in QUARTILES:
         assert ends[quartile].tolist() == summary[f"{quartile}_final_loss"].tolist()
 
 
 @pytest.mark.parametrize("outcome", ["converged_at", "final_loss", "best_loss"])
 def test_the_quartiles_of_an_outcome_are_those_of_the_summary(outcome: str) -> None:
-    spread, summary = lrsweep.summarize_outcome(THREE, outcome), lrsweep.summarize(THREE)
-    assert spread[["learning_rate", "trials"]].equals(summary[["learning_rate", "trials"]])
+    quartiles, summary = lrsweep.summarize_outcome(THREE, outcome), lrsweep.summarize(THREE)
+    assert quartiles[["learning_rate", "trials"]].equals(summary[["learning_rate", "trials"]])
     for quartile in QUARTILES:
-        np.testing.assert_array_equal(spread[quartile], summary[f"{quartile}_{outcome}"].astype(float))
+        np.testing.assert_array_equal(quartiles[quartile], summary[f"{quartile}_{outcome}"].astype(float))
 
 
 def test_any_other_outcome_is_summed_up_over_the_trials_that_have_it() -> None:
@@ -91,16 +91,16 @@ def test_any_other_outcome_is_summed_up_over_the_trials_that_have_it() -> None:
     rates, values = random.choice([0.1, 0.01, 0.001], 40), random.normal(size=40)
     values[[3, 5, 8]] = NAN
     trials = table([(rate, seed, "slow", None, 1.0) for seed, rate in enumerate(rates)]).assign(sharpness_end=values)
-    spread = lrsweep.summarize_outcome(trials, "sharpness_end").set_index("learning_rate")
+    quartiles = lrsweep.summarize_outcome(trials, "sharpness_end").set_index("learning_rate")
     for rate in np.unique(rates):
         for quartile, share in QUARTILES.items():
-            mine = values[rates == rate]
-            assert spread[quartile][rate] == pytest.approx(np.nanquantile(mine, share), rel=1e-12)
+            of_rate = values[rates == rate]
+            assert quartiles[quartile][rate] == pytest.approx(np.nanquantile(of_rate, share), rel=1e-12)
 
 
 def test_an_outcome_that_no_trial_has_has_no_quartiles() -> None:
-    spread = lrsweep.summarize_outcome(THREE.assign(sharpness_end=NAN), "sharpness_end")
-    assert spread[list(QUARTILES)].isna().to_numpy().all()
+    quartiles = lrsweep.summarize_outcome(THREE.assign(sharpness_end=NAN), "sharpness_end")
+    assert quartiles[list(QUARTILES)].isna().to_numpy().all()
 
 
 def test_the_metric_that_decides_is_lost_where_a_trial_diverged() -> None:

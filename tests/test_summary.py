@@ -105,27 +105,27 @@ def test_the_settings_are_those_of_a_loop_and_so_are_their_statistics() -> None:
     settings = trials[["learning_rate", "momentum"]].drop_duplicates().reset_index(drop=True)
     pd.testing.assert_frame_equal(summary[["learning_rate", "momentum"]], settings)
     assert summary["trials"].nunique() > 3
-    for (rate, momentum), found in zip(settings.to_numpy(), summary.to_dict("records"), strict=True):
+    for (rate, momentum), statistics in zip(settings.to_numpy(), summary.to_dict("records"), strict=True):
         same = (trials["momentum"] == momentum) | (trials["momentum"].isna() & np.isnan(momentum))
-        ours = trials[(trials["learning_rate"] == rate) & same]
-        assert found["trials"] == len(ours)
-        assert found["converged"] == (ours["status"] == "converged").sum() / len(ours)
-        assert found["diverged"] == (ours["status"] == "diverged").sum() / len(ours)
+        group = trials[(trials["learning_rate"] == rate) & same]
+        assert statistics["trials"] == len(group)
+        assert statistics["converged"] == (group["status"] == "converged").sum() / len(group)
+        assert statistics["diverged"] == (group["status"] == "diverged").sum() / len(group)
         # The greatest number there is stands for infinity, over which NumPy cannot interpolate.
         for name in ("final_loss", "best_loss"):
-            values = np.where(ours["status"] == "diverged", 1e300, ours[name])
+            values = np.where(group["status"] == "diverged", 1e300, group[name])
             expected = np.quantile(values, [0.25, 0.5, 0.75])
             expected[expected > 1e200] = np.inf
-            assert [found[f"{quartile}_{name}"] for quartile in QUARTILES] == pytest.approx(list(expected))
+            assert [statistics[f"{quartile}_{name}"] for quartile in QUARTILES] == pytest.approx(list(expected))
         left = stats.ecdf(
             stats.CensoredData(
-                uncensored=ours["converged_at"].dropna().to_numpy(float),
-                right=ours["steps"].where(ours["status"] != "diverged", 1e9)[ours["status"] != "converged"],
+                uncensored=group["converged_at"].dropna().to_numpy(float),
+                right=group["steps"].where(group["status"] != "diverged", 1e9)[group["status"] != "converged"],
             )
         ).sf
         for quartile, share in QUARTILES.items():
             reached = left.quantiles[left.probabilities <= 1 - share + 1e-12]
-            at = found[f"{quartile}_converged_at"]
+            at = statistics[f"{quartile}_converged_at"]
             assert pd.isna(at) if len(reached) == 0 else at == reached.min()
 
 

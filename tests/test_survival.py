@@ -15,8 +15,8 @@ trials = st.lists(st.tuples(st.integers(1, 6) | st.just(NEVER), st.booleans()), 
 
 
 def quantiles(times: list[float], arrived: list[bool]) -> list[float]:
-    found = time_quantiles(np.array([times], float), np.array([arrived], bool), SHARES)
-    return [float(each[0]) for each in found]
+    by_share = time_quantiles(np.array([times], float), np.array([arrived], bool), SHARES)
+    return [float(each[0]) for each in by_share]
 
 
 @given(trials)

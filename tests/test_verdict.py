@@ -3,10 +3,13 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
+import lrsweep
+from lrsweep.statistics._advice import advise
 from lrsweep.statistics._verdict import judge
-from tests.test_summary import table
+from tests.test_summary import rest_at, table
 
 # Over a decade the loss grows by a factor of 4: by 2 over half of it.
 RANGE = "the final loss is within a factor of 2 of the least from {} to {}, and any of the {} learning rates tried"
@@ -62,3 +65,28 @@ def test_the_sentence_names_the_best_and_what_missing_it_costs(
 ) -> None:
     trials = table(rows).assign(initial_loss=13.0)
     assert judge(trials, rule) == sentence
+
+
+def test_where_all_came_to_rest_at_one_loss_the_verdict_says_what_the_advice_says_of_it() -> None:
+    one = rest_at({0.1: 0.6, 0.2: 0.600001, 0.4: 0.6})
+    sentence = (
+        "Most trials came to rest at one loss, 0.6, which may be the least there is: if so, state "
+        "Objective(..., minimum=0.6) or Stopping(target=...) (--target-loss); if not, try other starts or another "
+        "optimizer."
+    )
+    assert judge(one) == (
+        "Use learning_rate 0.1: no trial converged, and its median final loss, 0.6, is the least; the final loss is "
+        "within a factor of 2 of the least from 0.1 (the smallest tried) to 0.4 (the largest tried), and any of the 3 "
+        f"learning rates tried costs {1e-6 / 3:.4g} of loss on average. {sentence}"
+    )
+    assert sentence in advise(lrsweep.summarize(one), one)
+
+
+def test_the_verdict_says_nothing_of_a_minimum_where_one_is_known_or_trials_ended_otherwise() -> None:
+    one = rest_at({0.1: 0.6, 0.2: 0.600001, 0.4: 0.6})
+    lower, known = one.assign(best_loss=[0.6, 0.6, 0.3]), one.assign(cause="local minimum")
+    arrived = pd.concat([one, table([(0.8, 0, "converged", 30, 0.6)]).assign(initial_loss=1.0, best_loss=0.6)])
+    for trials in (rest_at({0.1: 0.6, 0.2: 0.3, 0.4: 0.6}), lower, known, arrived):
+        assert "minimum" not in judge(trials)
+    for rule in ("loss", "safe"):
+        assert "minimum" not in judge(one, rule)

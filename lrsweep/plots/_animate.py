@@ -1,4 +1,4 @@
-"""Animations: the ball on the slope and among the valleys, the line turning into place."""
+"""Animations: the ball on a slope or on contours, and the line of a fit, update by update."""
 
 import os
 import tempfile
@@ -11,20 +11,21 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.inputs._errors import InputError
-from lrsweep.plots._axes import plain
-from lrsweep.plots._fit import Fit, check_fit, draw_data, segment
+from lrsweep.inputs._messages import number
+from lrsweep.plots._axes import plain_text
+from lrsweep.plots._fit import FitPicture, check_fit, draw_data, visible_segment
+from lrsweep.plots._landscape import check_contours, check_slope, contours, slope
 from lrsweep.plots._paths import (
     Trail,
     check_updates,
     draw_mark,
-    joined,
-    on_map,
+    on_contours,
     on_slope,
-    outside_mark,
+    outside_style,
     status_of,
-    told,
+    update_label,
+    with_gaps,
 )
-from lrsweep.plots._slopes import check_contours, check_slope, contours, slope
 from lrsweep.plots._style import shades
 from lrsweep.tables._files import check_path, replace_files
 
@@ -33,14 +34,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Who writes an animation, by its file's ending.
+# What writes an animation, by its file's ending.
 WRITERS = {".gif": "pillow", ".mp4": "ffmpeg"}
 
-# A panel's width and height in inches; how long the last frame stays, and how long each other does, in milliseconds.
+# A panel's width and height in inches; how long the last frame and each other one stay, in milliseconds.
 PANEL, REST, INTERVAL = (2.4, 2.6), 1500, 100
 
-# Draws one frame: how things stand after so many updates.
-Show = Callable[[int], None]
+# Changes a panel to how things are after so many updates.
+ShowUpdate = Callable[[int], None]
 
 
 def animate_slope(
@@ -51,7 +52,7 @@ def animate_slope(
     updates: Iterable[int] | None = None,
     interval: float = INTERVAL,
 ) -> "FuncAnimation":
-    """The ball on the slope, update by update, a panel per path side by side: several learning rates, say.
+    """Animates the ball on the slope, update by update: a panel per path, side by side.
 
     What is drawn in a panel is what `slope` draws, up to the update at hand; a ball that has ended waits for the
     others, marked by its status.
@@ -67,8 +68,8 @@ def animate_slope(
         The animation; `save_animation` writes it.
 
     Raises:
-        ValueError: `slope` would raise it, there are no paths, no path has one of the updates,
-            or `interval` is not above 0.
+        ValueError: `slope` would refuse the landscape or a path, there are no paths, no path has one of the updates, or
+            `interval` is not above 0.
 
     Example:
         >>> valley = lrsweep.landscape(lrsweep.problems.quadratic([1.0]), {"x[0]": [-2.0, -1.0, 0.0, 1.0, 2.0]})
@@ -89,7 +90,7 @@ def animate_contours(
     updates: Iterable[int] | None = None,
     interval: float = INTERVAL,
 ) -> "FuncAnimation":
-    """The ball on a map of two parameters, update by update, a panel per path side by side.
+    """Animates the ball on a map of two parameters, update by update: a panel per path, side by side.
 
     What is drawn in a panel is what `contours` draws, up to the update at hand; a ball that has ended waits for the
     others, marked by its status.
@@ -105,7 +106,7 @@ def animate_contours(
         The animation; `save_animation` writes it.
 
     Raises:
-        ValueError: `contours` would raise it, there are no paths, no path has one of the updates,
+        ValueError: `contours` would refuse the landscape or a path, there are no paths, no path has one of the updates,
             or `interval` is not above 0.
 
     Example:
@@ -116,7 +117,7 @@ def animate_contours(
         >>> lrsweep.plots.save_animation(animation, folder / "map.gif")
     """
     statuses = check_contours(landscape, paths, statuses)
-    trails = {label: on_map(landscape, path) for label, path in paths.items()}
+    trails = {label: on_contours(landscape, path) for label, path in paths.items()}
     return _animate_balls(partial(contours, landscape), trails, statuses, _frames(paths, updates, interval), interval)
 
 
@@ -131,18 +132,18 @@ def animate_fit(
     updates: Iterable[int] | None = None,
     interval: float = INTERVAL,
 ) -> "FuncAnimation":
-    """The line turning into place, update by update, beside its loss.
+    """Animates the line of a fit, update by update, beside its loss.
 
     A line that has left the picture is an X at the edge, in the colour of diverged trials, and so is a loss that is
-    not finite. The line that it started from stays, in pale.
+    not finite. The line that it started from stays, in a pale shade.
 
     Args:
         x: ``[example] float``, what the line is a function of.
         y: ``[example] float``, what it is fitted to.
         path: What `Sweep.path` gives of a trial whose model is a line.
         curve: ``[update] float``, its losses by update: `Sweep.replay(trial).curve`, or its row of `Sweep.curves`.
-        slope: The parameter that is the line's slope; of `problems.linear_regression` it is `coefficients[0]`.
-        intercept: The parameter that is its height at 0; of `problems.linear_regression` it is `intercept`.
+        slope: The parameter that is the line's slope; in `problems.linear_regression` it is `coefficients[0]`.
+        intercept: The parameter that is its height at 0; in `problems.linear_regression` it is `intercept`.
         updates: Which updates to show, one frame each; every one of the path's where it is left out.
         interval: How long a frame stays, in milliseconds; the last one stays for 1500 more.
 
@@ -150,32 +151,32 @@ def animate_fit(
         The animation; `save_animation` writes it.
 
     Raises:
-        ValueError: `fit` would raise it, `interval` is not above 0, or the curve has no finite loss up to the last of
-            the updates.
+        ValueError: `fit` would refuse the data or the path, `interval` is not above 0, or the curve has no finite loss
+            up to the last of the updates.
 
     Example:
         >>> path = pd.DataFrame({"w0": [0.0, -0.4, -0.9], "w1": [1.0, 1.6, 2.0]})
         >>> animation = lrsweep.plots.animate_fit([0, 1, 3], [-1, 1, 5], path, pd.Series([1.67, 0.14, 0.01]))
         >>> lrsweep.plots.save_animation(animation, folder / "line.gif")
     """
-    given = check_fit(x, y, path, slope, intercept)
+    picture = check_fit(x, y, path, slope, intercept)
     frames = _frames({None: path}, updates, interval)
     losses = curve[curve.index <= frames[-1]].astype(float)
     if not np.isfinite(losses).any():
         raise InputError(f"the curve has no finite loss up to update {frames[-1]}, the last to be shown")
     figure, (left, right) = _panels(2, share=False)
-    draw_data(left, given)
-    return _animate(figure, [_line(left, given), _loss(right, losses)], frames, interval)
+    draw_data(left, picture)
+    return _animate(figure, [_line_panel(left, picture), _loss_panel(right, losses)], frames, interval)
 
 
 def save_animation(animation: "FuncAnimation", path: str | os.PathLike[str], *, dpi: float = 120) -> None:
-    """Writes an animation as `.gif`, with no program beside, or as `.mp4`, with ffmpeg.
+    """Writes an animation as `.gif`, or as `.mp4`, for which ffmpeg must be installed.
 
     A file that exists is replaced only once the new one is complete.
 
     Args:
-        animation: What an `animate_...` function returns, or any other of matplotlib's.
-        path: Where to.
+        animation: What an `animate_...` function returns, or any other animation of matplotlib's.
+        path: The file to write.
         dpi: Dots per inch.
 
     Raises:
@@ -200,6 +201,7 @@ def save_animation(animation: "FuncAnimation", path: str | os.PathLike[str], *, 
 
 
 def _frames(paths: Mapping[Any, pd.DataFrame], updates: Iterable[int] | None, interval: float) -> list[int]:
+    """Gives the updates to show, one per frame."""
     if not interval > 0:
         raise InputError(f"interval={interval} must be above 0: it is how many milliseconds a frame stays")
     if not paths:
@@ -209,7 +211,8 @@ def _frames(paths: Mapping[Any, pd.DataFrame], updates: Iterable[int] | None, in
 
 
 def _panels(count: int, *, share: bool = True) -> tuple["Figure", "list[Axes]"]:
-    # A figure that pyplot does not know: it goes when the animation does.
+    """Makes a figure of panels side by side."""
+    # Not registered with pyplot, so that it is freed with the animation.
     from matplotlib.figure import Figure
 
     width, height = PANEL
@@ -224,20 +227,21 @@ def _animate_balls(
     frames: list[int],
     interval: float,
 ) -> "FuncAnimation":
-    """Animates a ball per trail, each in a panel that `draw` draws the ground in."""
+    """Animates a ball per trail, each in a panel whose ground `draw` draws."""
     figure, panels = _panels(len(trails))
-    shows = []
+    show_panels = []
     for ax, (label, trail) in zip(panels, trails.items(), strict=True):
         draw(ax=ax)
-        shows.append(_ball(ax, plain(label), trail, statuses.get(label)))
-    return _animate(figure, shows, frames, interval)
+        show_panels.append(_ball_panel(ax, plain_text(label), trail, statuses.get(label)))
+    return _animate(figure, show_panels, frames, interval)
 
 
-def _animate(figure: "Figure", shows: list[Show], frames: list[int], interval: float) -> "FuncAnimation":
+def _animate(figure: "Figure", show_panels: list[ShowUpdate], frames: list[int], interval: float) -> "FuncAnimation":
+    """Animates panels together: each frame shows all of them after the same update."""
     from matplotlib.animation import FuncAnimation
 
     def show(step: int) -> list[Any]:
-        for each in shows:
+        for each in show_panels:
             each(step)
         return []
 
@@ -245,54 +249,57 @@ def _animate(figure: "Figure", shows: list[Show], frames: list[int], interval: f
     for ax in figure.axes[1:]:
         if ax.get_shared_y_axes().joined(ax, figure.axes[0]):
             ax.set_ylabel("")
-    # Laid out once, so that nothing trembles.
+    # Laid out once, so that panels keep their places from frame to frame.
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     rest = [frames[-1]] * round(REST / interval)
     return FuncAnimation(figure, show, frames=[*frames, *rest], interval=interval)
 
 
-def _ball(ax: "Axes", label: str, trail: Trail, status: str | None) -> Show:
+def _ball_panel(ax: "Axes", label: str, trail: Trail, status: str | None) -> ShowUpdate:
+    """Prepares a panel for the ball of a trail; returns what draws it after an update."""
     (pale, dark), status = shades(2), status_of(trail, status)
     (line,) = ax.plot([], [], "-o", color=pale, linewidth=0.7, markersize=2, zorder=3)
-    (gone,) = ax.plot([], [], zorder=4, **outside_mark(4))
+    (beyond,) = ax.plot([], [], zorder=4, **outside_style(4))
     (ball,) = ax.plot([], [], "o", color=dark, markersize=8, zorder=5, clip_on=False, in_layout=False)
     end = draw_mark(ax, np.empty(0), np.empty(0), status)[0] if status else ball
 
     def show(step: int) -> None:
-        # One that begins later is there from the first frame on.
-        seen = trail.steps <= max(step, trail.steps[0])
-        points, outside = trail.points[seen], trail.outside[seen]
-        line.set_data(*joined(Trail(trail.steps[seen], points, outside)).T)
-        gone.set_data(*points[outside].T)
+        # A path that begins later shows its start from the first frame on.
+        so_far = trail.steps <= max(step, trail.steps[0])
+        points, outside = trail.points[so_far], trail.outside[so_far]
+        line.set_data(*with_gaps(Trail(trail.steps[so_far], points, outside)).T)
+        beyond.set_data(*points[outside].T)
         now, nowhere = points[-1:].T, ([], [])
         end.set_data(*nowhere)
         ball.set_data(*(nowhere if outside[-1:].any() else now))
-        if seen.all():
+        if so_far.all():
             ball.set_data(*nowhere)
             end.set_data(*now)
-        ended = f"{status} " if status and seen.all() else ""
-        ax.set_title(f"{label}\n{ended}{told(trail.steps[seen][-1])}", fontsize="small")
+        ended = f"{status} " if status and so_far.all() else ""
+        ax.set_title(f"{label}\n{ended}{update_label(trail.steps[so_far][-1])}", fontsize="small")
 
     return show
 
 
-def _line(ax: "Axes", given: Fit) -> Show:
+def _line_panel(ax: "Axes", picture: FitPicture) -> ShowUpdate:
+    """Prepares a panel for the line of a fit; returns what draws it after an update."""
     pale, dark = shades(2)
-    ax.plot(*segment(given, given.lines.index[0])[0].T, color=pale, linewidth=1.0, zorder=2)
+    ax.plot(*visible_segment(picture, picture.lines.index[0])[0].T, color=pale, linewidth=1.0, zorder=2)
     (line,) = ax.plot([], [], color=dark, linewidth=1.8, zorder=3)
-    (gone,) = ax.plot([], [], zorder=5, **outside_mark(8))
+    (beyond,) = ax.plot([], [], zorder=5, **outside_style(8))
 
     def show(step: int) -> None:
-        points, outside = segment(given, step)
+        points, outside = visible_segment(picture, step)
         line.set_data(*([], []) if outside else points.T)
-        gone.set_data(*points.T if outside else ([], []))
-        ax.set_title(told(step), fontsize="small")
+        beyond.set_data(*points.T if outside else ([], []))
+        ax.set_title(update_label(step), fontsize="small")
 
     return show
 
 
-def _loss(ax: "Axes", losses: pd.Series) -> Show:
+def _loss_panel(ax: "Axes", losses: pd.Series) -> ShowUpdate:
+    """Prepares a panel for the curve of a loss; returns what draws it up to an update."""
     steps, values = losses.index.to_numpy(), losses.to_numpy()
     finite = np.isfinite(values)
     top = values[finite].max()
@@ -302,14 +309,15 @@ def _loss(ax: "Axes", losses: pd.Series) -> Show:
         ax.set(yscale="log", ylim=(least / 2, top * 2))
     (line,) = ax.plot([], [], "-", color=shades(1)[0], linewidth=1.2)
     (dot,) = ax.plot([], [], "o", color=shades(1)[0], markersize=5, clip_on=False, in_layout=False)
-    (gone,) = ax.plot([], [], zorder=5, **outside_mark())
+    (beyond,) = ax.plot([], [], zorder=5, **outside_style())
 
     def show(step: int) -> None:
-        seen = steps <= max(step, steps[0])
-        line.set_data(steps[seen & finite], values[seen & finite])
-        dot.set_data(steps[seen & finite][-1:], values[seen & finite][-1:])
-        lost = steps[seen & ~finite]
-        gone.set_data(lost, np.full(len(lost), ax.get_ylim()[1]))
-        ax.set_title(f"loss {values[seen][-1]:.3g}", fontsize="small")
+        so_far = steps <= max(step, steps[0])
+        drawn = so_far & finite
+        line.set_data(steps[drawn], values[drawn])
+        dot.set_data(steps[drawn][-1:], values[drawn][-1:])
+        not_finite = steps[so_far & ~finite]
+        beyond.set_data(not_finite, np.full(len(not_finite), ax.get_ylim()[1]))
+        ax.set_title(f"loss {number(values[so_far][-1], 3)}", fontsize="small")
 
     return show

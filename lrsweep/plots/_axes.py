@@ -1,4 +1,4 @@
-"""The axes of pictures: what they are called, how they are scaled, and where their edges lie."""
+"""The axes of pictures: their labels, their scales and ticks, and the range that they show."""
 
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
 
-# What an axis calls a column of results, with its unit where it has one; any other column is called by its name.
-NAMES = {
+# The labels of columns of results, with a unit where there is one; the label of any other column is its name.
+LABELS = {
     "learning_rate": "learning rate",
     "converged_at": "converged at (updates)",
     "diverged_at": "diverged at (updates)",
@@ -25,54 +25,54 @@ NAMES = {
     "rate": "rate (factor per update)",
 }
 
-# Outcomes that are told apart by factors; of any other, values that span more than a hundredfold are.
-BY_FACTORS = ("converged_at", "diverged_at", "initial_loss", "final_loss", "best_loss")
+# Outcomes on a logarithmic scale; any other is on one where its values span more than a hundredfold.
+LOGARITHMIC = ("converged_at", "diverged_at", "initial_loss", "final_loss", "best_loss")
 
-# Words along an axis are turned where there is no room for them side by side, and left out where there is none at all.
+# Words of more letters in all are turned to fit along an axis; of more words some are left out.
 MOST_LETTERS, MOST_WORDS = 30, 40
 
-# So few numbers are written at the axis themselves.
+# Up to so many numbers are tick labels themselves.
 FEW_VALUES = 5
 
-# What is left free beyond the outermost values, as a share of the range.
+# The margin beyond the outermost values, as a share of the range.
 MARGIN = 0.06
 
-# Numbers that span less than a hundredfold are written out, and those above 1 up to a greater factor. In a narrow range
-# they are spaced as on a linear axis.
+# Where the ends of a logarithmic axis differ by less than the first factor, or by less than the second and are above 1,
+# ticks are labelled with numbers, not with powers of ten. By less than the third, ticks are spaced as on a linear axis.
 HUNDREDFOLD, WRITTEN_OUT, _NARROW = 100, 10_000, 5
 
 
 def label_of(name: str) -> str:
-    """What an axis calls a column.
+    """Gives the label of an axis for a column.
 
     Example:
         >>> label_of("final_loss"), label_of("momentum")
         ('final loss', 'momentum')
     """
-    return NAMES.get(name, plain(name))
+    return LABELS.get(name, plain_text(name))
 
 
-def plain(text: object) -> str:
-    r"""A user's text so that Matplotlib shows it as it is, and reads no formula in it.
+def plain_text(text: object) -> str:
+    r"""Escapes a user's text so that Matplotlib shows it as it is, and reads no formula in it.
 
     Example:
-        >>> plain("cost_$")
+        >>> plain_text("cost_$")
         'cost_\\$'
     """
     return str(text).replace("$", r"\$")
 
 
-def lay_out(ax: "Axes", which: Literal["x", "y"], column: pd.Series, name: str) -> np.ndarray:
-    """Scales and labels an axis for the values of a column, and says where on it they lie.
+def set_up_axis(ax: "Axes", which: Literal["x", "y"], column: pd.Series, name: str) -> np.ndarray:
+    """Scales and labels an axis for the values of a column, and gives their positions on it.
 
-    Numbers lie where they are, on a logarithmic axis where they are positive and more evenly spaced so; words side by
-    side, in the order they first appear.
+    Numbers are their own positions, on a logarithmic axis where they are positive and more evenly spaced so; words lie
+    side by side, in the order they first appear.
 
     Args:
         ax: The axes.
         which: Which axis.
         column: The values.
-        name: What they are.
+        name: The column that they are of, for the label.
 
     Returns:
         ``[value]`` float.
@@ -82,18 +82,18 @@ def lay_out(ax: "Axes", which: Literal["x", "y"], column: pd.Series, name: str) 
     if is_numeric(column):
         values = column.to_numpy(float, na_value=np.nan)
         (ax.set_xscale if which == "x" else ax.set_yscale)("log" if is_logarithmic(values) else "linear")
-        _write_values(axis, values)
+        _label_ticks(axis, values)
         return values
-    place, found = pd.factorize(column)
-    words = [plain(word) for word in found]
-    some = slice(None, None, -(-len(words) // MOST_WORDS) or 1)
+    codes, distinct = pd.factorize(column)
+    words = [plain_text(word) for word in distinct]
+    labelled = slice(None, None, -(-len(words) // MOST_WORDS) or 1)
     turned = which == "x" and sum(map(len, words)) > MOST_LETTERS
-    axis.set_ticks(np.arange(len(words))[some], words[some], rotation=90 if turned else 0)
-    return place.astype(float)
+    axis.set_ticks(np.arange(len(words))[labelled], words[labelled], rotation=90 if turned else 0)
+    return codes.astype(float)
 
 
 def suits_logarithm(outcome: str, values: np.ndarray) -> bool:
-    """Whether the values of an outcome that are finite numbers are shown on a logarithmic scale.
+    """Tells whether the finite values of an outcome are shown on a logarithmic scale.
 
     Example:
         >>> suits_logarithm("final_loss", np.array([0.0, 0.1])), suits_logarithm("accuracy", np.array([0.5, 0.9]))
@@ -102,22 +102,22 @@ def suits_logarithm(outcome: str, values: np.ndarray) -> bool:
     finite = values[np.isfinite(values)]
     if finite.size == 0 or finite.min() < 0 or finite.max() == 0:
         return False
-    return outcome in BY_FACTORS or bool(finite.max() > HUNDREDFOLD * finite.min() > 0)
+    return outcome in LOGARITHMIC or bool(finite.max() > HUNDREDFOLD * finite.min() > 0)
 
 
-def edges_of(values: np.ndarray, *, logarithmic: bool) -> np.ndarray:
-    """The edges of cells around ascending values: halfway to the neighbours, on the scale of the axis.
+def cell_edges(values: np.ndarray, *, logarithmic: bool) -> np.ndarray:
+    """Gives the edges of cells around ascending values: halfway to the neighbours, on the scale of the axis.
 
     Args:
         values: ``[cell]`` float, ascending, at least one.
         logarithmic: Whether the scale is logarithmic.
 
     Returns:
-        ``[cell + 1]`` float. The outermost lie as far out as the next ones lie in; around a single value, half a unit,
-        or half a decade.
+        ``[cell + 1]`` float. The outermost cells reach as far out from their values as in; a single one reaches half a
+        unit, or half a decade, to either side.
 
     Example:
-        >>> edges_of(np.array([1.0, 2.0, 4.0]), logarithmic=False)
+        >>> cell_edges(np.array([1.0, 2.0, 4.0]), logarithmic=False)
         array([0.5, 1.5, 3. , 5. ])
     """
     scaled = np.log10(values) if logarithmic else values
@@ -126,38 +126,38 @@ def edges_of(values: np.ndarray, *, logarithmic: bool) -> np.ndarray:
     return 10**edges if logarithmic else edges
 
 
-class Range(NamedTuple):
-    """The values that an axis shows: those beyond it are drawn at its edge."""
+class VisibleRange(NamedTuple):
+    """The range of values that an axis shows: values beyond it are drawn at its edge."""
 
     low: float
     high: float
 
     def clip(self, values: Any) -> np.ndarray:
-        """Values as they are drawn: infinite ones at an edge, and what has no logarithm at the lower one.
+        """Moves values into the range: infinite ones to an edge, and those without a logarithm to the lower one.
 
         Example:
-            >>> Range(1.0, 9.0).clip([0.0, 3.0, np.inf])
+            >>> VisibleRange(1.0, 9.0).clip([0.0, 3.0, np.inf])
             array([1., 3., 9.])
         """
         return np.clip(np.asarray(values, float), self.low, self.high)
 
 
-def fit_values(ax: "Axes", values: np.ndarray, *, logarithmic: bool, headroom: float = 0.0) -> Range:
+def fit_y_axis(ax: "Axes", values: np.ndarray, *, logarithmic: bool, headroom: float = 0.0) -> VisibleRange:
     """Fits the vertical axis to values, with its upper edge above the greatest of them that is finite.
 
     Args:
         ax: The axes.
         values: Numbers of any shape; NaN and infinite ones do not count, nor, on a logarithmic axis, those up to 0.
-        logarithmic: Whether the axis is to be.
-        headroom: What share of the axis to leave free above them, for marks.
+        logarithmic: Whether the axis is to be logarithmic.
+        headroom: The share of the axis to leave free above the values, for marks.
 
     Returns:
-        What the axis shows then.
+        The range that the axis shows then.
     """
     shown = values[np.isfinite(values) & ((values > 0) | (not logarithmic))]
     ax.set_yscale("log" if logarithmic else "linear")
     if shown.size == 0:
-        # Nothing to tell the height of: the scale would only pretend.
+        # Without values a scale would mean nothing.
         ax.set_yticks([])
         ax.minorticks_off()
         shown = np.array([1.0])
@@ -166,17 +166,17 @@ def fit_values(ax: "Axes", values: np.ndarray, *, logarithmic: bool, headroom: f
     span = (high - low) or (1.0 if logarithmic else abs(high) or 1.0)
     high = low + (high - low + MARGIN * span) / (1 - headroom) if headroom else high + MARGIN * span
     low -= MARGIN * span
-    found = Range(10**low, 10**high) if logarithmic else Range(low, high)
-    ax.set_ylim(*found)
-    write_out(ax.yaxis, *found)
-    return found
+    visible = VisibleRange(10**low, 10**high) if logarithmic else VisibleRange(low, high)
+    ax.set_ylim(*visible)
+    write_ticks(ax.yaxis, *visible)
+    return visible
 
 
-def write_out(axis: "Axis", low: float, high: float) -> None:
-    """On a logarithmic axis that spans few decades, writes 20, 50 and 100 rather than powers of ten.
+def write_ticks(axis: "Axis", low: float, high: float) -> None:
+    """Labels the ticks of a logarithmic axis of few decades 20, 50 and 100, rather than with powers of ten.
 
     Args:
-        axis: One of the axes' two.
+        axis: The horizontal or the vertical one.
         low: The least value on it.
         high: The greatest.
     """
@@ -192,16 +192,16 @@ def write_out(axis: "Axis", low: float, high: float) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def _write_values(axis: "Axis", values: np.ndarray) -> None:
-    """Writes values themselves on an axis, where they are few and lie apart; otherwise what suits their range."""
+def _label_ticks(axis: "Axis", values: np.ndarray) -> None:
+    """Labels an axis at its values where they are few and lie apart; otherwise with ticks that suit their range."""
     from matplotlib.ticker import NullFormatter
 
     distinct = np.unique(values[np.isfinite(values)])
     texts = [number(value) for value in distinct]
-    at = np.log(distinct) if axis.get_scale() == "log" else distinct
-    apart = len(at) == 1 or np.diff(at).min() > (at[-1] - at[0]) / (FEW_VALUES + 1)
+    positions = np.log(distinct) if axis.get_scale() == "log" else distinct
+    apart = len(positions) == 1 or np.diff(positions).min() > (positions[-1] - positions[0]) / (FEW_VALUES + 1)
     if len(texts) <= FEW_VALUES and sum(map(len, texts)) <= MOST_LETTERS and apart:
         axis.set_ticks(distinct, texts)
         axis.set_minor_formatter(NullFormatter())
     else:
-        write_out(axis, distinct[0], distinct[-1])
+        write_ticks(axis, distinct[0], distinct[-1])

@@ -1,4 +1,4 @@
-"""A map of two columns: the outcome in every cell, and how the trials ended where there is none."""
+"""A map of two columns: the outcome in every cell, or how the trials ended where there is none."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.inputs._errors import InputError
-from lrsweep.plots._axes import edges_of, label_of, lay_out, plain, suits_logarithm
+from lrsweep.plots._axes import cell_edges, label_of, plain_text, set_up_axis, suits_logarithm
 from lrsweep.plots._legends import add_colour_bar, add_legend
-from lrsweep.plots._style import COLOURS, given_or_new
+from lrsweep.plots._style import COLOURS, axes_or_new
 from lrsweep.statistics._bins import is_numeric
 from lrsweep.statistics._outcome_map import outcome_map
 
@@ -29,9 +29,9 @@ def cells(
 ) -> "Axes":
     """Draws a map of an outcome over two columns, such as the learning rate and where a trial starts.
 
-    A cell's colour is the median outcome of its trials, as `lrsweep.outcome_map` gives it; where that is infinite, or
-    there is none, it is the colour of the status that is most frequent there, which the legend names. A cell without
-    trials is left white.
+    A cell's colour stands for the median outcome of its trials, as `lrsweep.outcome_map` gives it. Where that is
+    infinite, or there is none, it stands for the most frequent status of the trials without the outcome; the legend
+    names these statuses. A cell without trials is left white.
 
     Args:
         table: A result table.
@@ -39,7 +39,7 @@ def cells(
             positive and more evenly spaced so; words side by side.
         y: Another one, along the vertical axis.
         outcome: A column of numbers, or one of words such as `status`.
-        cells: The most cells along an axis: more values are gathered into so many bins.
+        cells: The most cells along an axis; more values are gathered into so many bins.
         ax: The axes to draw on; None for those of a new figure.
 
     Returns:
@@ -63,37 +63,40 @@ def cells(
     values = words = outcome_map(table, x, y, outcome, cells)
     numeric = is_numeric(table[outcome])
     if numeric:
-        # Of the trials that have no outcome, in cells where they outnumber those that have one.
+        # Among the trials that have no outcome.
         has = "diverged" if outcome == "diverged_at" else "converged"
         without = table.assign(status=table["status"].where(table["status"] != has))
         words = outcome_map(without, x, y, "status", cells)
-    new, ax = ax is None, given_or_new(ax)
-    across, along = lay_out(ax, "x", values.columns.to_series(), x), lay_out(ax, "y", values.index.to_series(), y)
-    scales = (across, ax.get_xscale()), (along, ax.get_yscale())
-    edges = [edges_of(at, logarithmic=scale == "log") for at, scale in scales]
-    # An image within a drawing, or else a PDF would hold every cell as a shape.
+    new, ax = ax is None, axes_or_new(ax)
+    across = set_up_axis(ax, "x", values.columns.to_series(), x)
+    along = set_up_axis(ax, "y", values.index.to_series(), y)
+    edges = [
+        cell_edges(positions, logarithmic=scale == "log")
+        for positions, scale in ((across, ax.get_xscale()), (along, ax.get_yscale()))
+    ]
+    # Cells are rasterised, because a PDF would otherwise hold each as a shape.
     if numeric:
-        found = np.ma.masked_invalid(values.to_numpy(float))
-        norm = (LogNorm if suits_logarithm(outcome, found.compressed()) else Normalize)()
-        mesh = ax.pcolormesh(*edges, found, cmap=COLOUR_MAP, norm=norm, rasterized=True)
-        if found.count():
+        finite = np.ma.masked_invalid(values.to_numpy(float))
+        norm = (LogNorm if suits_logarithm(outcome, finite.compressed()) else Normalize)()
+        mesh = ax.pcolormesh(*edges, finite, cmap=COLOUR_MAP, norm=norm, rasterized=True)
+        if finite.count():
             add_colour_bar(ax, mesh, label_of(outcome))
-        words = words.where(np.ma.getmaskarray(found))
+        words = words.where(np.ma.getmaskarray(finite))
     add_legend(ax, _draw_words(ax, edges, words), grow=new)
     return ax
 
 
 def _draw_words(ax: "Axes", edges: list[np.ndarray], words: pd.DataFrame) -> list[tuple[Any, str]]:
-    """Draws cells of words, each in its colour, and returns what a legend says of them."""
+    """Draws cells of words, each word in its colour, and returns their entries for a legend."""
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
     from matplotlib.patches import Patch
 
-    codes, found = pd.factorize(words.to_numpy(object).ravel(), sort=True)
-    if len(found) == 0:
+    codes, distinct = pd.factorize(words.to_numpy(object).ravel(), sort=True)
+    if len(distinct) == 0:
         return []
-    shades = colormaps["viridis"](np.linspace(0, 1, len(found)))
-    colours: list[Any] = [COLOURS.get(word, shade) for word, shade in zip(found, shades, strict=True)]
-    shown = np.ma.masked_less(codes, 0).reshape(words.shape)
-    ax.pcolormesh(*edges, shown, cmap=ListedColormap(colours), vmin=-0.5, vmax=len(found) - 0.5, rasterized=True)
-    return [(Patch(color=colour), plain(word)) for word, colour in zip(found, colours, strict=True)]
+    shades = colormaps["viridis"](np.linspace(0, 1, len(distinct)))
+    colours: list[Any] = [COLOURS.get(word, shade) for word, shade in zip(distinct, shades, strict=True)]
+    cells = np.ma.masked_less(codes, 0).reshape(words.shape)
+    ax.pcolormesh(*edges, cells, cmap=ListedColormap(colours), vmin=-0.5, vmax=len(distinct) - 0.5, rasterized=True)
+    return [(Patch(color=colour), plain_text(word)) for word, colour in zip(distinct, colours, strict=True)]

@@ -1,4 +1,4 @@
-"""Pictures as files: where they may be written, and that the same picture is the same file."""
+"""Pictures as files: where they may be written; the same picture gives the same file."""
 
 import io
 import os
@@ -11,24 +11,24 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-# Who drew it, and no date, which would make every file another one.
+# What drew the file, and no date, which would make every file different.
 METADATA = {
     ".png": {"Software": "lrsweep"},
     ".svg": {"Creator": "lrsweep", "Date": None},
     ".pdf": {"Creator": "lrsweep", "CreationDate": None},
 }
 
-# How a file says so.
+# By these bytes a file is recognised as one of `render`'s.
 _DRAWN = {".png": b"Software\0lrsweep", ".svg": b"<dc:title>lrsweep</dc:title>", ".pdf": b"/Creator (lrsweep)"}
 
-# Names in an SVG are drawn by chance without a salt; and journals refuse a PDF whose fonts are of type 3.
+# Without a salt the ids in an SVG are random; and journals refuse a PDF whose fonts are of type 3.
 SETTINGS: dict[Any, Any] = {"svg.hashsalt": "lrsweep", "pdf.fonttype": 42}
 
 DOTS_PER_INCH = 200
 
 
 def check_picture(path: str | os.PathLike[str]) -> "Path":
-    """Refuses a place that a picture cannot be written to.
+    """Refuses a path that a picture cannot be written to.
 
     Raises:
         ValueError: The ending is not `.png`, `.svg` or `.pdf`, the folder does not exist or cannot be written to, or
@@ -42,7 +42,7 @@ def check_picture(path: str | os.PathLike[str]) -> "Path":
 
 
 def is_drawn(path: "Path") -> bool:
-    """Whether a picture is one that `render` made.
+    """Tells whether a picture is one that `render` made.
 
     Args:
         path: A file that ends in `.png`, `.svg` or `.pdf`.
@@ -57,11 +57,11 @@ def is_drawn(path: "Path") -> bool:
 
 
 def render(figure: "Figure", ending: str) -> bytes:
-    """A figure as the content of a file; the same figure gives the same bytes.
+    """Gives a figure as the content of a file; the same figure gives the same bytes.
 
     Args:
-        figure: What is drawn.
-        ending: The file's: `.png`, `.svg` or `.pdf`.
+        figure: The figure.
+        ending: The ending of the file's name: `.png`, `.svg` or `.pdf`.
 
     Example:
         >>> render(lrsweep.plots.overview(result.table), ".pdf")[:4]

@@ -1,4 +1,4 @@
-"""The fit: the data and the line as it moves."""
+"""The fit of a line: the data, and the line as it moves."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,23 +9,23 @@ import pandas as pd
 from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import unknown
 from lrsweep.plots._legends import add_legend
-from lrsweep.plots._paths import check_updates, outside_mark, told
-from lrsweep.plots._style import DATA, given_or_new, shades
+from lrsweep.plots._paths import check_updates, outside_style, update_label
+from lrsweep.plots._style import DATA, axes_or_new, shades
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
 
-class Fit(NamedTuple):
+class FitPicture(NamedTuple):
     """Data, lines, and the part of the plane that they are drawn in.
 
     Attributes:
         x: ``[example] float``.
         y: ``[example] float``.
         lines: ``[update] float``, columns `slope` and `intercept`.
-        low: ``[2] float``, the least x and y of the picture.
-        high: ``[2] float``, the greatest.
+        low: ``[2] float``, the least x and y in the picture.
+        high: ``[2] float``, the greatest x and y in the picture.
     """
 
     x: np.ndarray
@@ -54,14 +54,14 @@ def fit(
         x: ``[example] float``, what the line is a function of.
         y: ``[example] float``, what it is fitted to.
         path: What `Sweep.path` gives of a trial whose model is a line.
-        slope: The parameter that is its slope; of `problems.linear_regression` it is `coefficients[0]`.
-        intercept: The parameter that is its height at 0; of `problems.linear_regression` it is `intercept`.
+        slope: The parameter that is the line's slope; in `problems.linear_regression` it is `coefficients[0]`.
+        intercept: The parameter that is its height at 0; in `problems.linear_regression` it is `intercept`.
         updates: Which updates to draw, of those in `path`; where it is left out, the first, the last, and of the rows
             between them the first, second, fourth, eighth, ...
-        ax: What to draw on; a new figure of a paper's column where it is left out.
+        ax: The axes to draw on; None for those of a new figure.
 
     Returns:
-        The axes, x and y along theirs, in the data's own units.
+        The axes, with x and y in the data's own units.
 
     Raises:
         ValueError: `path` is empty, lacks a parameter or one of the updates, or x and y are not two lists of one
@@ -73,23 +73,23 @@ def fit(
         >>> [text.get_text() for text in ax.get_legend().get_texts()]
         ['data', 'start', 'after 2 updates']
     """
-    given = check_fit(x, y, path, slope, intercept)
-    drawn = _some(path.index) if updates is None else check_updates(updates, path.index)
-    new, ax = ax is None, given_or_new(ax)
-    named = [(draw_data(ax, given), "data")]
+    picture = check_fit(x, y, path, slope, intercept)
+    drawn = _choose_updates(path.index) if updates is None else check_updates(updates, path.index)
+    new, ax = ax is None, axes_or_new(ax)
+    entries = [(draw_data(ax, picture), "data")]
     for place, (step, colour) in enumerate(zip(drawn, shades(len(drawn)), strict=True)):
-        ends = place in (0, len(drawn) - 1)
-        points, outside = segment(given, step)
-        line = {"linewidth": 1.8 if ends else 0.8, "color": colour}
-        (artist,) = ax.plot(*points.T, zorder=3, **(outside_mark() if outside else line))
-        if ends:
-            named.append((artist, told(step)))
-    add_legend(ax, named, grow=new)
+        is_end = place in (0, len(drawn) - 1)
+        points, outside = visible_segment(picture, step)
+        line = {"linewidth": 1.8 if is_end else 0.8, "color": colour}
+        (artist,) = ax.plot(*points.T, zorder=3, **(outside_style() if outside else line))
+        if is_end:
+            entries.append((artist, update_label(step)))
+    add_legend(ax, entries, grow=new)
     return ax
 
 
-def check_fit(x: Any, y: Any, path: pd.DataFrame, slope: str, intercept: str) -> Fit:
-    """Refuses what is no fit of a line; the picture's edges are the data and the first line, with a margin.
+def check_fit(x: Any, y: Any, path: pd.DataFrame, slope: str, intercept: str) -> FitPicture:
+    """Refuses what is no fit of a line; frames the data and the first line with a margin.
 
     Raises:
         ValueError: `path` lacks a parameter or is empty, or x and y are not two lists of one length.
@@ -110,38 +110,39 @@ def check_fit(x: Any, y: Any, path: pd.DataFrame, slope: str, intercept: str) ->
     lines = path[[slope, intercept]].astype(float).set_axis(["slope", "intercept"], axis=1)
     ends = np.array([x.min(), x.max()])
     first = lines["slope"].iloc[0] * ends + lines["intercept"].iloc[0]
-    seen = np.concatenate([y, first[np.isfinite(first)]])
-    low, high = np.array([ends[0], seen.min()]), np.array([ends[1], seen.max()])
+    heights = np.concatenate([y, first[np.isfinite(first)]])
+    low, high = np.array([ends[0], heights.min()]), np.array([ends[1], heights.max()])
     margin = np.where(high > low, 0.1 * (high - low), 1.0)
-    return Fit(x, y, lines, low - margin, high + margin)
+    return FitPicture(x, y, lines, low - margin, high + margin)
 
 
-def draw_data(ax: "Axes", given: Fit) -> "Line2D":
+def draw_data(ax: "Axes", picture: FitPicture) -> "Line2D":
     """Draws the data, labels the axes and sets their limits; returns the data's artist."""
-    ax.set(xlabel="x", ylabel="y", xlim=(given.low[0], given.high[0]), ylim=(given.low[1], given.high[1]))
-    return ax.plot(given.x, given.y, "o", color=DATA, markersize=4, zorder=4)[0]
+    low, high = picture.low, picture.high
+    ax.set(xlabel="x", ylabel="y", xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+    return ax.plot(picture.x, picture.y, "o", color=DATA, markersize=4, zorder=4)[0]
 
 
-def segment(given: Fit, step: int) -> tuple[np.ndarray, bool]:
-    """The part of a line that is inside the picture, or the point of the edge through which it has left.
+def visible_segment(picture: FitPicture, step: int) -> tuple[np.ndarray, bool]:
+    """Gives the part of a line that is inside the picture, or the point of the edge through which it has left.
 
     Returns:
         ``[point, 2] float``: both ends, or the middle of the upper or the lower edge; and whether it has left.
 
     Example:
         >>> path = pd.DataFrame({"w0": [0.0, 50.0], "w1": [1.0, 0.0]})
-        >>> given = check_fit([0, 10], [0, 10], path, "w1", "w0")
-        >>> segment(given, 0)[0].tolist(), segment(given, 1)[0].tolist()
+        >>> picture = check_fit([0, 10], [0, 10], path, "w1", "w0")
+        >>> visible_segment(picture, 0)[0].tolist(), visible_segment(picture, 1)[0].tolist()
         ([[-1.0, -1.0], [11.0, 11.0]], [[5.0, 11.0]])
     """
-    slope, intercept = given.lines.loc[step].to_numpy()
-    (left, bottom), (right, top) = given.low, given.high
+    slope, intercept = picture.lines.loc[step].to_numpy()
+    (left, bottom), (right, top) = picture.low, picture.high
     with np.errstate(all="ignore"):
         if slope == 0:
             x, y = np.array([left, right]), np.array([intercept, intercept])
             inside = bottom <= intercept <= top
         else:
-            # From where it crosses the lower edge to where the upper, however steep it is.
+            # From where it crosses the lower edge to where it crosses the upper one, which suits steep lines too.
             y = np.array([bottom, top])
             crossings = (y - intercept) / slope
             x = np.clip(crossings, left, right)
@@ -153,7 +154,8 @@ def segment(given: Fit, step: int) -> tuple[np.ndarray, bool]:
     return np.array([[(left + right) / 2, bottom if middle < (bottom + top) / 2 else top]]), True
 
 
-def _some(steps: pd.Index) -> list[int]:
+def _choose_updates(steps: pd.Index) -> list[int]:
+    """Chooses the first of the updates, the last, and of those between the first, second, fourth, eighth, ..."""
     last = len(steps) - 1
     doubled = [2**power for power in range(last.bit_length()) if 2**power < last]
     return [int(steps[place]) for place in sorted({0, *doubled, last})]

@@ -1,4 +1,4 @@
-"""An outcome against the learning rate: how fast, or how well, and where the best and the edge lie."""
+"""An outcome against the learning rate: how fast or how well, with the best and the critical learning rate."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -8,37 +8,37 @@ import pandas as pd
 
 from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import number
-from lrsweep.plots._axes import fit_values, label_of, lay_out, suits_logarithm
+from lrsweep.plots._axes import fit_y_axis, label_of, set_up_axis, suits_logarithm
 from lrsweep.plots._legends import (
-    Looks,
+    Styles,
     add_colour_bar,
     add_legend,
-    band_of,
-    gather_settings,
-    look_of,
-    name_settings,
+    band_opacity,
+    legend_entries,
+    prepare_settings,
     status_mark,
+    style_settings,
 )
-from lrsweep.plots._style import COLOURS, MARKERS, given_or_new
+from lrsweep.plots._style import COLOURS, MARKERS, axes_or_new
 from lrsweep.statistics._best import Best
-from lrsweep.statistics._bins import gather, has_place, is_numeric
+from lrsweep.statistics._bins import gather, has_value, is_numeric
 from lrsweep.statistics._edges import summarize_edges
 from lrsweep.statistics._quartiles import check_outcome, summarize_outcome
 from lrsweep.statistics._shares import status_shares
-from lrsweep.statistics._summary import QUARTILES, group
+from lrsweep.statistics._summary import QUARTILES, group_trials
 from lrsweep.tables._schema import CONVERGED_AT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# More values than this along the axis are gathered.
-MOST_PLACES = 64
+# More values than this along the axis are gathered into so many.
+MOST_VALUES = 64
 
-# What is drawn at the upper edge, from there downwards; and the height of a row of these marks, a share of the axis.
-EDGE = ("diverged", "oscillating", "stalled", "slow", "dropped")
+# The statuses marked at the upper edge, from there downwards; and the height of a row of marks, as a share of the axis.
+EDGE_STATUSES = ("diverged", "oscillating", "stalled", "slow", "dropped")
 _ROW = 0.06
 
-# Of more places than this a line shows no dots.
+# A line of more points has no dots.
 _MOST_DOTS = 40
 
 
@@ -54,10 +54,10 @@ def outcome(
 ) -> "Axes":
     """Draws an outcome against the learning rate, or against another column: one line per setting of the others.
 
-    The line is the median over the trials, and the band about it reaches from the lower to the upper quartile, as
-    `lrsweep.summarize_outcome` gives them; what is infinite, or later than any trial was watched, lies at the upper
-    edge. There the trials that have no such outcome are marked, those that diverged and, of `converged_at`, all that
-    did not converge: one row of marks per status, the larger the greater the share of the trials at that place.
+    The line is the median over the trials, and the band around it reaches from the lower to the upper quartile, as
+    `lrsweep.summarize_outcome` gives them; what is infinite, or beyond the end of the steps, lies at the upper edge.
+    Also marked there are trials without the outcome: those that diverged and, of `converged_at`, all that did not
+    converge. There is one row of marks per status; the larger a mark, the greater the share of the trials there.
 
     Args:
         table: A result table.
@@ -67,10 +67,10 @@ def outcome(
             trial in which it is missing is left out.
         by: The columns that make a setting, by name; None for every one of the caller's but `seed` and `x`. Up to eight
             settings are named in the legend; more of them by a colour bar, where they are numbers of one column.
-        best: What `lrsweep.best_learning_rate` returns: a line, and a band for its interval.
-        critical: What `lrsweep.critical_learning_rate` returns: a line for the median of each setting, and a band
-            from the least to the greatest of its starts; or a number.
-        theory: What theory says of it; where it is left out, that of `critical`, if there is one.
+        best: What `lrsweep.best_learning_rate` returns, drawn as a line, and a band for its interval.
+        critical: What `lrsweep.critical_learning_rate` returns, drawn as a line for the median of each setting, and a
+            band from the least to the greatest over its starts; or a number.
+        theory: The critical learning rate by theory; where it is left out, the one in `critical`, if there is one.
         ax: The axes to draw on; None for those of a new figure.
 
     Returns:
@@ -85,80 +85,85 @@ def outcome(
         >>> ax.get_xlabel(), ax.get_xscale(), ax.get_ylabel()
         ('learning rate', 'log', 'converged at (updates)')
     """
-    table, names = gather_settings(table, by, x)
+    table, names = prepare_settings(table, by, x)
     check_outcome(table, outcome)
-    new, ax = ax is None, given_or_new(ax)
+    new, ax = ax is None, axes_or_new(ax)
     drawn = draw_outcome(ax, table, outcome, x, names)
-    add_legend(ax, [*drawn.settings, *drawn.marks, *_lines(ax, best, critical, theory)], title=drawn.title, grow=new)
-    if drawn.looks.scale is not None:
-        add_colour_bar(ax, drawn.looks.scale, drawn.looks.title)
+    entries = [*drawn.settings, *drawn.marks, *_draw_known_rates(ax, best, critical, theory)]
+    add_legend(ax, entries, title=drawn.title, grow=new)
+    if drawn.styles.scale is not None:
+        add_colour_bar(ax, drawn.styles.scale, drawn.styles.title)
     return ax
 
 
-class Drawn(NamedTuple):
-    """What has been drawn of an outcome: what a legend says of the settings and of the marks, and how settings look."""
+class OutcomeLegend(NamedTuple):
+    """The parts of a legend for a drawn outcome: the settings, the marks of statuses, and the settings' styles."""
 
     settings: list[tuple[Any, str]]
     marks: list[tuple[Any, str]]
-    looks: Looks
+    styles: Styles
 
     @property
     def title(self) -> str:
-        """What a legend writes above the settings, where it names them."""
-        return self.looks.title if self.settings else ""
+        """The title above the settings, where a legend names them."""
+        return self.styles.title if self.settings else ""
 
 
-def gather_places(table: pd.DataFrame, x: str) -> pd.DataFrame:
-    """The trials that have a place along the axis, at no more places than can be told apart.
+def prepare_x(table: pd.DataFrame, x: str) -> pd.DataFrame:
+    """Gives the trials that have a value along the axis, gathered where there are too many values.
 
     Raises:
-        ValueError: No trial has one.
+        ValueError: No trial has a value.
     """
-    there = has_place(table[x])
-    if not there.any():
+    drawn = table[has_value(table[x])]
+    if len(drawn) == 0:
         raise InputError(f"no trial has a {x!r}: there is nothing to draw along it")
-    return gather(table[there], x, MOST_PLACES) if is_numeric(table[x]) else table[there]
+    return gather(drawn, x, MOST_VALUES) if is_numeric(table[x]) else drawn
 
 
-def draw_outcome(ax: "Axes", table: pd.DataFrame, outcome: str, x: str, names: list[str]) -> Drawn:
+def draw_outcome(ax: "Axes", table: pd.DataFrame, outcome: str, x: str, names: list[str]) -> OutcomeLegend:
     """Draws the lines of `outcome`, its bands, and the marks at the edge."""
-    table = gather_places(table, x)
-    spread = summarize_outcome(table, outcome, [x, *names])
-    settings, setting = group(spread, names)
-    looks, band = look_of(settings), band_of(len(settings), repeated=len(table) > len(spread))
-    at = lay_out(ax, "x", spread[x], x)
-    values = spread[list(QUARTILES)].to_numpy(float)
+    table = prepare_x(table, x)
+    quartiles = summarize_outcome(table, outcome, [x, *names])
+    settings, setting = group_trials(quartiles, names)
+    styles, band = style_settings(settings), band_opacity(len(settings), repeated=len(table) > len(quartiles))
+    positions = set_up_axis(ax, "x", quartiles[x], x)
+    values = quartiles[list(QUARTILES)].to_numpy(float)
     if outcome == CONVERGED_AT:
-        # Later than any trial was watched, and so beyond the edge.
+        # So few trials converge that this quartile lies beyond the end of the steps, and so beyond the edge.
         values = np.where(np.isnan(values), np.inf, values)
-    ends = _ends(table, outcome)
-    shown = fit_values(
-        ax, values, logarithmic=suits_logarithm(outcome, values), headroom=_ROW * len(ends) + (0.03 if ends else 0)
+    without = _statuses_without(table, outcome)
+    visible = fit_y_axis(
+        ax,
+        values,
+        logarithmic=suits_logarithm(outcome, values),
+        headroom=_ROW * len(without) + (0.03 if without else 0),
     )
     ax.set_ylabel(label_of(outcome))
-    lines, words = [], not is_numeric(spread[x])
-    for place, colour in enumerate(looks.colours):
-        rows = np.flatnonzero(setting == place)
-        rows = rows[np.argsort(at[rows], kind="stable")]
-        lower, median, upper = shown.clip(values[rows]).T
-        # Words have no order that a line could follow: side by side, so that settings do not cover one another.
-        aside = (place + 0.5) / len(settings) - 0.5 if words else 0.0
-        where = at[rows] + 0.6 * aside
+    lines, words = [], not is_numeric(quartiles[x])
+    for index, colour in enumerate(styles.colours):
+        rows = np.flatnonzero(setting == index)
+        rows = rows[np.argsort(positions[rows], kind="stable")]
+        lower, median, upper = visible.clip(values[rows]).T
+        # Words have no order that a line could follow: settings lie side by side, not to cover one another.
+        shift = (index + 0.5) / len(settings) - 0.5 if words else 0.0
+        xs = positions[rows] + 0.6 * shift
         if words and band:
-            ax.vlines(where, lower, upper, color=colour, linewidth=1.2)
+            ax.vlines(xs, lower, upper, color=colour, linewidth=1.2)
         elif band:
-            ax.fill_between(where, lower, upper, color=colour, alpha=band, linewidth=0)
+            ax.fill_between(xs, lower, upper, color=colour, alpha=band, linewidth=0)
         style = "none" if words else "-"
         marker = "." if words or len(rows) <= _MOST_DOTS else "none"
-        lines += ax.plot(where, median, color=colour, linewidth=1.2, linestyle=style, marker=marker, markersize=4)
+        lines += ax.plot(xs, median, color=colour, linewidth=1.2, linestyle=style, marker=marker, markersize=4)
     shares, marks = status_shares(table, x), []
-    places = lay_out(ax, "x", shares[x], x)
-    for row, status in enumerate(ends):
-        some = shares[status].to_numpy() > 0
+    positions = set_up_axis(ax, "x", shares[x], x)
+    for row, status in enumerate(without):
+        of_status = shares[status].to_numpy()
+        marked = of_status > 0
         ax.scatter(
-            places[some],
-            np.full(some.sum(), 1 - _ROW * row),
-            s=4 + 26 * shares[status].to_numpy()[some],
+            positions[marked],
+            np.full(marked.sum(), 1 - _ROW * row),
+            s=4 + 26 * of_status[marked],
             color=COLOURS[status],
             marker=MARKERS[status],
             linewidths=0,
@@ -167,27 +172,27 @@ def draw_outcome(ax: "Axes", table: pd.DataFrame, outcome: str, x: str, names: l
             zorder=3,
         )
         marks.append((status_mark(status), status))
-    return Drawn(name_settings(lines, looks), marks, looks)
+    return OutcomeLegend(legend_entries(lines, styles), marks, styles)
 
 
-def _ends(table: pd.DataFrame, outcome: str) -> list[str]:
-    """The statuses of the trials that have no such outcome, of those that there are."""
+def _statuses_without(table: pd.DataFrame, outcome: str) -> list[str]:
+    """Gives the statuses, of those in the table, whose trials have no such outcome."""
     has = {CONVERGED_AT: "converged", "diverged_at": "diverged"}.get(outcome)
-    without = ["diverged"] if has is None else [status for status in EDGE if status != has]
-    there = set(table["status"].unique())
-    return [status for status in without if status in there]
+    without = ["diverged"] if has is None else [status for status in EDGE_STATUSES if status != has]
+    in_table = set(table["status"].unique())
+    return [status for status in without if status in in_table]
 
 
-def _lines(
+def _draw_known_rates(
     ax: "Axes", best: Best | None, critical: pd.DataFrame | float | None, theory: float | None
 ) -> list[tuple[Any, str]]:
-    """Draws what is known of the learning rate as lines across the picture; returns what a legend says of them."""
-    named = []
+    """Draws what is known of the learning rate as lines across the picture; returns their entries for a legend."""
+    entries = []
     if best is not None and np.isfinite(best.learning_rate):
         if np.isfinite(best.low):
             ax.axvspan(best.low, best.high, color="black", alpha=0.1, linewidth=0)
         line = ax.axvline(best.learning_rate, color="black", linewidth=1)
-        named.append((line, f"best {number(best.learning_rate)}"))
+        entries.append((line, f"best {number(best.learning_rate)}"))
     edges = pd.DataFrame({"median": [np.nan if critical is None else critical], "theory": np.nan})
     if isinstance(critical, pd.DataFrame):
         edges = summarize_edges(critical)
@@ -195,9 +200,9 @@ def _lines(
             ax.axvspan(low, high, color=COLOURS["diverged"], alpha=0.15, linewidth=0)
     if theory is not None:
         edges["theory"] = theory
-    for name, called, style in (("median", "critical", "--"), ("theory", "theory", ":")):
+    for name, label, style in (("median", "critical", "--"), ("theory", "theory", ":")):
         rates = edges[name].dropna().unique()
         lines = [ax.axvline(rate, color=COLOURS["diverged"], linewidth=1, linestyle=style) for rate in rates]
         if lines:
-            named.append((lines[0], f"{called} {number(rates[0])}" if len(rates) == 1 else called))
-    return named
+            entries.append((lines[0], f"{label} {number(rates[0])}" if len(rates) == 1 else label))
+    return entries

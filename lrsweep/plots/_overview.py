@@ -1,16 +1,16 @@
-"""A sweep at a glance: how fast, how well, and how it ended, one above the other along the learning rate."""
+"""A sweep at a glance: updates to converge, final loss and statuses, one above the other along the learning rate."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from lrsweep.plots._legends import MOST_NAMED, add_colour_bar, add_legend, gather_settings, status_mark
+from lrsweep.plots._legends import MOST_NAMED, add_colour_bar, add_legend, prepare_settings, status_mark
 from lrsweep.plots._outcome import draw_outcome
 from lrsweep.plots._statuses import draw_statuses
 from lrsweep.plots._style import COLUMN
 from lrsweep.statistics._bins import is_numeric
-from lrsweep.statistics._summary import check_by, group
+from lrsweep.statistics._summary import group_trials, resolve_by
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,12 +21,12 @@ def overview(table: pd.DataFrame, x: str = "learning_rate", by: str | Sequence[s
 
     Args:
         table: A result table.
-        x: What all three are drawn against, as `outcome` has it.
-        by: The columns that make a setting, as for `outcome`; where it is left out and there are more settings than a
-            legend names, and no colour bar can measure them, all of them are drawn as one.
+        x: The column that all three are drawn against, as in `outcome`.
+        by: The columns that make a setting, as in `outcome`. Where it is left out and there are more settings than a
+            legend names, and no colour bar can measure them, all trials are drawn as one setting.
 
     Returns:
-        The figure, which no window shows, and pyplot does not know of; `figure.savefig` writes it.
+        The figure, which is not registered with pyplot and so opens no window; `figure.savefig` writes it.
 
     Raises:
         ValueError: The table is empty, it lacks a column, or there are more settings than can be told apart.
@@ -38,25 +38,24 @@ def overview(table: pd.DataFrame, x: str = "learning_rate", by: str | Sequence[s
     """
     from matplotlib.figure import Figure
 
-    table, names = gather_settings(table, _few(table, x) if by is None else by, x)
+    table, names = prepare_settings(table, _columns_to_name(table, x) if by is None else by, x)
     figure = Figure(figsize=(COLUMN[0], 2 * COLUMN[1]), layout="constrained")
-    fast, well, ended = figure.subplots(3, sharex=True)
-    drawn = draw_outcome(fast, table, "converged_at", x, names)
-    draw_outcome(well, table, "final_loss", x, names)
-    stacked = draw_statuses(ended, table, x)
-    for ax in (fast, well):
+    updates, loss, shares = figure.subplots(3, sharex=True)
+    drawn = draw_outcome(updates, table, "converged_at", x, names)
+    draw_outcome(loss, table, "final_loss", x, names)
+    stacked = draw_statuses(shares, table, x)
+    for ax in (updates, loss):
         ax.set_xlabel("")
-    if drawn.looks.scale is not None:
-        add_colour_bar([fast, well, ended], drawn.looks.scale, drawn.looks.title)
-    add_legend(
-        fast, [*drawn.settings, *((status_mark(status), status) for _, status in stacked)], title=drawn.title, grow=True
-    )
+    if drawn.styles.scale is not None:
+        add_colour_bar([updates, loss, shares], drawn.styles.scale, drawn.styles.title)
+    entries = [*drawn.settings, *((status_mark(status), status) for _, status in stacked)]
+    add_legend(updates, entries, title=drawn.title, grow=True)
     return figure
 
 
-def _few(table: pd.DataFrame, x: str) -> list[str]:
-    """The other columns that make a setting, where they make few or are one of numbers; otherwise none."""
-    names = [name for name in check_by(table, None) if name != x]
+def _columns_to_name(table: pd.DataFrame, x: str) -> list[str]:
+    """Gives the other columns, where they make few settings or are one of numbers; otherwise none."""
+    names = [name for name in resolve_by(table, None) if name != x]
     if len(names) == 1 and is_numeric(table[names[0]]):
         return names
-    return names if len(group(table, names)[0]) <= MOST_NAMED else []
+    return names if len(group_trials(table, names)[0]) <= MOST_NAMED else []

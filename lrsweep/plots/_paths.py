@@ -1,4 +1,4 @@
-"""A trial's path as a picture shows it: the ball after each update, at the edge wherever it has left the picture."""
+"""A trial's path as a picture draws it: a ball after each update, at the edge wherever it has left the picture."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -8,7 +8,7 @@ import pandas as pd
 
 from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import plural, unknown
-from lrsweep.plots._axes import plain
+from lrsweep.plots._axes import plain_text
 from lrsweep.plots._legends import add_legend, status_mark
 from lrsweep.plots._style import COLOURS, MARKERS, shades
 
@@ -19,12 +19,12 @@ DIVERGED = "diverged"
 
 
 class Trail(NamedTuple):
-    """Where a ball is drawn.
+    """A path as points in a picture.
 
     Attributes:
-        steps: ``[update] int``, after how many updates.
+        steps: ``[update] int``, after how many updates each point is.
         points: ``[update, axis] float``, x and y in the picture's own units, none of them outside it.
-        outside: ``[update] bool``, whether the ball itself is outside, or nowhere: not finite.
+        outside: ``[update] bool``, whether the parameters themselves are outside, or not finite.
     """
 
     steps: np.ndarray
@@ -33,51 +33,52 @@ class Trail(NamedTuple):
 
 
 def on_slope(landscape: pd.Series, path: pd.DataFrame) -> Trail:
-    """A path on a landscape of one parameter: on its line, at the line's end where it is beyond.
+    """Places a path on a landscape of one parameter: on its line, at the line's end where the path is beyond.
 
     Example:
         >>> bowl = pd.Series([4.0, 0.0, 4.0], pd.Index([-2.0, 0.0, 2.0], name="w"))
         >>> on_slope(bowl, pd.DataFrame({"w": [1.0, -3.0, np.inf]})).points.tolist()
         [[1.0, 2.0], [-2.0, 4.0], [-2.0, 4.0]]
     """
-    places, heights = landscape.index.to_numpy(float), landscape.to_numpy(float)
-    x, outside = to_edge(path[[landscape.index.name]].to_numpy(float), places[:1], places[-1:])
+    xs, heights = landscape.index.to_numpy(float), landscape.to_numpy(float)
+    x, outside = move_to_edge(path[[landscape.index.name]].to_numpy(float), xs[:1], xs[-1:])
     known = np.isfinite(heights)
-    height = np.interp(x[:, 0], places[known], heights[known])
+    height = np.interp(x[:, 0], xs[known], heights[known])
     return Trail(path.index.to_numpy(), np.column_stack([x[:, 0], height]), outside)
 
 
-def on_map(landscape: pd.DataFrame, path: pd.DataFrame) -> Trail:
-    """A path on a landscape of two parameters: at its edge where it is beyond, in the direction seen from its middle.
+def on_contours(landscape: pd.DataFrame, path: pd.DataFrame) -> Trail:
+    """Places a path on a landscape of two parameters: outside it, at its edge in the direction from its middle.
 
     Example:
         >>> flat = pd.DataFrame(0.0, pd.Index([-1.0, 1.0], name="v"), pd.Index([-1.0, 1.0], name="w"))
-        >>> on_map(flat, pd.DataFrame({"w": [0.5, 6.0], "v": [0.0, -3.0]})).points.tolist()
+        >>> on_contours(flat, pd.DataFrame({"w": [0.5, 6.0], "v": [0.0, -3.0]})).points.tolist()
         [[0.5, 0.0], [1.0, -0.5]]
     """
     x, y = landscape.columns.to_numpy(float), landscape.index.to_numpy(float)
     values = path[[landscape.columns.name, landscape.index.name]].to_numpy(float)
-    points, outside = to_edge(values, np.array([x[0], y[0]]), np.array([x[-1], y[-1]]))
+    points, outside = move_to_edge(values, np.array([x[0], y[0]]), np.array([x[-1], y[-1]]))
     return Trail(path.index.to_numpy(), points, outside)
 
 
-def to_edge(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Moves what is outside a frame onto its edge, towards the frame's middle.
+def move_to_edge(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Moves points outside a frame onto its edge, towards the frame's middle.
 
     Args:
-        values: ``[update, axis] float``. What is not finite is taken to be where it was last, and beyond the edge.
+        values: ``[update, axis] float``. A point that is not finite counts as outside, in the direction of the last
+            finite one.
         low: ``[axis] float``, the frame's lower ends.
-        high: ``[axis] float``, its upper ends.
+        high: ``[axis] float``, the frame's upper ends.
 
     Returns:
-        ``[update, axis] float``, and ``[update] bool``, which of them were outside.
+        The moved points, ``[update, axis] float``, and which of them were outside, ``[update] bool``.
     """
     middle, half = (low + high) / 2, (high - low) / 2
     finite = np.isfinite(values).all(axis=1)
-    # So far out that it is no matter how far, and nothing overflows.
+    # Far outside any frame, and small enough that nothing overflows.
     values = np.clip(values, -1e200, 1e200)
     last = np.maximum.accumulate(np.where(finite, np.arange(len(values)), -1))
-    # In units of half the frame; what was never anywhere leaves through the top.
+    # In halves of the frame from its middle; a path that never was finite leaves through the top.
     away = np.where((last >= 0)[:, None], (values[last] - middle) / half, np.eye(len(low))[-1])
     distance = abs(away).max(axis=1)
     outside = ~finite | (distance > 1)
@@ -88,11 +89,11 @@ def to_edge(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.n
 def check_paths(
     names: Sequence[Hashable], paths: Mapping[Any, pd.DataFrame], statuses: Mapping[Any, str] | None
 ) -> dict[Any, str]:
-    """Refuses paths that a landscape cannot show; the statuses that are known, by label.
+    """Refuses paths that a landscape cannot show; returns the known statuses, by label.
 
     Raises:
-        ValueError: A path is empty, lacks a parameter of the landscape, or moves along others beside; there is a status
-            of no path, or no such status.
+        ValueError: A path is empty, lacks a parameter of the landscape, or also moves along others; or a status is that
+            of no path, or there is no such status.
     """
     for label, path in paths.items():
         if len(path) == 0:
@@ -115,10 +116,10 @@ def check_paths(
 
 
 def check_updates(updates: Iterable[int], known: pd.Index) -> list[int]:
-    """The updates to draw, in order, where a path has them all.
+    """Gives the updates to draw, in order, and refuses those that no path has.
 
     Raises:
-        ValueError: It lacks one, or there are none.
+        ValueError: No path has one of the updates, or none are named.
 
     Example:
         >>> check_updates([2, 0], pd.RangeIndex(3))
@@ -134,23 +135,23 @@ def check_updates(updates: Iterable[int], known: pd.Index) -> list[int]:
     return wanted
 
 
-def told(step: int) -> str:
-    """How far a trial is.
+def update_label(step: int) -> str:
+    """Says after how many updates a picture shows a trial.
 
     Example:
-        >>> told(0), told(1), told(30)
+        >>> update_label(0), update_label(1), update_label(30)
         ('start', 'after 1 update', 'after 30 updates')
     """
     return "start" if step == 0 else f"after {plural(step, 'update')}"
 
 
 def status_of(trail: Trail, status: str | None) -> str | None:
-    """What a path's end is marked as: its status, or, where none is known, `diverged` if it is outside."""
+    """Gives the status to mark a path's end with: its own, or, where none is known, `diverged` if it is outside."""
     return DIVERGED if status is None and trail.outside[-1] else status
 
 
 def draw_trails(ax: "Axes", trails: Mapping[Any, Trail], statuses: Mapping[Any, str], *, grow: bool) -> None:
-    """Draws paths, from pale to dark in the order given: dots joined, the start a ring, the end marked by its status.
+    """Draws paths, from pale to dark: dots joined by lines, a ring at the start, the status's mark at the end.
 
     Every update that is outside the picture is an X at its edge, in the colour of diverged trials.
 
@@ -158,40 +159,40 @@ def draw_trails(ax: "Axes", trails: Mapping[Any, Trail], statuses: Mapping[Any, 
         ax: The axes.
         trails: By label.
         statuses: By label, those that are known.
-        grow: Whether the figure becomes higher by what the legend takes.
+        grow: Whether the figure becomes higher by the height of the legend.
     """
-    named, ended = [], []
+    entries, marks = [], {}
     for (label, trail), colour in zip(trails.items(), shades(len(trails)), strict=True):
         x, y = trail.points.T
-        (line,) = ax.plot(*joined(trail).T, "-o", color=colour, linewidth=0.9, markersize=2.5, zorder=3)
+        (line,) = ax.plot(*with_gaps(trail).T, "-o", color=colour, linewidth=0.9, markersize=2.5, zorder=3)
         ax.plot(x[:1], y[:1], "o", color=colour, markerfacecolor="white", markersize=5, zorder=4)
-        ax.plot(*trail.points[trail.outside].T, zorder=4, **outside_mark(4))
+        ax.plot(*trail.points[trail.outside].T, zorder=4, **outside_style(4))
         status = status_of(trail, statuses.get(label))
         if status is None:
             ax.plot(x[-1:], y[-1:], "o", color=colour, markersize=6, zorder=5, clip_on=False)
         else:
             draw_mark(ax, x[-1:], y[-1:], status)
-            ended.append((status_mark(status), status))
-        named.append((line, plain(label)))
-    add_legend(ax, [*named, *{status: (mark, status) for mark, status in ended}.values()], grow=grow)
+            marks[status] = status_mark(status), status
+        entries.append((line, plain_text(label)))
+    add_legend(ax, [*entries, *marks.values()], grow=grow)
 
 
-def joined(trail: Trail) -> np.ndarray:
-    """The points of a trail with a gap, NaN, between two that are both outside: ``[point, 2] float``.
+def with_gaps(trail: Trail) -> np.ndarray:
+    """Gives the points of a trail with a gap, NaN, between two that are both outside: ``[point, 2] float``.
 
     Example:
-        >>> joined(Trail(np.arange(3), np.ones((3, 2)), np.array([False, True, True]))).tolist()
+        >>> with_gaps(Trail(np.arange(3), np.ones((3, 2)), np.array([False, True, True]))).tolist()
         [[1.0, 1.0], [1.0, 1.0], [nan, nan], [1.0, 1.0]]
     """
     apart = np.flatnonzero(trail.outside[1:] & trail.outside[:-1]) + 1
     return np.insert(trail.points, apart, np.nan, axis=0)
 
 
-def outside_mark(size: float = 6) -> dict[str, Any]:
-    """How matplotlib draws what has left the picture: an X, in the colour of diverged trials, not cut off by the edge.
+def outside_style(size: float = 6) -> dict[str, Any]:
+    """Gives the style of points outside the picture: an X in the colour of diverged trials, drawn whole at the edge.
 
     Example:
-        >>> outside_mark()["marker"]
+        >>> outside_style()["marker"]
         'X'
     """
     style = {"marker": MARKERS[DIVERGED], "color": COLOURS[DIVERGED], "markersize": size}

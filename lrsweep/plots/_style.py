@@ -1,4 +1,4 @@
-"""What the pictures have in common: a size that suits a paper's column, one colour and one marker per status."""
+"""The style that pictures share: a size for a paper's column, one colour and one marker per status."""
 
 from typing import TYPE_CHECKING
 
@@ -19,15 +19,15 @@ COLOURS = {
     "dropped": "#999999",
 }
 
-# And one marker, for who sees none.
+# And one marker per status, for readers who see no colours.
 MARKERS = {"converged": "o", "diverged": "X", "slow": ">", "oscillating": "D", "stalled": "s", "dropped": "v"}
 
-# What a trial moves over (a slope, a map's contours), and what it is compared with (the data).
+# The colours of what a trial moves over (a slope, contours), and of what it is compared with (the data).
 GROUND, DATA = "#808080", "#000000"
 
 
 def shades(count: int) -> list[str]:
-    """So many shades of the palette's blue, which no status has, from pale to dark: what stands in an order.
+    """Gives shades of the palette's blue, which no status has, from pale to dark: for things that have an order.
 
     Example:
         >>> shades(1), len(shades(5))
@@ -40,11 +40,11 @@ def shades(count: int) -> list[str]:
     return [to_hex(blues(place)).upper() for place in np.linspace(1 if count == 1 else 0, 1, count)]
 
 
-def given_or_new(ax: "Axes | None", size: tuple[float, float] = COLUMN) -> "Axes":
-    """The axes to draw on: those that were given, or those of a new figure of a size in inches."""
+def axes_or_new(ax: "Axes | None", size: tuple[float, float] = COLUMN) -> "Axes":
+    """Gives the axes that were handed in, or those of a new figure of a size in inches."""
     if ax is not None:
         return ax
-    # Not before: whoever brings axes of a figure of his own has no need of pyplot's list of figures.
+    # Imported here, because a caller with axes of their own has no need of pyplot's list of figures.
     import matplotlib.pyplot as plt
 
     return plt.subplots(figsize=size, layout="constrained")[1]

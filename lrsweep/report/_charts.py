@@ -1,204 +1,168 @@
-"""The charts along the learning rate: outcomes trial by trial with their quartiles, and the shares by status."""
+"""The charts of a table: which of them suit it, and what is written above and below each."""
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from bokeh.models import BoxAnnotation, CDSView, ColumnDataSource, NumeralTickFormatter, Range1d, Span
-from bokeh.plotting import figure
+from bokeh.models import Range1d
 
-from lrsweep.plots._style import COLOURS, MARKERS
-from lrsweep.report._base import choosable, data_of, frame, hover
-from lrsweep.report._bins import Across, Cells
-from lrsweep.report._filters import Choice
-from lrsweep.report._scales import Scale
-from lrsweep.report._sums import X
-from lrsweep.report._wording import tell_share
+from lrsweep.inputs._messages import plural
+from lrsweep.report._aggregate import aggregate
+from lrsweep.report._axis import BINS, Bins, ColumnAxis, axis_of, bin_trials, choose_x, choose_y
+from lrsweep.report._filters import Filter, filters_of
+from lrsweep.report._heatmap import LAYERS, draw_heatmap
+from lrsweep.report._outcome_charts import (
+    OutcomeColumn,
+    SharedAxis,
+    draw_outcome,
+    draw_shares,
+    mark_best,
+    prepare_dots,
+)
+from lrsweep.report._sample import sample_rows, write_trials
+from lrsweep.report._scales import scale_of
 from lrsweep.statistics._best import Best
-from lrsweep.statistics._summary import QUARTILES
+from lrsweep.statistics._summary import LEVEL, convergence_times, outcome_values
+from lrsweep.tables._schema import LOSS, SEED, best_by_of, final, settings_of
 from lrsweep.tables._text import write
 
-# What Bokeh calls the markers of `lrsweep.plots._style`; its triangle points upwards, and is turned.
-_GLYPHS = {"o": "circle", "X": "x", ">": "triangle", "D": "diamond", "s": "square", "v": "inverted_triangle"}
-_TURNED = {">": -np.pi / 2}
-
-# What of the way to the next learning rate its dots, and its quartiles, may take; and what stands for a whole cell.
-_SPREAD, _WHOLE = 0.5, 0.96
-
-_GREY = "#808080"
-
-# What the page finds the marks of the best learning rate and the medians by, and the data whose trials it counts.
-BEST, MEDIAN, COUNTED = "best", "median", "counted"
+# The most cells of a heatmap, those of all combinations of filters together.
+_MOST_CELLS = 16_000
 
 
-class Along(NamedTuple):
-    """What the charts have in common.
+class Chart(NamedTuple):
+    """A chart of the page.
 
     Attributes:
-        across: The column that they are drawn against.
-        cells: It in cells.
-        found: What `sum_up` gives for these.
-        choices: The columns to choose among.
-        seen: What is seen of it: the charts zoom together.
+        key: The id of its element in the page.
+        heading: What it shows.
+        caption: What is written below it.
+        figure: The chart as Bokeh's figure.
+        layers: What it can show, one at a time: names and labels.
     """
 
-    across: Across
-    cells: Cells
-    found: pd.DataFrame
-    choices: Sequence[Choice]
-    seen: Range1d
+    key: str
+    heading: str
+    caption: str
+    figure: Any
+    layers: list[tuple[str, str]]
 
 
-class Outcome(NamedTuple):
-    """What a chart shows of every trial.
+class ChartSet(NamedTuple):
+    """The charts of a table.
 
     Attributes:
-        name: What it is called in a summary: its quartiles are `median_<name>` and so on.
-        label: What its axis is called, with the unit.
-        values: ``[trial] float64``, infinite where a trial diverged.
+        charts: The charts, in order; none where the table has no column to draw against.
+        introduction: How to read them.
+        filters: The filters that narrow them.
+        trials: How many trials they show.
     """
 
-    name: str
-    label: str
-    values: np.ndarray
+    charts: list[Chart]
+    introduction: str
+    filters: list[Filter]
+    trials: int
 
 
-class Dots(NamedTuple):
-    """The trials that are drawn one by one.
-
-    Attributes:
-        sources: By status, the columns `x`, `y0`, `y1`, ... (one per outcome), what is told, and the choices' codes.
-        views: What the page narrows them by.
-        told: The labels of what is told, with their columns.
-    """
-
-    sources: dict[str, ColumnDataSource]
-    views: dict[str, CDSView]
-    told: list[tuple[str, str]]
-
-
-def dots_of(
-    along: Along,
-    outcomes: Sequence[Outcome],
-    scales: Sequence[Scale],
-    status: pd.Series,
-    rows: np.ndarray,
-    told: Mapping[str, Sequence[str]],
-) -> Dots:
-    """The trials that are drawn one by one, in data that the charts share.
+def draw_charts(table: pd.DataFrame, best: Best | None) -> ChartSet:
+    """Draws the charts that suit a table.
 
     Args:
-        along: What they are drawn along.
-        outcomes: What is drawn.
-        scales: The axes of these.
-        status: ``[trial]``, how each ended.
-        rows: ``[dot] int64``, which trials are drawn.
-        told: ``[dot]`` texts by label, what is said of each.
+        table: A result table.
+        best: Its best learning rate, or None.
     """
-    across = along.across
-    there = ~np.isnan(across.places[rows])
-    xs = np.full(len(rows), np.nan)
-    xs[there] = across.scale.spread(across.places[rows[there]], _SPREAD)
-    data = {"x": xs}
+    name = choose_x(table) if len(table) else None
+    if name is None:
+        return ChartSet([], "", [], 0)
+    x = axis_of(table, name)
+    filters, bins, rows, outcomes = filters_of(table, [name]), bin_trials(x), sample_rows(table), _outcomes(table)
+    aggregated = aggregate(table, [outcome.name for outcome in outcomes], bins, filters)
+    visible = Range1d(start=min(x.scale.start, bins.borders[0]), end=max(x.scale.end, bins.borders[-1]))
+    shared = SharedAxis(x, bins, aggregated, filters, visible)
+    diverged = bool((table["status"] == "diverged").any())
+    scales = [scale_of(outcome.values, always_beyond=diverged) for outcome in outcomes]
+    dots = prepare_dots(shared, outcomes, scales, table["status"], rows, write_trials(table.iloc[rows]))
+    charts = []
     for at, (outcome, scale) in enumerate(zip(outcomes, scales, strict=True)):
-        data[f"y{at}"] = scale.place(outcome.values[rows])
-    data |= {choice.column: choice.codes[rows].astype(np.int8) for choice in along.choices}
-    data |= {f"c{at}": np.array(texts, object) for at, texts in enumerate(told.values())}
-    ended, sources = status.to_numpy()[rows], {}
-    for name in COLOURS:
-        some = there & (ended == name)
-        if some.any():
-            sources[name] = ColumnDataSource({column: values[some] for column, values in data.items()})
-    columns = [(label, f"c{at}") for at, label in enumerate(told)]
-    return Dots(sources, {name: choosable() for name in sources}, columns)
+        figure = draw_outcome(shared, outcome, f"y{at}", scale, dots)
+        if best is not None and not np.isnan(best.learning_rate):
+            mark_best(figure, x, best)
+        charts.append(Chart(f"chart{at}", _capitalised(outcome.label), _caption(outcome, table["status"]), figure, []))
+    caption = f"The shares of the trials of {_each_bin(x, bins)}."
+    charts.append(Chart("shares", "How the trials ended", caption, draw_shares(shared), []))
+    y_name = choose_y(table, x)
+    if y_name is not None:
+        charts.append(_heatmap(table, x, axis_of(table, y_name), filters))
+    trials = int((bins.of_trial >= 0).sum())
+    has_quartiles = bool((aggregated["trials"] > 1).any())
+    introduction = _introduction(table, x, bins, len(rows), trials, best, has_quartiles=has_quartiles)
+    return ChartSet(charts, introduction + _name_unfiltered(table, x, filters), filters, trials)
 
 
-def draw_outcome(along: Along, outcome: Outcome, column: str, scale: Scale, dots: Dots) -> figure:
-    """An outcome: a dot per trial in the colour of its status, and the quartiles of every cell.
-
-    Args:
-        along: What it is drawn along.
-        outcome: What is drawn.
-        column: Its column of the dots.
-        scale: Its axis.
-        dots: The trials that are drawn one by one.
-    """
-    chart = frame(along.across, scale, along.across.name, outcome.label, along.seen)
-    drawn = []
-    for name, source in dots.sources.items():
-        marker = MARKERS[name]
-        dot = chart.scatter(
-            "x",
-            column,
-            source=source,
-            view=dots.views[name],
-            marker=_GLYPHS[marker],
-            angle=_TURNED.get(marker, 0),
-            size=7,
-            color=COLOURS[name],
-            fill_alpha=0.5,
-            line_width=2 if marker == "X" else 1,
-        )
-        dot.tags = [name]
-        drawn.append(dot)
-    chart.add_tools(hover(drawn, dots.told))
-    if (along.found["trials"] > 1).any():
-        _draw_quartiles(chart, along, outcome, scale)
-    return chart
+def _outcomes(table: pd.DataFrame) -> list[OutcomeColumn]:
+    outcomes = [
+        OutcomeColumn("converged_at", "updates to converge", convergence_times(table)[0]),
+        OutcomeColumn("final_loss", "final loss", outcome_values(table, "final_loss")),
+    ]
+    best_by = best_by_of(table)
+    if best_by != LOSS:
+        outcomes.append(OutcomeColumn(final(best_by), f"final {best_by}", outcome_values(table, final(best_by))))
+    return outcomes
 
 
-def _draw_quartiles(chart: figure, along: Along, outcome: Outcome, scale: Scale) -> None:
-    values = {name: along.found[f"{name}_{outcome.name}"].to_numpy() for name in QUARTILES}
-    told = [(name.replace("_", " "), [write(value) for value in column]) for name, column in values.items()]
-    placed = {name: scale.place(column) for name, column in values.items()}
-    share = _WHOLE if along.cells.binned else _SPREAD
-    source, columns = data_of(_sides(along, share) | placed, _told_of(along) + told, along.found, along.choices)
-    view, sides = choosable(), ("left", "right", "upper_quartile", "lower_quartile")
-    box = chart.quad(*sides, source=source, view=view, color=_GREY, fill_alpha=0.25, line_width=0, level="underlay")
-    chart.segment("left", "median", "right", "median", source=source, view=view, line_width=2, name=MEDIAN)
-    chart.add_tools(hover([box], columns))
+def _capitalised(text: str) -> str:
+    # str.capitalize would make the rest of it small.
+    return text[0].upper() + text[1:]
 
 
-def draw_shares(along: Along) -> figure:
-    """The shares of the trials by status, one above the other."""
-    found = along.found
-    chart = frame(along.across, Scale(False, 0.0, 1.0, 0.0, 1.0), along.across.name, "share of the trials", along.seen)
-    there = [name for name in COLOURS if (found[name] > 0).any()]
-    edges = np.cumsum(found[there].to_numpy(), axis=1)
-    data = _sides(along, _WHOLE) | {"b0": np.zeros(len(found))}
-    data |= {f"b{at + 1}": edges[:, at] for at in range(len(there))}
-    told = [(name, [tell_share(share) for share in found[name]]) for name in there]
-    source, columns = data_of(data, _told_of(along) + told, found, along.choices)
-    view, bars = choosable(), []
-    for at, name in enumerate(there):
-        sides = ("left", "right", f"b{at + 1}", f"b{at}")
-        bar = chart.quad(*sides, source=source, view=view, color=COLOURS[name], line_width=0)
-        bar.tags = [name]
-        bars.append(bar)
-    bars[0].tags.append(COUNTED)
-    chart.add_tools(hover(bars, columns))
-    chart.yaxis.ticker = [0, 0.25, 0.5, 0.75, 1]
-    chart.yaxis.formatter = NumeralTickFormatter(format="0%")
-    return chart
+def _each_bin(x: ColumnAxis, bins: Bins) -> str:
+    return f"each of {len(bins.middles)} ranges of {x.name}" if bins.are_ranges else f"each {x.name}"
 
 
-def mark_best(chart: figure, across: Across, best: Best) -> None:
-    """Draws the best learning rate as a line, and its interval as a band."""
-    rate, low, high = across.scale.place(np.array([best.learning_rate, best.low, best.high]))
-    chart.add_layout(Span(location=rate, dimension="height", line_dash="dashed", name=BEST))
-    if not np.isnan(best.low):
-        chart.add_layout(BoxAnnotation(left=low, right=high, fill_alpha=0.15, line_width=0, name=BEST))
+def _introduction(
+    table: pd.DataFrame, x: ColumnAxis, bins: Bins, dots: int, trials: int, best: Best | None, *, has_quartiles: bool
+) -> str:
+    """Says how to read the charts of outcomes."""
+    lead = "Each mark is a trial"
+    if dots < len(table):
+        lead = f"Each mark is one of {dots:,} trials drawn at random from the {len(table):,}, some of every status"
+    sentences = [f"{lead}; point at it to see which. Those of the same {x.name} stand side by side."]
+    if has_quartiles:
+        of_bin = _each_bin(x, bins)
+        sentences.append(f"A bar is the median, in grey between the quartiles, over all trials of {of_bin}.")
+    if best is not None and not np.isnan(best.learning_rate):
+        interval = f"; shaded: its {LEVEL:.0%} interval over seeds, {write(best.low)} to {write(best.high)}"
+        dashed = f"Dashed: the best learning rate of the table, {write(best.learning_rate)}"
+        sentences.append(f"{dashed}{'' if np.isnan(best.low) else interval}.")
+    if trials < len(table):
+        sentences.append(f"Not drawn: {plural(len(table) - trials, 'trial')} without {x.name}.")
+    return " ".join(sentences)
 
 
-def _sides(along: Along, share: float) -> dict[str, np.ndarray]:
-    cells, at, within = along.cells, along.found[X].to_numpy(), along.across.scale.within
-    return {
-        "left": within(cells.places, cells.borders[:-1], share)[at],
-        "right": within(cells.places, cells.borders[1:], share)[at],
-    }
+def _name_unfiltered(table: pd.DataFrame, x: ColumnAxis, filters: list[Filter]) -> str:
+    """Names the settings that differ among the trials and have too many values for a filter."""
+    known = {SEED, x.name, *(each.name for each in filters)}
+    without = [name for name in settings_of(table) if name not in known and table[name].nunique(dropna=False) > 1]
+    return f" Too many values to choose among: {', '.join(map(str, without))}." if without else ""
 
 
-def _told_of(along: Along) -> list[tuple[str, list[str]]]:
-    places = [along.cells.texts[at] for at in along.found[X]]
-    return [(along.across.name, places), ("trials", [f"{trials:,}" for trials in along.found["trials"]])]
+def _caption(outcome: OutcomeColumn, status: pd.Series) -> str:
+    sentences = []
+    if outcome.name == "converged_at" and (~status.isin(["converged", "diverged"])).any():
+        sentences.append("A trial that did not converge lies at the updates it made.")
+    if (status == "diverged").any():
+        sentences.append("One that diverged lies at the upper edge.")
+    return " ".join(sentences)
+
+
+def _heatmap(table: pd.DataFrame, x: ColumnAxis, y: ColumnAxis, filters: list[Filter]) -> Chart:
+    others = [each for each in filters if each.name != y.name]
+    most_cells = _MOST_CELLS // int(np.prod([len(each.values) + 1 for each in others]))
+    x_bins, y_bins = bin_trials(x), bin_trials(y)
+    if len(x_bins.middles) * len(y_bins.middles) > most_cells:
+        bins = min(BINS, int(most_cells**0.5))
+        x_bins, y_bins = bin_trials(x, bins, bins), bin_trials(y, bins, bins)
+    aggregated = aggregate(table, ["converged_at", "final_loss"], x_bins, others, y_bins)
+    figure = draw_heatmap(x, x_bins, y, y_bins, aggregated, others)
+    caption = "Light grey: there is no such number, for too few trials converged, or too many diverged."
+    return Chart("map", f"{x.name} and {y.name}", caption, figure, list(LAYERS.items()))

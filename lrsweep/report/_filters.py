@@ -1,4 +1,4 @@
-"""What a reader of the report may choose among: the values of the settings beside the learning rate."""
+"""The filters of a report: by the values of which settings its reader can narrow the charts."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -9,22 +9,22 @@ import pandas as pd
 from lrsweep.tables._schema import SEED, settings_of
 from lrsweep.tables._text import write
 
-# A column of more values than this is no list to choose from, and so many combinations, all of them summed up in
-# advance, are enough.
+# A column of more values is too long a list to choose from. The trials are aggregated beforehand for every combination
+# of filters, which are to be no more than these.
 MOST_VALUES, MOST_COMBINATIONS = 12, 80
 
-# The code of a column in which nothing is chosen: all of its values.
+# The code of a filter that lets all values through.
 ALL = -1
 
 
-class Choice(NamedTuple):
-    """A column of few values.
+class Filter(NamedTuple):
+    """A column of few values, by which the charts can be narrowed.
 
     Attributes:
-        name: The column's.
-        column: What the codes are called in the charts' data: neutral, whatever the column is called.
+        name: The column's name.
+        column: What the column of codes is called in the charts' data: `f0`, `f1`, ..., whatever `name` is.
         values: ``[value]``, each as text.
-        codes: ``[trial] int64``, the place of each trial's value among them.
+        codes: ``[trial] int64``, the place of each trial's value in `values`.
     """
 
     name: str
@@ -33,8 +33,8 @@ class Choice(NamedTuple):
     codes: np.ndarray
 
 
-def choices_of(table: pd.DataFrame, drawn: Sequence[str]) -> list[Choice]:
-    """The columns to choose among, in the table's order.
+def filters_of(table: pd.DataFrame, drawn: Sequence[str]) -> list[Filter]:
+    """Chooses the columns to filter by, in the table's order.
 
     Args:
         table: A result table.
@@ -47,10 +47,10 @@ def choices_of(table: pd.DataFrame, drawn: Sequence[str]) -> list[Choice]:
     Example:
         >>> trials = result.table.assign(momentum=[0.9, 0.0, 0.9])
         >>> trials = trials[["momentum", *result.table.columns]]
-        >>> [(choice.name, choice.values) for choice in choices_of(trials, ["learning_rate"])]
+        >>> [(each.name, each.values) for each in filters_of(trials, ["learning_rate"])]
         [('momentum', ['0', '0.9'])]
     """
-    found, combinations = [], 1
+    filters, combinations = [], 1
     for name in settings_of(table):
         if name == SEED or name in drawn:
             continue
@@ -58,40 +58,41 @@ def choices_of(table: pd.DataFrame, drawn: Sequence[str]) -> list[Choice]:
         if not 2 <= len(values) <= MOST_VALUES or combinations * (len(values) + 1) > MOST_COMBINATIONS:
             continue
         combinations *= len(values) + 1
-        order = sorted(range(len(values)), key=lambda at: _ascending(values[at]))
-        place = np.empty(len(values), int)
-        place[order] = np.arange(len(values))
-        found.append(Choice(name, f"f{len(found)}", [write(values[at]) for at in order], place[codes]))
-    return found
+        order = sorted(range(len(values)), key=lambda at: _sort_key(values[at]))
+        rank = np.empty(len(values), int)
+        rank[order] = np.arange(len(values))
+        filters.append(Filter(name, f"f{len(filters)}", [write(values[at]) for at in order], rank[codes]))
+    return filters
 
 
-def _ascending(value: Any) -> tuple[bool, bool, Any]:
-    missing, text = bool(pd.isna(value)), isinstance(value, str)
-    return missing, text, 0 if missing else value
+def _sort_key(value: Any) -> tuple[bool, bool, Any]:
+    """Gives a key that sorts numbers before text, and missing values last."""
+    is_missing = bool(pd.isna(value))
+    return is_missing, isinstance(value, str), 0 if is_missing else value
 
 
-def combinations_of(choices: Sequence[Choice], rows: np.ndarray) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
-    """Every combination that can be chosen: a code per column, `ALL` among them, and the rows that it leaves.
+def combinations_of(filters: Sequence[Filter], rows: np.ndarray) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
+    """Goes through every combination of filters: a code per column, `ALL` among them, and the rows that it leaves.
 
     Args:
-        choices: The columns to choose among.
+        filters: The columns to filter by.
         rows: ``[row]`` int, the rows to choose from.
 
     Returns:
-        Pairs of the codes and ``[row]`` int; combinations that no row has are left out.
+        Pairs of the codes and ``[row]`` int; combinations that leave no row are left out.
 
     Example:
-        >>> choice = Choice("momentum", "f0", ["0", "0.9"], np.array([1, 0, 1]))
-        >>> [(codes, rows.tolist()) for codes, rows in combinations_of([choice], np.arange(3))]
+        >>> momentum = Filter("momentum", "f0", ["0", "0.9"], np.array([1, 0, 1]))
+        >>> [(codes, rows.tolist()) for codes, rows in combinations_of([momentum], np.arange(3))]
         [((-1,), [0, 1, 2]), ((0,), [1]), ((1,), [0, 2])]
     """
-    if not choices:
+    if not filters:
         yield (), rows
         return
-    first, *others = choices
+    first, *others = filters
     codes = first.codes[rows]
     for code in range(ALL, len(first.values)):
-        left = rows if code == ALL else rows[codes == code]
-        if len(left):
-            for rest, some in combinations_of(others, left):
-                yield (code, *rest), some
+        remaining = rows if code == ALL else rows[codes == code]
+        if len(remaining):
+            for other_codes, chosen in combinations_of(others, remaining):
+                yield (code, *other_codes), chosen

@@ -1,4 +1,4 @@
-"""write_report(): a result table as one HTML file that opens offline."""
+"""write_report(): a report on a result table, as one HTML file that opens offline."""
 
 import base64
 import functools
@@ -19,9 +19,9 @@ from bokeh.document import Document
 from lrsweep.inputs._errors import InputTypeError
 from lrsweep.inputs._messages import plural
 from lrsweep.plots._style import COLOURS, MARKERS
-from lrsweep.report._compose import Chart, draw
+from lrsweep.report._charts import Chart, draw_charts
 from lrsweep.report._failures import Failure, failures_of
-from lrsweep.report._provenance import origin_of
+from lrsweep.report._provenance import write_provenance
 from lrsweep.statistics._best import best_learning_rate, rank
 from lrsweep.statistics._bins import is_numeric
 from lrsweep.statistics._display import MOST_SHOWN, SHOWN_OF_MANY, cells_of, head, shown_of
@@ -32,7 +32,7 @@ from lrsweep.tables._schema import LEARNING_RATE, best_by_of, settings_of
 
 ENDINGS = (".html", ".htm")
 
-# What a report is known by.
+# By this the file of a report is recognised.
 _GENERATOR = b'<meta name="generator" content="lrsweep '
 
 # The markers of `lrsweep.plots._style` as paths within 8 units of the middle.
@@ -49,18 +49,18 @@ _MARKS = {
 def write_report(
     table: pd.DataFrame, path: str | os.PathLike[str], provenance: Mapping[str, Any] | None = None
 ) -> None:
-    """Writes what a table comes to as one HTML file, which opens offline in any browser.
+    """Writes a report on a table: one HTML file, which opens offline in any browser.
 
-    It holds the answer in a sentence; charts of the outcomes against the learning rate (of a setting of several values,
-    where there is none), in which each trial can be pointed at, and settings be chosen; the best settings; the trials
+    It holds the answer in a sentence; charts of the outcomes against the learning rate (where there is none, against a
+    setting of several values), with a tooltip for each trial, and filters by setting; the best settings; the trials
     that did not converge, and why; and how to run them again. Of a large table every trial is counted, and some
     thousands are drawn. The same table gives the same bytes, with the same versions of lrsweep and Bokeh. A file that
     exists is replaced only once the new one is complete.
 
     Args:
         table: A result table.
-        path: Where to: a file that ends in `.html` or `.htm`.
-        provenance: What made the table, as `Sweep.provenance` or the `.json` beside a table have it; None where it is
+        path: The file to write, which ends in `.html` or `.htm`.
+        provenance: What made the table, as `Sweep.provenance` or the `.json` beside a table holds it; None where it is
             not known.
 
     Raises:
@@ -96,7 +96,7 @@ def check_page(path: str | os.PathLike[str]) -> Path:
 
 
 def is_page(path: Path) -> bool:
-    """Whether a file is a report.
+    """Tells whether a file is a report.
 
     Example:
         >>> lrsweep.write_report(result.table, folder / "report.html")
@@ -107,7 +107,7 @@ def is_page(path: Path) -> bool:
 
 
 def page_content(table: pd.DataFrame, provenance: Mapping[str, Any] | None, *, title: str) -> bytes:
-    """A report as the content of a file; see `make_page`.
+    """Gives a report as the content of a file; see `make_page`.
 
     Example:
         >>> page_content(result.table, None, title="sweep")[:15]
@@ -118,12 +118,12 @@ def page_content(table: pd.DataFrame, provenance: Mapping[str, Any] | None, *, t
 
 
 def make_page(table: pd.DataFrame, provenance: Mapping[str, Any] | None, *, title: str) -> str:
-    """The HTML of a report.
+    """Makes the HTML of a report.
 
     Args:
         table: A result table.
-        provenance: What made it, or None.
-        title: What the report is called.
+        provenance: What made the table, or None.
+        title: The title of the page.
 
     Example:
         >>> make_page(result.table, None, title="sweep").startswith("<!DOCTYPE html>")
@@ -131,9 +131,8 @@ def make_page(table: pd.DataFrame, provenance: Mapping[str, Any] | None, *, titl
     """
     rates = LEARNING_RATE in settings_of(table) and bool(table[LEARNING_RATE].notna().any())
     best = best_learning_rate(table) if rates and is_numeric(table[LEARNING_RATE]) else None
-    drawing = draw(table, best)
-    origin = None if provenance is None else origin_of(provenance)
-    made = None if provenance is None else provenance.get("trials")
+    recorded = None if provenance is None else provenance.get("trials")
+    chart_set = draw_charts(table, best)
     summary = summarize(table)
     script = _text("page.js")
     statuses = table["status"].value_counts().reindex(list(COLOURS)).fillna(0).astype(int)
@@ -141,28 +140,28 @@ def make_page(table: pd.DataFrame, provenance: Mapping[str, Any] | None, *, titl
         title=title,
         source=_source(provenance, title),
         question=f"Which {'learning rate' if rates else 'setting'} should I take?",
-        answer=judge(table, found=best),
-        counts=_tell_counts(table, summary, statuses),
-        drawing=drawing,
+        answer=judge(table, best=best),
+        counts=_write_counts(table, summary, statuses),
+        chart_set=chart_set,
         statuses=[{"name": name, "trials": f"{trials:,}"} for name, trials in statuses.items() if trials],
-        summary=_summary(summary, best_by_of(table)),
+        summary=_best_settings(summary, best_by_of(table)),
         failures=[
-            failure._asdict() | {"told": plural(failure.trials, "trial"), "caption": _tell_failure(failure)}
+            failure._asdict() | {"count": plural(failure.trials, "trial"), "caption": _failure_caption(failure)}
             for failure in failures_of(table)
         ],
         none_wrong="None did: every trial converged." if len(table) else "There are no trials.",
-        origin=origin,
-        doubt=f"That record is of {made:,} trials, and this table has {len(table):,}: it may be another table's."
-        if isinstance(made, int) and made != len(table)
+        provenance=None if provenance is None else write_provenance(provenance),
+        doubt=f"That record is of {recorded:,} trials, and this table has {len(table):,}: it may be another table's."
+        if isinstance(recorded, int) and recorded != len(table)
         else None,
         version=importlib.metadata.version("lrsweep"),
         colours=COLOURS,
         marks={status: _MARKS[marker] for status, marker in MARKERS.items()},
         style=_text("page.css"),
-        data=_data(drawing.charts),
+        data=_chart_json(chart_set.charts),
         library=_library(),
         script=script,
-        policy=_policy([_library(), script]),
+        policy=_content_policy([_library(), script]),
     )
 
 
@@ -171,12 +170,13 @@ def _source(provenance: Mapping[str, Any] | None, title: str) -> str:
     return " · ".join([title, *named])
 
 
-def _tell_counts(table: pd.DataFrame, summary: pd.DataFrame, statuses: pd.Series) -> str:
-    ended = ", ".join(f"{trials:,} {name}" for name, trials in statuses.items() if trials)
-    return f"{plural(len(table), 'trial')} of {plural(len(summary), 'setting')}: {ended}." if len(table) else ""
+def _write_counts(table: pd.DataFrame, summary: pd.DataFrame, statuses: pd.Series) -> str:
+    of_each = ", ".join(f"{trials:,} {name}" for name, trials in statuses.items() if trials)
+    return f"{plural(len(table), 'trial')} of {plural(len(summary), 'setting')}: {of_each}." if len(table) else ""
 
 
-def _summary(summary: pd.DataFrame, best_by: str) -> dict[str, Any]:
+def _best_settings(summary: pd.DataFrame, best_by: str) -> dict[str, Any]:
+    """Gives the caption, the heads and the rows of the table of the best settings."""
     shown = rank(summary, best_by).head(SHOWN_OF_MANY if len(summary) > MOST_SHOWN else MOST_SHOWN)[shown_of(summary)]
     cells = cells_of(shown)
     caption = "The settings, over their seeds."
@@ -186,31 +186,31 @@ def _summary(summary: pd.DataFrame, best_by: str) -> dict[str, Any]:
     return {"caption": caption, "heads": [head(name) for name in cells], "rows": rows}
 
 
-def _tell_failure(failure: Failure) -> str:
+def _failure_caption(failure: Failure) -> str:
     shown = f"{len(failure.rows)} of the {failure.settings:,}" if len(failure.rows) < failure.settings else "The"
     return f"{shown} settings with such trials, those with most of them first."
 
 
-def _data(charts: Sequence[Chart]) -> str:
-    """The charts as JSON that can stand in HTML."""
+def _chart_json(charts: Sequence[Chart]) -> str:
+    """Writes the charts as JSON that can stand in HTML."""
     document = Document()
     for chart in charts:
         document.add_root(chart.figure)
     text = serialize_json(document.to_json(deferred=False))
     roots = [chart.figure.id for chart in charts]
-    # Bokeh counts its objects from the start of the process: numbered anew, the same table gives the same bytes. What
-    # a user writes cannot look so, for its quotes are escaped.
-    numbers: dict[str, str] = {}
-    text = re.sub(r'"id":"([^"]+)"', lambda found: f'"id":"{numbers.setdefault(found[1], f"p{len(numbers)}")}"', text)
-    places = [{"root": numbers[root], "element": chart.key} for root, chart in zip(roots, charts, strict=True)]
-    whole = f'{{"document": {text}, "charts": {serialize_json(places)}}}'
+    # Bokeh numbers its objects from the start of the process: renumbered, the same table gives the same bytes. No text
+    # of a user's can match the pattern, for its quotes are escaped.
+    ids: dict[str, str] = {}
+    text = re.sub(r'"id":"([^"]+)"', lambda match: f'"id":"{ids.setdefault(match[1], f"p{len(ids)}")}"', text)
+    elements = [{"root": ids[root], "element": chart.key} for root, chart in zip(roots, charts, strict=True)]
+    whole = f'{{"document": {text}, "charts": {serialize_json(elements)}}}'
     return whole.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _policy(scripts: Sequence[str]) -> str:
-    """What a browser may do for this page: run these scripts, and ask nothing of a network."""
-    digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
-    run = " ".join(f"'sha256-{digest}'" for digest in digests)
+def _content_policy(scripts: Sequence[str]) -> str:
+    """Says what a browser may do for this page: run these scripts, and load nothing from a network."""
+    hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
+    run = " ".join(f"'sha256-{digest}'" for digest in hashes)
     return f"default-src 'none'; script-src {run}; style-src 'unsafe-inline'; img-src data: blob:"
 
 

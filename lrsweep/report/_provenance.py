@@ -1,4 +1,4 @@
-"""How the trials of a report were made, as far as their provenance tells."""
+"""What a report says of how its trials were made, as far as their provenance tells."""
 
 import json
 from collections.abc import Mapping
@@ -8,12 +8,12 @@ from lrsweep.inputs._messages import plural
 from lrsweep.tables._text import write
 
 
-class Origin(NamedTuple):
-    """What made the trials.
+class ProvenanceText(NamedTuple):
+    """A provenance as text.
 
     Attributes:
-        command: The command line that did, where it was one.
-        facts: What it was run on, and how: labels and texts.
+        command: The command line that made the trials, where it was one.
+        facts: The rest that a reader may ask for first: labels and texts.
         whole: All of the provenance, as JSON.
     """
 
@@ -22,38 +22,38 @@ class Origin(NamedTuple):
     whole: str
 
 
-def origin_of(provenance: Mapping[str, Any]) -> Origin:
-    """What a provenance tells, as `Sweep.provenance` and the `.json` beside a table hold it; what it lacks is left out.
+def write_provenance(provenance: Mapping[str, Any]) -> ProvenanceText:
+    """Writes a provenance as text, and leaves out what it lacks.
 
     Args:
-        provenance: It; JSON can hold it.
+        provenance: As `Sweep.provenance` and the `.json` beside a table hold it.
 
     Raises:
         TypeError: JSON cannot hold it.
 
     Example:
-        >>> origin_of(result.provenance).facts[:3]
+        >>> write_provenance(result.provenance).facts[:3]
         [('objective', 'line'), ('optimizer', 'sgd'), ('steps', 'at most 1000 updates')]
     """
     whole = json.dumps(provenance, indent=2, ensure_ascii=False)
-    told = {
+    known = {
         "objective": provenance.get("objective"),
         "optimizer": provenance.get("optimizer"),
-        "steps": _counted(provenance.get("steps"), "at most {} updates"),
-        "batch size": _counted(provenance.get("batch_size"), "{} examples per update"),
+        "steps": _insert(provenance.get("steps"), "at most {} updates"),
+        "batch size": _insert(provenance.get("batch_size"), "{} examples per update"),
         "stopping": _pairs(provenance.get("stopping")),
         "dtype": provenance.get("dtype"),
         "device": _device(provenance.get("device")),
         "versions": _pairs(provenance.get("versions")),
         "started": provenance.get("started"),
-        "took": _counted(provenance.get("seconds"), "{} s"),
+        "took": _insert(provenance.get("seconds"), "{} s"),
     }
     command = provenance.get("command")
-    facts = [(label, write(value)) for label, value in told.items() if value is not None]
-    return Origin(None if command is None else str(command), facts, whole)
+    facts = [(label, write(value)) for label, value in known.items() if value is not None]
+    return ProvenanceText(None if command is None else str(command), facts, whole)
 
 
-def _counted(value: Any, phrase: str) -> str | None:
+def _insert(value: Any, phrase: str) -> str | None:
     return None if value is None else phrase.format(write(value))
 
 
@@ -66,7 +66,7 @@ def _pairs(values: Any) -> str | None:
 def _device(device: Any) -> str | None:
     if not isinstance(device, Mapping):
         return None
-    number = device.get("count")
-    # On a CPU the two are one word.
-    told = dict.fromkeys(str(device[name]) for name in ("platform", "kind") if name in device)
-    return ", ".join([*told, *([plural(number, "device")] if isinstance(number, int) else [])])
+    count = device.get("count")
+    # Without repetition: on a CPU platform and kind are the same word.
+    names = dict.fromkeys(str(device[name]) for name in ("platform", "kind") if name in device)
+    return ", ".join([*names, *([plural(count, "device")] if isinstance(count, int) else [])])

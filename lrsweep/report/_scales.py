@@ -1,28 +1,28 @@
-"""Where a value lies along an axis, and at which edge what no axis can hold."""
+"""The scale of an axis: where each value lies on it, those that no axis can hold at one of its edges."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from lrsweep.plots._axes import edges_of
+from lrsweep.plots._axes import cell_edges
 from lrsweep.statistics._bins import is_logarithmic
 
-# A logarithmic axis is one on which the largest value is at least so many times the least.
+# A logarithmic axis is for values of which the largest is at least so many times the least.
 _WIDE = 10.0
 
-# How far beyond the values their edge lies, and the axis ends, as shares of its length.
+# How far beyond the outermost values lie those that no axis can hold, and the end of the axis, as shares of its length.
 _BEYOND, _END = 0.07, 0.12
 
 
 class Scale(NamedTuple):
-    """An axis: logarithmic or not, where it starts and ends, and where it puts what is off it.
+    """The scale of an axis, with a position for every value.
 
     Attributes:
         log: Whether it is logarithmic.
         start: Its lower end.
         end: Its upper end.
-        below: Where zeros lie on a logarithmic axis, which has no place for them.
-        beyond: Where infinity lies, and what is not a number.
+        below: The position of values up to 0 on a logarithmic axis.
+        beyond: The position of infinity, and of what is not a number.
     """
 
     log: bool
@@ -31,90 +31,88 @@ class Scale(NamedTuple):
     below: float
     beyond: float
 
-    def place(self, values: np.ndarray) -> np.ndarray:
-        """Where values lie.
+    def position(self, values: np.ndarray) -> np.ndarray:
+        """Gives the positions of values.
 
         Args:
             values: ``[value]`` float.
 
         Returns:
-            ``[value]`` float: themselves, but for those that only an edge can show.
+            ``[value]`` float: the values themselves, but for those that only an edge can show.
 
         Example:
-            >>> scale_of(np.array([1.0, 100.0])).place(np.array([1.0, 10.0, np.inf])).round(2)
+            >>> scale_of(np.array([1.0, 100.0])).position(np.array([1.0, 10.0, np.inf])).round(2)
             array([  1.  ,  10.  , 138.04])
         """
-        placed = np.where(np.isfinite(values), values, self.beyond)
-        return np.where(placed <= 0, self.below, placed) if self.log else placed
+        positions = np.where(np.isfinite(values), values, self.beyond)
+        return np.where(positions <= 0, self.below, positions) if self.log else positions
 
-    def take_back(self, places: np.ndarray) -> np.ndarray:
-        """The values that lie at some places: those at the lower edge of a logarithmic axis are zeros.
+    def values_at(self, positions: np.ndarray) -> np.ndarray:
+        """Gives the values at some positions: 0 at the lower edge of a logarithmic axis.
 
         Args:
-            places: ``[value]`` float.
+            positions: ``[value]`` float.
 
         Returns:
             ``[value]`` float.
 
         Example:
             >>> scale = scale_of(np.array([0.0, 1.0, 100.0]))
-            >>> scale.take_back(scale.place(np.array([0.0, 1.0])))
+            >>> scale.values_at(scale.position(np.array([0.0, 1.0])))
             array([0., 1.])
         """
-        return np.where(places <= self.below, 0.0, places) if self.log else places
+        return np.where(positions <= self.below, 0.0, positions) if self.log else positions
 
-    def within(self, places: np.ndarray, borders: np.ndarray, share: float) -> np.ndarray:
-        """A share of the way from some places to the borders beside them, as this axis measures it.
+    def towards(self, positions: np.ndarray, borders: np.ndarray, share: float) -> np.ndarray:
+        """Gives the points a share of the way from positions to borders, in distances as this axis shows them.
 
         Args:
-            places: ``[value]`` float, placed on this axis.
+            positions: ``[value]`` float.
             borders: ``[value]`` float.
-            share: From 0, the places, to 1, the borders.
+            share: From 0, the positions, to 1, the borders.
 
         Returns:
             ``[value]`` float.
 
         Example:
-            >>> scale_of(np.array([1.0, 100.0])).within(np.array([1.0]), np.array([100.0]), share=0.5)
+            >>> scale_of(np.array([1.0, 100.0])).towards(np.array([1.0]), np.array([100.0]), share=0.5)
             array([10.])
         """
-        start, end = self._lengths(places), self._lengths(borders)
-        between = start + share * (end - start)
-        return 10**between if self.log else between
+        start, end = self._linear(positions), self._linear(borders)
+        return self._from_linear(start + share * (end - start))
 
-    def spread(self, values: np.ndarray, share: float) -> np.ndarray:
-        """Values moved apart where several are the same, in their order, around where they are.
+    def separate_ties(self, positions: np.ndarray, share: float) -> np.ndarray:
+        """Moves equal positions apart, in their order, evenly around where they are.
 
         Args:
-            values: ``[value]`` float, placed on this axis.
-            share: The most that they may take of the axis's length, and of the way to the next value.
+            positions: ``[value]`` float.
+            share: The most that equal ones may take of the axis's length, and of the way to the next position.
 
         Returns:
             ``[value]`` float.
 
         Example:
-            >>> scale_of(np.array([0.0, 1.0])).spread(np.array([0.0, 1.0, 1.0]), share=0.5)
+            >>> scale_of(np.array([0.0, 1.0])).separate_ties(np.array([0.0, 1.0, 1.0]), share=0.5)
             array([0.   , 0.875, 1.125])
         """
-        start, end = self._lengths(np.array([self.start, self.end]))
-        lengths = self._lengths(values)
-        different, place, count = np.unique(lengths, return_inverse=True, return_counts=True)
-        steps = np.diff(different, prepend=-np.inf, append=np.inf)
-        nearest = np.minimum(steps[:-1], steps[1:])
-        width = share * np.minimum(nearest, end - start)
-        order = np.argsort(place, kind="stable")
-        rank = np.empty(len(values))
-        rank[order] = np.arange(len(values)) - np.repeat(np.cumsum(count) - count, count)
-        moved = lengths + width[place] * ((rank + 0.5) / count[place] - 0.5)
-        return np.where(count[place] == 1, values, 10**moved if self.log else moved)
+        start, end = self._linear(np.array([self.start, self.end]))
+        linear = self._linear(positions)
+        distinct, codes, counts = np.unique(linear, return_inverse=True, return_counts=True)
+        gaps = np.diff(distinct, prepend=-np.inf, append=np.inf)
+        widths = share * np.minimum(np.minimum(gaps[:-1], gaps[1:]), end - start)
+        order = np.argsort(codes, kind="stable")
+        rank = np.empty(len(positions))
+        rank[order] = np.arange(len(positions)) - np.repeat(np.cumsum(counts) - counts, counts)
+        moved = linear + widths[codes] * ((rank + 0.5) / counts[codes] - 0.5)
+        return np.where(counts[codes] == 1, positions, self._from_linear(moved))
 
-    def borders(self, values: np.ndarray) -> np.ndarray:
-        """Half-way between neighbouring values, as this axis measures it, and as far on beyond the outer ones.
+    def borders(self, positions: np.ndarray) -> np.ndarray:
+        """Gives the borders half-way between neighbouring positions, and as far on beyond the outermost.
 
-        Around a single one they are a quarter of the axis away.
+        Those of a single position are a quarter of the axis away from it.
 
         Args:
-            values: ``[value]`` float, ascending and different, placed on this axis.
+            positions: ``[value]`` float, ascending and distinct.
 
         Returns:
             ``[value + 1]`` float.
@@ -123,24 +121,26 @@ class Scale(NamedTuple):
             >>> scale_of(np.array([0.0, 1.0])).borders(np.array([0.0, 1.0]))
             array([-0.5,  0.5,  1.5])
         """
-        if len(values) > 1:
-            return edges_of(values, logarithmic=self.log)
-        start, end = self._lengths(np.array([self.start, self.end]))
-        around = self._lengths(values) + np.array([-0.25, 0.25]) * (end - start)
-        return 10**around if self.log else around
+        if len(positions) > 1:
+            return cell_edges(positions, logarithmic=self.log)
+        start, end = self._linear(np.array([self.start, self.end]))
+        return self._from_linear(self._linear(positions) + np.array([-0.25, 0.25]) * (end - start))
 
-    def _lengths(self, values: np.ndarray) -> np.ndarray:
-        return np.log10(values) if self.log else values
+    def _linear(self, positions: np.ndarray) -> np.ndarray:
+        return np.log10(positions) if self.log else positions
+
+    def _from_linear(self, lengths: np.ndarray) -> np.ndarray:
+        return 10**lengths if self.log else lengths
 
 
 def scale_of(values: np.ndarray, *, always_beyond: bool = False, even: bool = False) -> Scale:
-    """The axis that suits some values: logarithmic where none is negative and the largest is ten times the least.
+    """Chooses the scale for values: logarithmic where none is negative and the largest is ten times the least.
 
     Args:
         values: ``[value]`` float; infinite ones, and those that are not numbers, make room at the upper edge.
         always_beyond: Whether to make that room even where there are none.
-        even: Whether to make it so only where they are then spaced no less evenly, as those that someone has laid out
-            may be: see `lrsweep.statistics._bins.is_logarithmic`.
+        even: Whether it is to be logarithmic only where the values are then spaced no less evenly, as the values of a
+            grid may be: see `lrsweep.statistics._bins.is_logarithmic`.
 
     Example:
         >>> scale_of(np.array([0.001, 0.1])).log, scale_of(np.array([0.0, 0.9])).log
@@ -153,18 +153,17 @@ def scale_of(values: np.ndarray, *, always_beyond: bool = False, even: bool = Fa
         log = log and is_logarithmic(positive)
     shown = positive if log else finite
     low, high = (float(shown.min()), float(shown.max())) if shown.size else (0.0, 1.0)
-    room = always_beyond or finite.size < values.size
+    upper = _END if always_beyond or finite.size < values.size else _BEYOND
     if log:
         length = np.log10(high / low)
-        end = _END if room else _BEYOND
-        start = _END if positive.size < finite.size else _BEYOND
+        lower = _END if positive.size < finite.size else _BEYOND
         return Scale(
             True,
-            low / 10 ** (start * length),
-            high * 10 ** (end * length),
+            low / 10 ** (lower * length),
+            high * 10 ** (upper * length),
             low / 10 ** (_BEYOND * length),
             high * 10 ** (_BEYOND * length),
         )
     length = (high - low) or abs(high) or 1.0
-    start, beyond = low - _BEYOND * length, high + _BEYOND * length
-    return Scale(False, start, high + (_END if room else _BEYOND) * length, start, beyond)
+    start = low - _BEYOND * length
+    return Scale(False, start, high + upper * length, start, high + _BEYOND * length)

@@ -1,4 +1,4 @@
-"""The words of the report: what a value, a column, a status or a cause is called there."""
+"""The words of a report: what each status and each cause means, and values and shares as text."""
 
 import pandas as pd
 
@@ -6,7 +6,7 @@ from lrsweep.statistics._bins import is_numeric
 from lrsweep.tables._schema import LEARNING_RATE
 from lrsweep.tables._text import tell_apart, write
 
-# How a trial ended, in a sentence.
+# What each status says of a trial.
 STATUSES = {
     "converged": "The loss reached the target and stayed there.",
     "diverged": "The loss or a parameter was no longer finite, or the loss rose beyond bounds (a million times what it "
@@ -18,7 +18,7 @@ STATUSES = {
     "dropped": "Successive halving stopped it early: its setting was among the worse ones.",
 }
 
-# And why, where the table was diagnosed.
+# What each cause says, where the table was diagnosed.
 CAUSES = {
     "bad start": "The loss or its gradient was not finite before any update: look at the data and the loss there.",
     "noise": "Its updates see a part of the data only, and bounce for that alone: theory does not say that the "
@@ -32,11 +32,11 @@ CAUSES = {
 }
 
 
-def write_apart(column: pd.Series) -> list[str]:
-    """A column of settings as text: learning rates with as many digits as it takes to tell them apart.
+def write_column(column: pd.Series) -> list[str]:
+    """Writes a column of settings as text; learning rates that differ have digits enough to look different.
 
     Example:
-        >>> write_apart(pd.Series([0.123456, 0.123457], name="learning_rate"))
+        >>> write_column(pd.Series([0.123456, 0.123457], name="learning_rate"))
         ['0.123456', '0.123457']
     """
     if column.name == LEARNING_RATE and is_numeric(column):
@@ -44,11 +44,11 @@ def write_apart(column: pd.Series) -> list[str]:
     return [write(value) for value in column.tolist()]
 
 
-def tell_share(share: float) -> str:
-    """A share in per cent, never 0% or 100% where there is some, or some missing.
+def write_share(share: float) -> str:
+    """Writes a share in per cent: 0% only for none of the trials, 100% only for all of them.
 
     Example:
-        >>> tell_share(1.0), tell_share(0.9999), tell_share(0.0004), tell_share(0.25)
+        >>> write_share(1.0), write_share(0.9999), write_share(0.0004), write_share(0.25)
         ('100%', '>99%', '<1%', '25%')
     """
     if 0 < share < 0.01:

@@ -8,7 +8,7 @@
   const of = (...types) => [...models].filter((model) => types.includes(model.type));
   const renderers = of("GlyphRenderer");
 
-  // Which colours the charts have: those of the page, or those of paper.
+  // Gives the charts the colours of the page, or those of paper.
   const colour = (palette) => {
     const style = getComputedStyle(palette);
     const [ink, faint, line, grid] = ["ink", "faint", "line", "grid"].map((name) => style.getPropertyValue(`--${name}`).trim());
@@ -30,7 +30,7 @@
   recolour();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
 
-  // Where a dot tells of its trial, the quartiles behind it say nothing.
+  // While a dot shows its tooltip, the quartiles behind it show none.
   for (const chart of drawn.roots()) {
     const { tool_views } = Bokeh.index.get_by_id(chart.id);
     const dots = chart.renderers.filter(({ tags }) => tags.length > 0);
@@ -42,7 +42,7 @@
     }
   }
 
-  // What is printed is laid out at once, and the charts are not drawn anew for it: it has copies of them.
+  // A browser lays out what it prints at once and does not draw the charts again: it prints images of them.
   const printed = [...document.querySelectorAll(".printed")];
   addEventListener("beforeprint", () => {
     colour(printed[0]);
@@ -57,31 +57,31 @@
   // A finger that moves across a chart scrolls the page.
   if (matchMedia("(pointer: coarse)").matches) {
     for (const tool of of("BoxZoomTool")) tool.active = false;
-    // Not every version of Bokeh tells the chart so by itself.
+    // Not every version of Bokeh tells the chart of the change.
     for (const chart of drawn.roots()) chart.toolbar.active_changed?.emit();
   }
 
-  // Which of the trials are shown: one choice per column, -1 for all of its values. Rows of trials summed up are there
-  // for every such choice, -1 included; a map has no choice of its own axes.
+  // Which rows are shown: one code per filter, -1 for all values. Aggregated trials have a row for every combination of
+  // codes, -1 included; a heatmap has no column of codes for its own axes.
   const selects = [...document.querySelectorAll("[data-choice]")];
-  const told = document.querySelector(".chosen");
-  const choose = () => {
+  const count = document.querySelector(".chosen");
+  const filter = () => {
     const codes = selects.map((select) => Number(select.value));
     let trials = 0;
     for (const renderer of renderers) {
-      const data = renderer.data_source.data, summed = "total" in data;
+      const data = renderer.data_source.data, aggregated = "total" in data;
       const rows = Array.from({ length: renderer.data_source.get_length() }, (_, row) => codes.every((code, at) => {
         const own = data[`f${at}`];
-        return own === undefined || own[row] === code || (!summed && code === -1);
+        return own === undefined || own[row] === code || (!aggregated && code === -1);
       }));
       renderer.view.filter.booleans = rows;
       if (renderer.tags.includes("counted")) trials = rows.reduce((sum, row, at) => sum + (row ? data.total[at] : 0), 0);
     }
-    told.textContent = trials === 0 ? "No trial has these settings." : selects.length === 0 ? "" :
-      `${trials.toLocaleString("en")} of ${Number(told.dataset.of).toLocaleString("en")} trials have these settings.`;
+    count.textContent = trials === 0 ? "No trial has these settings." : selects.length === 0 ? "" :
+      `${trials.toLocaleString("en")} of ${Number(count.dataset.of).toLocaleString("en")} trials have these settings.`;
   };
-  for (const select of selects) select.addEventListener("change", choose);
-  choose();
+  for (const select of selects) select.addEventListener("change", filter);
+  filter();
 
   for (const box of document.querySelectorAll("[data-status]")) {
     const show = () => {

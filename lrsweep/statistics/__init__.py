@@ -1,1 +1,6 @@
-"""What tables say: summaries, intervals, survival, the best, its sensitivity, and advice. Pandas, and no JAX."""
+"""What tables say, on pandas and without JAX: statistics of settings, the best of them, and advice in sentences.
+
+Statistics of settings: `_summary`, `_quartiles`, `_shares`; of bins of values: `_bins`, `_outcome_map`. The learning
+rate to take: `_best`, `_sensitivity`. In sentences: `_advice` (after a sweep), `_verdict` (on a table), `_conclusion`
+(after a refinement), `_edges` (on critical learning rates).
+"""

@@ -1,21 +1,25 @@
-"""The answer in a sentence: which learning rate to use and why, and which ones to stay clear of."""
+"""Advice on a sweep in a sentence or two: which learning rate to use and why, and which ones to avoid."""
 
 import numpy as np
 import pandas as pd
 
 from lrsweep.inputs._messages import number
 from lrsweep.statistics._best import rank
-from lrsweep.statistics._starts import cannot_start, tell_starts
+from lrsweep.statistics._display import setting_names
+from lrsweep.statistics._starts import cannot_start, describe_bad_starts
 from lrsweep.statistics._summary import summarize
 from lrsweep.tables._schema import LEARNING_RATE, best_by_of, final
 from lrsweep.tables._text import write
 
-# Losses that differ by less than this share of what trials have gained since their start are one.
-_ALIKE = 0.01
+# Losses count as one where they differ by less than this share of what trials have gained since their start.
+_SAME_LOSS = 0.01
+
+# How trials end that do not converge; among equally frequent ones the first decides the advice.
+_NOT_CONVERGED = ["slow", "stalled", "oscillating", "diverged"]
 
 
 def advise(summary: pd.DataFrame, table: pd.DataFrame) -> str:
-    """What to take from a sweep.
+    """Says what to take from a sweep.
 
     Args:
         summary: What `summarize(table)` gives.
@@ -26,26 +30,28 @@ def advise(summary: pd.DataFrame, table: pd.DataFrame) -> str:
         'Use learning_rate 0.1: it converged after 51 updates. None of these learning rates diverged; 0.1 is the
         largest tried, and a larger one may be faster.'
     """
-    lost = cannot_start(table)
-    if lost.all():
-        return tell_starts(table)
-    if lost.any():
-        # What diverged for its start says nothing of the learning rate.
-        return f"{_advise(summarize(table[~lost]), table[~lost])} {tell_starts(table)}"
+    bad_start = cannot_start(table)
+    if bad_start.all():
+        return describe_bad_starts(table)
+    if bad_start.any():
+        # A trial that diverged because of its start says nothing of its learning rate.
+        others = table[~bad_start]
+        return f"{_advise(summarize(others), others)} {describe_bad_starts(table)}"
     return _advise(summary, table)
 
 
 def _advise(summary: pd.DataFrame, table: pd.DataFrame) -> str:
     best_by = best_by_of(table)
     best = rank(summary, best_by).iloc[0]
-    names, setting = list(summary.columns[: summary.columns.get_loc("trials")]), describe(best)
     if best["converged"] == 0:
-        return f"{none_converged(best, best_by, setting, table)} {_edges(summary, best, names)}".strip()
-    return f"Use {setting}: {how_it_converged(best)}. {_edges(summary, best, names)}".strip()
+        answer = explain_no_convergence(best, best_by, describe_setting(best), table)
+    else:
+        answer = f"Use {describe_setting(best)}: {describe_convergence(best)}."
+    return f"{answer} {_warn_of_rates(summary, best)}".strip()
 
 
 def tell_causes(table: pd.DataFrame) -> str:
-    """Why the trials of a diagnosed table ended as they did, the most frequent cause first.
+    """Says why the trials of a diagnosed table ended as they did, the most frequent cause first.
 
     Example:
         >>> tell_causes(pd.DataFrame({"cause": ["too small", "converged", "too small"]}))
@@ -55,107 +61,122 @@ def tell_causes(table: pd.DataFrame) -> str:
     return f"Why: {', '.join(f'{count:,} {cause}' for cause, count in counts.items())}."
 
 
-def describe(row: pd.Series, *, until: str = "trials", digits: int = 4) -> str:
-    """A row by the names and values of its setting, the columns before `until`.
+def describe_setting(row: pd.Series, *, until: str = "trials", digits: int = 4) -> str:
+    """Names the setting of a row: the columns before `until`, with their values.
 
     Example:
-        >>> describe(lrsweep.best_setting(result.table))
+        >>> describe_setting(lrsweep.best_setting(result.table))
         'learning_rate 0.1'
     """
-    # What the best one's optimizer does not take is missing in its row.
-    there = [name for name in row.index[: row.index.get_loc(until)] if pd.notna(row[name])]
-    return ", ".join(f"{name} {write(row[name], digits=digits)}" for name in there) or "these settings"
+    # Missing is what the optimizer of this row does not take.
+    taken = [name for name in row.index[: row.index.get_loc(until)] if pd.notna(row[name])]
+    return ", ".join(f"{name} {write(row[name], digits=digits)}" for name in taken) or "these settings"
 
 
-def how_it_converged(best: pd.Series) -> str:
-    """How many trials of a summary's row converged, and after how many updates.
+def describe_convergence(best: pd.Series) -> str:
+    """Says how many trials of a summary's row converged, and after how many updates.
 
     Example:
-        >>> how_it_converged(lrsweep.best_setting(result.table))
+        >>> describe_convergence(lrsweep.best_setting(result.table))
         'it converged after 51 updates'
     """
-    after = best["median_converged_at"]
-    median = "" if pd.isna(after) else f" after {'a median of ' if best['trials'] > 1 else ''}{number(after)} updates"
-    if best["trials"] == 1:
-        return f"it converged{median}"
-    count = round(best["converged"] * best["trials"])
-    share = f"all {best['trials']:.0f}" if count == best["trials"] else f"{count} of its {best['trials']:.0f}"
-    return f"{share} trials converged{median}"
+    median, trials = best["median_converged_at"], best["trials"]
+    after = "" if pd.isna(median) else f" after {'a median of ' if trials > 1 else ''}{number(median)} updates"
+    if trials == 1:
+        return f"it converged{after}"
+    count = round(best["converged"] * trials)
+    share = f"all {trials:.0f}" if count == trials else f"{count} of its {trials:.0f}"
+    return f"{share} trials converged{after}"
 
 
-def none_converged(best: pd.Series, best_by: str, setting: str, table: pd.DataFrame) -> str:
-    """What to say where no trial converged: the best there is, and what may help.
+def explain_no_convergence(best: pd.Series, best_by: str, setting: str, table: pd.DataFrame) -> str:
+    """Says, where no trial converged, which setting came closest, and what may help.
 
     Args:
         best: The best row of a summary.
-        best_by: What decides the best.
-        setting: What to call its setting.
+        best_by: What decides the best: the loss, or a metric.
+        setting: What to call the best row's setting.
         table: The result table.
     """
     if best["diverged"] == 1:
         return "No trial converged, and none is worth taking: they diverged. Try smaller learning rates."
     steps = int(table["steps"].max())
     least = number(best[f"median_{final(best_by)}"])
-    called = f"final {best_by.replace('_', ' ')}"
-    lead = f"No trial converged within {steps} updates; the least median {called}, {least}, is that of {setting}."
-    ends = {
+    outcome = f"final {best_by.replace('_', ' ')}"
+    lead = f"No trial converged within {steps} updates; the least median {outcome}, {least}, is that of {setting}."
+    what_may_help = {
         "slow": "Most trials were still improving: give more steps.",
-        "stalled": f"Most trials came to rest {_tell_rest(table)}",
+        "stalled": advise_on_minimum(table)
+        or "Most trials came to rest above the target: try other starts or another optimizer.",
         "oscillating": "Most trials bounced without improving: try smaller learning rates.",
         "diverged": "Most trials diverged: try smaller learning rates.",
     }
-    counts = table["status"].value_counts().reindex(list(ends))
-    return f"{lead} {ends[str(counts.idxmax())]}"
+    return f"{lead} {what_may_help[_how_most_ended(table)]}"
 
 
-def _tell_rest(table: pd.DataFrame) -> str:
-    """Where the trials that stalled came to rest, and what may help."""
-    stalled, lasting = table[table["status"] == "stalled"], table[table["status"] != "diverged"]
+def advise_on_minimum(table: pd.DataFrame) -> str:
+    """Says which minimum to state, where most trials came to rest at one loss and the minimum is not known.
+
+    Args:
+        table: A result table in which no trial converged.
+
+    Returns:
+        A sentence; an empty text where trials ended otherwise.
+    """
+    if _how_most_ended(table) != "stalled":
+        return ""
+    stalled, not_diverged = table[table["status"] == "stalled"], table[table["status"] != "diverged"]
     least, most = stalled["final_loss"].min(), stalled["final_loss"].max()
-    within = _ALIKE * (stalled["initial_loss"] - stalled["final_loss"]).abs().median()
-    others = "try other starts or another optimizer."
-    # A diagnosis knows whether the objective states a lower one.
-    is_open = "cause" not in stalled or (stalled["cause"] == "unknown minimum").any()
-    if is_open and most - least <= within and lasting["best_loss"].min() >= least - within:
-        return (
-            f"at one loss, {number(least)}, which may be the least there is: if so, state Objective(..., "
-            f"minimum={least:.6g}) or Stopping(target=...) (--target-loss); if not, {others}"
-        )
-    return f"above the target: {others}"
+    tolerance = _SAME_LOSS * (stalled["initial_loss"] - stalled["final_loss"]).abs().median()
+    # A diagnosis knows whether the objective states a lower minimum.
+    is_unknown = "cause" not in stalled or (stalled["cause"] == "unknown minimum").any()
+    if not is_unknown or most - least > tolerance or not_diverged["best_loss"].min() < least - tolerance:
+        return ""
+    return (
+        f"Most trials came to rest at one loss, {number(least)}, which may be the least there is: if so, state "
+        f"Objective(..., minimum={number(least, 6)}) or Stopping(target=...) (--target-loss); if not, try other starts "
+        "or another optimizer."
+    )
 
 
-def _edges(summary: pd.DataFrame, best: pd.Series, names: list[str]) -> str:
+def _how_most_ended(table: pd.DataFrame) -> str:
+    return str(table["status"].value_counts().reindex(_NOT_CONVERGED).idxmax())
+
+
+def _warn_of_rates(summary: pd.DataFrame, best: pd.Series) -> str:
+    """Says at which learning rates trials diverged; or that none did, and whether to try larger ones."""
+    names = setting_names(summary)
     if LEARNING_RATE not in names or pd.isna(best[LEARNING_RATE]):
         return ""
-    # What a learning rate does depends on the other settings: those of the best one count.
+    # Which learning rates diverge depends on the other settings: those of the best one count.
     others = [name for name in names if name != LEARNING_RATE]
-    rates = summary[alike(summary, best, others)].groupby(LEARNING_RATE)["diverged"].max()
-    bad = rates[rates > 0].index
-    if len(bad) == len(rates):
+    share_by_rate = summary[is_same(summary, best, others)].groupby(LEARNING_RATE)["diverged"].max()
+    tried, diverged = share_by_rate.index, share_by_rate[share_by_rate > 0].index
+    if len(diverged) == len(tried):
         return "Trials diverged at every learning rate tried." if best["diverged"] < 1 else ""
-    if len(bad) > 0:
-        return f"Stay clear of learning_rate {_rates(bad, rates.index)}: trials diverged there."
-    if len(rates) == 1 or best["converged"] == 0:
+    if len(diverged) > 0:
+        return f"Stay clear of learning_rate {_list_rates(diverged, tried)}: trials diverged there."
+    if len(tried) == 1 or best["converged"] == 0:
         return ""
-    told = "None of these learning rates diverged"
-    if best[LEARNING_RATE] == rates.index.max():
-        return f"{told}; {number(best[LEARNING_RATE])} is the largest tried, and a larger one may be faster."
-    return f"{told}."
+    none_diverged = "None of these learning rates diverged"
+    if best[LEARNING_RATE] == tried.max():
+        return f"{none_diverged}; {number(best[LEARNING_RATE])} is the largest tried, and a larger one may be faster."
+    return f"{none_diverged}."
 
 
-def alike(rows: pd.DataFrame, best: pd.Series, names: list[str]) -> np.ndarray:
-    """Which rows of a table or a summary have the values of another row in some columns: ``[row]`` bool.
+def is_same(rows: pd.DataFrame, row: pd.Series, names: list[str]) -> np.ndarray:
+    """Tells which rows have the same values as another row in some columns: ``[row]`` bool.
 
     Example:
-        >>> alike(result.table, result.table.iloc[1], ["learning_rate"])
+        >>> is_same(result.table, result.table.iloc[1], ["learning_rate"])
         array([False,  True, False])
     """
-    same = [(rows[name] == best[name]) | (rows[name].isna() & pd.isna(best[name])) for name in names]
+    same = [(rows[name] == row[name]) | (rows[name].isna() & pd.isna(row[name])) for name in names]
     return np.all(same, axis=0) if same else np.full(len(rows), True)
 
 
-def _rates(bad: pd.Index, tried: pd.Index) -> str:
-    if len(bad) > 1 and bad.equals(tried[tried >= bad.min()]):
-        return f"{number(bad.min())} and above"
-    shown = [number(rate) for rate in bad[:5]]
-    return ", ".join(shown) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
+def _list_rates(diverged: pd.Index, tried: pd.Index) -> str:
+    if len(diverged) > 1 and diverged.equals(tried[tried >= diverged.min()]):
+        return f"{number(diverged.min())} and above"
+    first = [number(rate) for rate in diverged[:5]]
+    return ", ".join(first) + (f" and {len(diverged) - 5} more" if len(diverged) > 5 else "")

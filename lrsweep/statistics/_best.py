@@ -1,4 +1,4 @@
-"""Which setting is best, which learning rate, and how far the seeds leave that open."""
+"""The best setting, the best learning rate, and the interval of learning rates that may be best over other seeds."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -9,24 +9,25 @@ import pandas as pd
 from lrsweep.inputs._arguments import check_count, check_number
 from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import unknown
-from lrsweep.statistics._summary import LEVEL, convergence_times, group, penalised, summarize
+from lrsweep.statistics._display import setting_names
+from lrsweep.statistics._summary import LEVEL, convergence_times, group_trials, penalised, summarize
 from lrsweep.statistics._survival import time_quantiles
 from lrsweep.tables._schema import LEARNING_RATE, SEED, best_by_of, final, settings_of
 
 RULES = ("steps", "loss", "safe")
 
-# How often the seeds are drawn again, at the least and at the most, and how many trials that makes in all: seconds.
-_RESAMPLES, _REDRAWN = (99, 999), 100_000_000
+# The least and the most resamples of the seeds, and how many trials to draw in all of them, which takes seconds.
+_RESAMPLES, _TRIALS_DRAWN = (99, 999), 100_000_000
 
-# How many numbers are worked on at a time: 32 MB of them.
-_AT_ONCE = 4_000_000
+# How many numbers are worked on at a time: 32 MB.
+_NUMBERS_AT_A_TIME = 4_000_000
 
 
 class Best(NamedTuple):
-    """The best learning rate of a table, and how far its seeds leave that open.
+    """The best learning rate of a table, and its interval over seeds.
 
     Attributes:
-        learning_rate: The best one; NaN where the rule finds none, as where every trial diverged.
+        learning_rate: The best one; NaN where there is none by the rule, as where every trial diverged.
         low: The lower end of its interval, one of the learning rates tried; NaN where there is no interval.
         high: The upper end.
         rule: What best means: "steps", "loss" or "safe".
@@ -43,13 +44,13 @@ class Best(NamedTuple):
 
 
 def rank(summary: pd.DataFrame, best_by: str, rule: str = "steps") -> pd.DataFrame:
-    """A summary's rows from the best setting to the worst, by a rule of `best_learning_rate`: "steps" or "loss".
+    """Sorts a summary's rows from the best setting to the worst, by the rule "steps" or "loss" of `best_learning_rate`.
 
-    Among equals one of whose trials some did not diverge comes before one of whose all did.
+    Among equals a setting of which some trial did not diverge comes before one of which all did.
 
     Args:
         summary: What `summarize` returns.
-        best_by: What decides among settings that converged alike: the loss, or a metric.
+        best_by: What decides among settings that converged equally often and fast: the loss, or a metric.
         rule: What best means.
     """
     keys = {"final_loss": summary["median_final_loss"]}
@@ -59,15 +60,15 @@ def rank(summary: pd.DataFrame, best_by: str, rule: str = "steps") -> pd.DataFra
             "converged_at": summary["median_converged_at"].astype(float).fillna(np.inf),
             "final": summary[f"median_{final(best_by)}"].fillna(np.inf),
         }
-    keys["lost"] = summary["diverged"] == 1
+    keys["all_diverged"] = summary["diverged"] == 1
     ordered = pd.DataFrame(keys | {LEARNING_RATE: summary.get(LEARNING_RATE, 0.0)})
     return summary.loc[ordered.sort_values(ordered.columns.tolist(), kind="stable").index]
 
 
 def best_setting(table: pd.DataFrame) -> pd.Series:
-    """The best setting's row of `summarize(table)`, by the rule "steps" of `best_learning_rate`.
+    """Gives the best setting's row of `summarize(table)`, by the rule "steps" of `best_learning_rate`.
 
-    Where every trial diverged there is none: the columns of the setting are then NaN.
+    Where every trial diverged there is no best one: the columns of the setting are then NaN.
 
     Raises:
         ValueError: It is not a result table, or it has no rows.
@@ -79,23 +80,23 @@ def best_setting(table: pd.DataFrame) -> pd.Series:
     settings_of(table)
     if len(table) == 0:
         raise InputError("the table is empty: there is no best setting among no trials")
-    best = rank(summarize(table), best_by_of(table)).iloc[0]
+    summary = summarize(table)
+    best = rank(summary, best_by_of(table)).iloc[0]
     if best["diverged"] == 1:
-        names = best.index[: best.index.get_loc("trials")]
-        best = best.astype(object).where(~best.index.isin(names), np.nan)
+        best = best.astype(object).where(~best.index.isin(setting_names(summary)), np.nan)
     return best
 
 
 def best_learning_rate(
     table: pd.DataFrame, *, rule: str = "steps", level: float = LEVEL, resamples: int | None = None, seed: int = 0
 ) -> Best:
-    """The best learning rate, with an interval that says how far another draw of seeds might move it.
+    """Gives the best learning rate, and an interval that says how far another draw of seeds might move it.
 
-    The interval is the percentile bootstrap's (Efron, 1979, doi:10.1214/aos/1176344552), over seeds, in pairs: of the
-    table's seeds as many are drawn again, with replacement, each with all of its trials, and the rule is applied to
-    what was drawn; the ends are learning rates that were tried. A setting that lacks a seed has fewer trials where
-    that seed is drawn, and is passed over where none of its own are. The interval is on the safe side: asked for 95%,
-    it held the truth in 96 to 100% of tables for which it is known (`tests/test_coverage.py`).
+    The interval is that of a percentile bootstrap (Efron, 1979, doi:10.1214/aos/1176344552) over seeds: as many seeds
+    as the table has are drawn from them with replacement, each with all of its trials, and the rule is applied to what
+    was drawn; the ends are learning rates that were tried. A setting that lacks a seed has fewer trials where that seed
+    is drawn, and is left out where none of its own seeds are. The interval is on the safe side: asked for 95%, it held
+    the truth in 96 to 100% of tables for which the truth is known (`tests/test_coverage.py`).
 
     Args:
         table: A result table with a column `learning_rate`; a row in which it is missing is left out.
@@ -106,15 +107,15 @@ def best_learning_rate(
               decides the best, where one does, a diverged trial counting as infinite; then the smaller learning rate.
             - "loss": the least median final loss, a diverged trial counting as infinite; then the smaller rate.
             - "safe": the largest at which, and below which, no trial diverged, whatever its other columns. It can only
-              fall as seeds are added, so that its interval leans upwards: it starts at the rate itself.
+              fall as seeds are added: the lower end of its interval is the rate itself.
 
-            Of the first two the rate is that of the best setting among every combination of the caller's columns, of
-            those of which some trial did not diverge; where every trial did, it is NaN. So it is with each draw of the
-            seeds, and an end of the interval is NaN where that many draws leave no trial that did not diverge.
+            By the first two rules the rate is that of the best setting, among all combinations of the caller's columns
+            in which some trial did not diverge; where every trial diverged, it is NaN. The same holds for each draw of
+            the seeds, so that an end of the interval is NaN where every trial diverged in that many draws.
         level: How sure the interval is to hold the learning rate that would be best over all seeds, from 0 to 1.
-        resamples: How many times the seeds are drawn again; where it is left out 999 times, or as often as makes a
-            hundred million trials, 99 times at the least.
-        seed: Of the draws: the same one gives the same interval.
+        resamples: How many times seeds are drawn; where it is left out 999 times, or as often as makes a hundred
+            million trials in all, 99 times at the least.
+        seed: The seed of the draws: the same one gives the same interval.
 
     Returns:
         The learning rate and its interval; without a column `seed`, or with one seed only, there is no interval.
@@ -137,48 +138,49 @@ def best_learning_rate(
         raise InputError(unknown("rule", rule, RULES))
     check_number("level", level, "between 0 and 1", lambda share: 0 < share < 1)
     if resamples is None:
-        resamples = max(_RESAMPLES[0], min(_RESAMPLES[1], _REDRAWN // len(table)))
+        resamples = max(_RESAMPLES[0], min(_RESAMPLES[1], _TRIALS_DRAWN // len(table)))
     check_count("resamples", resamples)
     check_count("seed", seed, least=0)
     seeds = pd.factorize(table[SEED], use_na_sentinel=False)[0] if SEED in own else np.zeros(len(table), int)
-    # In ascending order, so that the interval can be one of places.
+    # A learning rate's place in ascending order stands for it, so that quantiles of places are rates that were tried.
     rates, place = np.unique(table[LEARNING_RATE], return_inverse=True)
     count = int(seeds.max()) + 1
-    apply = _safe(table, place, seeds) if rule == "safe" else _least(table, place, seeds, rule)
+    apply = _safe_rule(table, place, seeds) if rule == "safe" else _least_rule(table, place, seeds, rule)
     (best,) = apply(np.ones((1, count), int))
     low = high = -1
     if count > 1:
         draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
-        drawn = apply(draws)
-        low = np.quantile(drawn, (1 - level) / 2, method="lower")
-        high = np.quantile(drawn, (1 + level) / 2, method="higher")
+        best_of_draws = apply(draws)
+        low = np.quantile(best_of_draws, (1 - level) / 2, method="lower")
+        high = np.quantile(best_of_draws, (1 + level) / 2, method="higher")
     rate, least, most = (float(rates[at]) if at >= 0 else float("nan") for at in (best, low, high))
     return Best(rate, least, most, rule)
 
 
-# What a rule says of some draws: from how often each seed is drawn, ``[draw, seed]`` int, to the place of the best
-# learning rate, ``[draw]`` int, -1 where there is none.
+# Applies a rule to draws of seeds: takes how often each seed is drawn, ``[draw, seed]`` int, and gives the place of the
+# best learning rate, ``[draw]`` int, -1 where there is none.
 Rule = Callable[[np.ndarray], np.ndarray]
 
 
-def _safe(table: pd.DataFrame, place: np.ndarray, seeds: np.ndarray) -> Rule:
-    # Of every seed the least rate that diverged; where none did, the place above all.
+def _safe_rule(table: pd.DataFrame, place: np.ndarray, seeds: np.ndarray) -> Rule:
+    """Makes the rule that takes the largest learning rate at which, and below which, no trial diverged."""
+    # The place of the least rate at which each seed diverged; beyond the last place where it did at none.
     first = np.full(seeds.max() + 1, place.max() + 1)
     diverged = (table["status"] == "diverged").to_numpy()
     np.minimum.at(first, seeds[diverged], place[diverged])
     return lambda draws: np.where(draws > 0, first, place.max() + 1).min(-1) - 1
 
 
-def _least(table: pd.DataFrame, place: np.ndarray, seeds: np.ndarray, rule: str) -> Rule:
-    """The rule of the setting in which a first number is least, among equals a second one, and so on."""
-    _, setting = group(table, [name for name in settings_of(table) if name != SEED])
-    row = _side_by_side(setting)
-    there = row >= 0
+def _least_rule(table: pd.DataFrame, place: np.ndarray, seeds: np.ndarray, rule: str) -> Rule:
+    """Makes the rule that takes the setting whose first key is least, among equals the second key, and so on."""
+    _, setting = group_trials(table, [name for name in settings_of(table) if name != SEED])
+    row = _pad_rows(setting)
+    is_trial = row >= 0
     seed_of, rate_of = seeds[row], place[row[:, 0]]
     times, converged = (column[row] for column in convergence_times(table))
-    lasts = there & (table["status"] != "diverged").to_numpy()[row]
+    not_diverged = is_trial & (table["status"] != "diverged").to_numpy()[row]
 
-    def lost_share(counts: np.ndarray, among: np.ndarray) -> np.ndarray:
+    def share_not_converged(counts: np.ndarray, among: np.ndarray) -> np.ndarray:
         return 1 - (counts * converged[among]).sum(-1) / np.maximum(counts.sum(-1), 1)
 
     def time(counts: np.ndarray, among: np.ndarray) -> np.ndarray:
@@ -188,46 +190,48 @@ def _least(table: pd.DataFrame, place: np.ndarray, seeds: np.ndarray, rule: str)
         values = penalised(table, name)[row]
         return lambda counts, among: _medians(values[among], counts)
 
-    keys = [median("final_loss")] if rule == "loss" else [lost_share, time, median(final(best_by_of(table)))]
+    keys = [median("final_loss")] if rule == "loss" else [share_not_converged, time, median(final(best_by_of(table)))]
 
     def apply(draws: np.ndarray) -> np.ndarray:
-        found = []
-        for some in _parts(draws, there.size):
-            # Left out is who has no trial in a draw, and then whoever is beaten: few are looked at to the end.
-            counts = np.where(there, some[:, seed_of], 0)
-            left = (counts * lasts).sum(-1) > 0
-            none = ~left.any(-1)
+        best = []
+        for part in _in_parts(draws, is_trial.size):
+            counts = np.where(is_trial, part[:, seed_of], 0)
+            # Settings without a trial in a draw are out, and after each key those that are beaten: the later, costlier
+            # keys are computed for few.
+            remaining = (counts * not_diverged).sum(-1) > 0
+            none = ~remaining.any(-1)
             if none.all():
-                found.append(np.full(len(some), -1))
+                best.append(np.full(len(part), -1))
                 continue
             for key in keys:
-                among = np.flatnonzero(left.any(0))
-                values = np.where(left[:, among], key(counts[:, among], among), np.inf)
-                left[:, among] &= values == values.min(-1, keepdims=True)
-            found.append(np.where(none, -1, np.where(left, rate_of, rate_of.max()).min(-1)))
-        return np.concatenate(found)
+                among = np.flatnonzero(remaining.any(0))
+                values = np.where(remaining[:, among], key(counts[:, among], among), np.inf)
+                remaining[:, among] &= values == values.min(-1, keepdims=True)
+            best.append(np.where(none, -1, np.where(remaining, rate_of, rate_of.max()).min(-1)))
+        return np.concatenate(best)
 
     return apply
 
 
-def _side_by_side(setting: np.ndarray) -> np.ndarray:
-    """Every setting's rows beside one another, ``[setting, trial]`` int; -1 fills up where there are fewer."""
+def _pad_rows(setting: np.ndarray) -> np.ndarray:
+    """Puts every setting's rows beside one another, ``[setting, trial]`` int, padded with -1."""
     trials, order = np.bincount(setting), np.argsort(setting, kind="stable")
     rows = np.full((len(trials), trials.max()), -1)
     rows[np.arange(trials.max()) < trials[:, None]] = order
     return rows
 
 
-def _parts(draws: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    step = max(1, _AT_ONCE // size)
+def _in_parts(draws: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """Gives the draws in parts that fit in memory; a draw takes `size` numbers."""
+    step = max(1, _NUMBERS_AT_A_TIME // size)
     for first in range(0, len(draws), step):
         yield draws[first : first + step]
 
 
 def _medians(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The median of ``[setting, trial]`` values, each of which counts ``[draw, setting, trial]`` times.
+    """Gives the medians of ``[setting, trial]`` values that count ``[draw, setting, trial]`` times each.
 
-    What is not a number does not count; infinity where nothing does.
+    NaN does not count; the median of nothing is infinite.
     """
     order = np.argsort(values, -1)
     counts = np.where(np.isnan(values), 0, counts)

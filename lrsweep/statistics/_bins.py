@@ -1,4 +1,4 @@
-"""Many values of a column gathered into few, evenly spaced, so that trials of a random design have neighbours."""
+"""Bins: many values of a column gathered into few, evenly spaced, so that trials of a random design share settings."""
 
 from typing import NamedTuple
 
@@ -10,23 +10,23 @@ from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import unknown
 
 
-class Places(NamedTuple):
-    """Where the trials stand along an axis.
+class Binned(NamedTuple):
+    """The values of a column, gathered into bins where there are many.
 
     Attributes:
-        values: ``[place]``, in ascending order, or text in the order it first appears.
-        place: ``[trial]`` int, each one's place among these; -1 where its value is missing or infinite.
+        values: ``[bin]``, its only value or its middle, in ascending order; text in the order it first appears.
+        bin: ``[trial]`` int, each trial's bin; -1 where its value is missing or infinite.
     """
 
     values: np.ndarray
-    place: np.ndarray
+    bin: np.ndarray
 
 
 def is_logarithmic(values: np.ndarray) -> bool:
-    """Whether numbers are at least as evenly spaced in the logarithm as they are themselves.
+    """Tells whether numbers are at least as evenly spaced in the logarithm as they are in themselves.
 
-    That is so where all of them are positive, and the widest gap between neighbours is no greater a share of their
-    range in the logarithm. Missing ones do not count, nor do infinite ones; of none it is so.
+    That is so where all of them are positive, and where the widest gap between neighbours, as a share of the range, is
+    no greater in the logarithm. Missing and infinite ones do not count; without any others it is so.
 
     Args:
         values: ``[...]`` numbers, in any order.
@@ -38,16 +38,16 @@ def is_logarithmic(values: np.ndarray) -> bool:
     values = np.unique(values[np.isfinite(values)].astype(float))
     if len(values) == 0 or values[0] <= 0:
         return len(values) == 0
-    # Of two values both are the whole range, but for rounding.
-    return len(values) <= 2 or _widest(np.log(values)) <= _widest(values)
+    # The gap between two values is the whole range on either scale, but for rounding.
+    return len(values) <= 2 or _widest_gap(np.log(values)) <= _widest_gap(values)
 
 
-def _widest(ascending: np.ndarray) -> float:
+def _widest_gap(ascending: np.ndarray) -> float:
     return float(np.diff(ascending).max() / (ascending[-1] - ascending[0]))
 
 
 def is_numeric(column: pd.Series) -> bool:
-    """Whether a column holds numbers, rather than text, categories or booleans.
+    """Tells whether a column holds numbers, rather than text, categories or booleans.
 
     Example:
         >>> is_numeric(pd.Series([0.1, None])), is_numeric(pd.Series([True])), is_numeric(pd.Series(["sgd"]))
@@ -57,22 +57,22 @@ def is_numeric(column: pd.Series) -> bool:
 
 
 def gather(table: pd.DataFrame, name: str, bins: int = 64) -> pd.DataFrame:
-    """The same trials, with many values of one column gathered into few: each trial gets the middle of its bin.
+    """Gathers many values of one column into few: each trial gets the middle of the bin that its value lies in.
 
-    By it the trials of a random design, of which each has a value of its own, become settings that statistics can be
-    taken over, as in `summarize(gather(table, "learning_rate"))`.
+    So the trials of a random design, each of which has a value of its own, come to share settings over which
+    statistics can be taken, as in `summarize(gather(table, "learning_rate"))`.
 
     Args:
         table: A result table, or any other.
         name: A column of numbers.
         bins: The most values to be left, 1 or more. A column that has no more is left as it is. Otherwise the range
-            from its least to its greatest is cut into so many bins of one width: in the logarithm, where the values
+            from its least to its greatest is divided into so many bins of one width: in the logarithm, where the values
             are positive and no less evenly spaced so; otherwise in the values themselves.
 
     Returns:
         The table with the same rows and columns, of which this one is float64: the middle of the bin that the value
-        lies in (on the scale in which bins have one width; a bin's lower end included). What is missing or infinite
-        stays so.
+        lies in (on the scale in which bins have one width; a bin's lower end belongs to it). What is missing or
+        infinite stays so.
 
     Raises:
         ValueError: There is no such column, it does not hold numbers, or `bins` is out of bounds.
@@ -94,15 +94,16 @@ def gather(table: pd.DataFrame, name: str, bins: int = 64) -> pd.DataFrame:
     check_count("bins", bins)
     if table[name].nunique() <= bins:
         return table
-    values, place = places(table[name], bins)
-    return table.assign(**{name: np.where(place < 0, table[name].to_numpy(float, na_value=np.nan), values[place])})
+    middles, bin_of = bin_column(table[name], bins)
+    values = table[name].to_numpy(float, na_value=np.nan)
+    return table.assign(**{name: np.where(bin_of < 0, values, middles[bin_of])})
 
 
-def has_place(column: pd.Series) -> np.ndarray:
-    """Which trials have a place along an axis, ``[trial]`` bool: neither missing nor infinite.
+def has_value(column: pd.Series) -> np.ndarray:
+    """Tells which trials have a value that an axis can show, neither missing nor infinite: ``[trial]`` bool.
 
     Example:
-        >>> has_place(pd.Series([0.1, None, np.inf])), has_place(pd.Series(["sgd", None]))
+        >>> has_value(pd.Series([0.1, None, np.inf])), has_value(pd.Series(["sgd", None]))
         (array([ True, False, False]), array([ True, False]))
     """
     if is_numeric(column):
@@ -110,29 +111,29 @@ def has_place(column: pd.Series) -> np.ndarray:
     return column.notna().to_numpy()
 
 
-def places(column: pd.Series, most: int) -> Places:
-    """Where each trial stands along an axis of at most so many places.
+def bin_column(column: pd.Series, most: int) -> Binned:
+    """Gives each value of a column a bin of its own, or, where there are more than `most` numbers, gathers them.
 
     Args:
-        column: The trials' values. Numbers of which there are more than `most` are gathered as `gather` does it, and
-            then every bin is a place, also one that no trial lies in.
-        most: See there; what is not a number is not gathered.
+        column: The trials' values. More than `most` numbers are gathered as `gather` does it, into `most` bins, some of
+            which may hold no trial.
+        most: The most bins; words have a bin each, however many they are.
 
     Example:
-        >>> places(pd.Series([30.0, 10.0, None, 30.0]), 9)
-        Places(values=array([10., 30.]), place=array([ 1,  0, -1,  1]))
+        >>> bin_column(pd.Series([30.0, 10.0, None, 30.0]), 9)
+        Binned(values=array([10., 30.]), bin=array([ 1,  0, -1,  1]))
     """
     if not is_numeric(column):
-        place, names = pd.factorize(column)
-        return Places(np.asarray(names), place)
-    place, found = pd.factorize(column.where(has_place(column)), sort=True)
-    distinct = np.asarray(found)
+        codes, words = pd.factorize(column)
+        return Binned(np.asarray(words), codes)
+    codes, numbers = pd.factorize(column.where(has_value(column)), sort=True)
+    distinct = np.asarray(numbers)
     if len(distinct) <= most:
-        return Places(distinct, place)
+        return Binned(distinct, codes)
     logarithmic = is_logarithmic(distinct)
     scaled = np.log(distinct) if logarithmic else distinct.astype(float)
     edges = np.linspace(scaled[0], scaled[-1], most + 1)
     middles = (edges[1:] + edges[:-1]) / 2
-    # The last bin has its upper end too.
+    # The upper end of the last bin belongs to it too; the code -1, of no value, is found at the end.
     bin_of = np.append(np.searchsorted(edges[1:-1], scaled, side="right"), -1)
-    return Places(np.exp(middles) if logarithmic else middles, bin_of[place])
+    return Binned(np.exp(middles) if logarithmic else middles, bin_of[codes])

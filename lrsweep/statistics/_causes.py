@@ -1,4 +1,4 @@
-"""Why each trial ended as it did: what was measured at its start and its end, and one word for it."""
+"""Causes: why each trial ended as it did, in a word, from what was measured at its start and its end."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-# Below this share of the curvature at the start, or of the other end of the spectrum, a curvature is none.
+# Curvature counts as none below this share of that at the start; and as negative, below 0 by this share of the largest.
 _FLAT, _NEGATIVE = 1e-3, 1e-2
 
-# At this share of the gap, what another step down the slope would gain is something.
+# A further gain counts from this share of the gap on.
 _GAIN = 0.01
 
 
@@ -23,19 +23,19 @@ def add_diagnosis(
     minimum: float,
     apart: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """The result table with a diagnosis of every trial.
+    """Adds a diagnosis of every trial to a result table.
 
     Args:
         table: A result table.
         diagnosis: ``[trial]`` arrays, what was measured where each ended.
         sharpness_start: ``[trial] float64``, the largest eigenvalue of the Hessian where it started.
-        theory: ``[trial] float64``, the learning rate that theory allows there, NaN where it says nothing.
-        batches: Whether an update saw a part of the data only.
+        theory: ``[trial] float64``, the largest learning rate that theory allows there, NaN where it has no answer.
+        batches: Whether an update used a part of the data only.
         minimum: The least value the loss can reach.
         apart: See `causes`.
 
     Returns:
-        The same with the columns of `DIAGNOSIS`: floats, but for `cause`.
+        The table with the columns of `DIAGNOSIS`: floats, but for `cause`.
     """
     rates = table["learning_rate"].to_numpy(float) if "learning_rate" in table.columns else np.nan
     steps = table["steps"].to_numpy(float)
@@ -55,40 +55,39 @@ def add_diagnosis(
 
 @np.errstate(invalid="ignore", over="ignore", divide="ignore")
 def causes(table: pd.DataFrame, *, batches: bool, minimum: float, apart: Sequence[str] = ()) -> pd.Series:
-    """Why each trial ended as it did, in a word.
+    """Gives the cause of each trial's end, in a word.
 
-    The first that holds of:
+    It is the first of these that holds:
 
     - `converged`, `dropped`: its status.
     - `bad start`: it diverged before any update; or by the first one, and the sharpness where it started is not finite,
       as where the gradient is not.
-    - `noise`: it oscillates, its updates see a part of the data only, and theory does not say that its learning rate is
-      too large where it ended (`stability` there, with the sharpness of the end in place of that of the start, is not
-      above 1).
-    - `too large`, the learning rate: it diverged, or oscillates.
+    - `noise`: it oscillates, its updates use a part of the data only, and theory does not say that its learning rate is
+      too large where it ended (`stability` with the sharpness of the end in place of that of the start is not above 1).
+    - `too large`: it diverged, or oscillates, because its learning rate is too large.
     - `flat`: it is stalled where no curvature reaches 1/1000 of the sharpness at the start: a plateau.
-    - `too small`, the learning rate: it is slow; or it is stalled where the slope promises more, by
-      `gradient_norm**2 / (2 sharpness_end)`, which is what the best step along the gradient would gain on a quadratic,
-      1% of the gap or more.
+    - `too small`: it is slow, because its learning rate is too small; or it is stalled where one more step could gain
+      1% of the gap or more. That gain is taken to be `gradient_norm**2 / (2 sharpness_end)`: what the best step along
+      the gradient gains on a quadratic.
     - `saddle`: it is stalled where the least eigenvalue is below 0 by 1/100 of the largest in magnitude.
     - `local minimum`: it is stalled anywhere else, and a lower loss is known: the objective states a minimum other than
       0, or some trial of the table has been lower by 1% of the gap or more.
-    - `unknown minimum`: it is stalled, and nothing tells the loss it came to rest at from the least there is.
+    - `unknown minimum`: it is stalled, and the loss it came to rest at may be the least there is.
 
     Args:
         table: A result table with the columns of `DIAGNOSIS` but `cause`.
-        batches: Whether an update saw a part of the data only.
+        batches: Whether an update used a part of the data only.
         minimum: The least value the loss can reach.
-        apart: The columns that the loss takes, and those that the program is compiled for: only trials alike in these
-            have losses that can be compared.
+        apart: The columns that the loss takes, and those that the program is compiled for: losses of trials that differ
+            in these cannot be compared.
 
     Returns:
-        str Series, on the table's index.
+        A Series of str, on the table's index.
     """
     status: Any = table["status"].astype(str)
     diverged_at = pd.Series(table["diverged_at"].to_numpy(float, na_value=np.nan), table.index)
     largest, least = table["sharpness_end"], table["least_eigenvalue_end"]
-    bend = np.maximum(largest.abs(), least.abs())
+    curvature = np.maximum(largest.abs(), least.abs())
     end_stability = table["stability"] * largest / table["sharpness_start"]
     gain = table["final_gradient_norm"] ** 2 / (2 * largest)
     gap = table["final_loss"] - minimum
@@ -101,9 +100,9 @@ def causes(table: pd.DataFrame, *, batches: bool, minimum: float, apart: Sequenc
         "bad start": (diverged_at == 0) | ((diverged_at == 1) & ~np.isfinite(table["sharpness_start"])),
         "noise": oscillates & batches & ~(end_stability > 1),
         "too large": oscillates | (status == "diverged"),
-        "flat": stalled & (bend <= _FLAT * table["sharpness_start"].abs()),
+        "flat": stalled & (curvature <= _FLAT * table["sharpness_start"].abs()),
         "too small": (status == "slow") | (stalled & (largest > 0) & (gain >= _GAIN * gap)),
-        "saddle": stalled & (least < -_NEGATIVE * bend),
+        "saddle": stalled & (least < -_NEGATIVE * curvature),
         "local minimum": stalled & ((minimum != 0) | (lowest < table["final_loss"] - _GAIN * gap.abs())),
     }
     words = np.select([rule.to_numpy(bool) for rule in rules.values()], list(rules), "unknown minimum")

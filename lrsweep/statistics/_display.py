@@ -1,4 +1,4 @@
-"""How numbers and summaries are shown: text for a screen, HTML for a notebook."""
+"""Summaries as people see them: HTML for a notebook, and the columns that fit on a screen."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ import pandas as pd
 from lrsweep.tables._schema import LEARNING_RATE
 from lrsweep.tables._text import SHARES, show, tell_apart
 
-# A share's interval and a number's quartiles stand in one cell of a notebook's table, behind what they belong to.
+# The statistics whose quartiles stand in one cell of a notebook's table, behind the median.
 _QUARTILES = ("converged_at", "final_loss", "best_loss")
 
 
 class Summary(pd.DataFrame):
-    """What `summarize` returns: a DataFrame that shows itself in a notebook with its intervals beside its numbers.
+    """A table of statistics that shows itself in a notebook with its intervals beside its numbers.
 
-    What is made of it, by choosing columns say, is a DataFrame like any other.
+    It is what `summarize` returns. What is made of it, by choosing columns say, is a DataFrame like any other.
 
     Example:
         >>> summary = lrsweep.summarize(result.table)
@@ -33,14 +33,12 @@ class Summary(pd.DataFrame):
 
 
 def in_html(summary: pd.DataFrame) -> str:
-    """A summary as an HTML table of text: every statistic with its interval or its quartiles behind it.
+    """Writes a summary as an HTML table: every statistic with its interval or its quartiles behind it.
 
     Args:
         summary: What `summarize` gives, or some of its rows.
     """
-    names = list(summary.columns)
-    settings = names[: names.index("trials")]
-    cells = {name: tell_apart(summary[name]) for name in settings}
+    cells = {name: tell_apart(summary[name]) for name in setting_names(summary)}
     cells["trials"] = [show("trials", count) for count in summary["trials"]]
     for name in SHARES:
         low, high = (summary[f"{name}_{end}"] for end in ("low", "high"))
@@ -51,42 +49,51 @@ def in_html(summary: pd.DataFrame) -> str:
     for name in _QUARTILES:
         parts = [summary[f"{part}_{name}"] for part in ("median", "lower_quartile", "upper_quartile")]
         cells[f"median {name} (quartiles)"] = [
-            _with_range(*(show(name, value) for value in values)) for values in zip(*parts, strict=True)
+            _with_quartiles(*(show(name, value) for value in values)) for values in zip(*parts, strict=True)
         ]
-    for name in names:
+    for name in summary.columns:
         if name.startswith("median_final_") and name != "median_final_loss":
             cells[name.replace("_", " ", 1)] = [show(name, value) for value in summary[name]]
     return pd.DataFrame(cells).to_html(index=False, border=0, max_rows=pd.get_option("display.max_rows"))
 
 
-def _with_range(middle: str, low: str, high: str) -> str:
-    return middle if low == middle == high else f"{middle} ({low} to {high})"
+def _with_quartiles(median: str, lower: str, upper: str) -> str:
+    return median if lower == median == upper else f"{median} ({lower} to {upper})"
 
 
-# More settings than this are not a table to read: the best of them are shown.
+def setting_names(summary: pd.DataFrame) -> list[str]:
+    """Names the columns of a summary that make a setting: those before `trials`.
+
+    Example:
+        >>> setting_names(lrsweep.summarize(result.table))
+        ['learning_rate']
+    """
+    return list(summary.columns[: summary.columns.get_loc("trials")])
+
+
+# Up to so many settings all are shown; of more of them only so many, the best.
 MOST_SHOWN = 40
 SHOWN_OF_MANY = 20
 
 
-# What is shown of the trials that every table has; of a metric it is the median at the end.
+# The statistics that are shown of every table; of a metric the median at the end is shown beside them.
 SHOWN = ("trials", "converged", "diverged", "median_converged_at", "median_final_loss")
 
 
 def shown_of(summary: pd.DataFrame) -> list[str]:
-    """The settings' columns, and of their statistics what fits on a line: no intervals, no outer quartiles.
+    """Names the columns of a summary that fit on a line: no intervals, no outer quartiles.
 
     Example:
         >>> shown_of(lrsweep.summarize(result.table))
         ['learning_rate', 'trials', 'converged', 'diverged', 'median_converged_at', 'median_final_loss']
     """
-    names = list(summary.columns)
-    of_settings = names[: names.index("trials")]
-    statistics = names[len(of_settings) :]
-    return of_settings + [name for name in statistics if name in SHOWN or name.startswith("median_final_")]
+    settings = setting_names(summary)
+    statistics = summary.columns[len(settings) :]
+    return settings + [name for name in statistics if name in SHOWN or name.startswith("median_final_")]
 
 
 def head(name: str) -> str:
-    """What a column of a summary is called where it is shown.
+    """Writes the name of a column as the head of a shown table.
 
     Example:
         >>> head("median_converged_at"), head("momentum")
@@ -96,7 +103,7 @@ def head(name: str) -> str:
 
 
 def cells_of(shown: pd.DataFrame) -> dict[str, list[str]]:
-    """The columns of a summary as text, cell by cell.
+    """Writes the columns of a summary as text, cell by cell.
 
     Example:
         >>> cells_of(lrsweep.summarize(result.table)[["learning_rate", "converged", "median_converged_at"]])

@@ -1,29 +1,31 @@
-"""What a search for critical learning rates comes to: one row per setting, and the answer in a sentence."""
-
-from typing import Any
+"""What a search for critical learning rates says: statistics per setting, and which learning rate to stay below."""
 
 import numpy as np
 import pandas as pd
 
 from lrsweep.inputs._messages import number
-from lrsweep.statistics._starts import LOOK
+from lrsweep.statistics._starts import ADVICE
+from lrsweep.statistics._summary import group_trials
 from lrsweep.tables._schema import ALWAYS_DIVERGES, BAD_START, FOUND, NEVER_DIVERGES, SEED
 from lrsweep.tables._text import write
 
-# More settings than this are not told one by one.
-_MOST_TOLD = 3
+# Of more settings than this only the one that diverges first is named.
+_MOST_NAMED = 3
 
 
 def summarize_edges(table: pd.DataFrame) -> pd.DataFrame:
-    """One row per setting (every combination of the caller's columns but `seed`), in the order they first appear.
+    """Summarises the critical learning rates of each setting over its starts, in the order settings first appear.
+
+    A setting is a combination of the caller's columns but `seed`.
 
     Args:
         table: What `critical_learning_rate` returns.
 
     Returns:
         The settings' columns, then `starts` (int, how many), `median`, `least` and `most` (float, of their critical
-        learning rates; a start that never diverges counts as above any, one that always does as below, and what would
-        be such a one is NaN; a bad start does not count), `theory` (float, the median over the starts that have one).
+        learning rates), `theory` (float, the median over the starts that have one). A start that never diverges counts
+        as above any learning rate, and one that always does as below; a median or an end that is such a start is NaN.
+        A bad start does not count.
 
     Example:
         >>> import optax
@@ -32,21 +34,21 @@ def summarize_edges(table: pd.DataFrame) -> pd.DataFrame:
            starts  median  least  most  theory
         0       5    0.25   0.25  0.25    0.25
     """
-    names = _settings(table)
-    groups = _edges(table).groupby(_keys(table, names), sort=False, dropna=False)
-    statistics = {"median": groups.median(), "least": groups.min(), "most": groups.max()}
-    summary = pd.DataFrame({"starts": groups.size(), **statistics})
-    summary = summary.replace({name: {0.0: np.nan, np.inf: np.nan} for name in statistics})
-    summary["theory"] = table["theory"].groupby(_keys(table, names), sort=False, dropna=False).median()
-    return summary.reset_index(drop=not names)
+    settings, setting = group_trials(table, _setting_names(table))
+    rates = _ordered_rates(table).groupby(setting)
+    statistics = pd.DataFrame({"median": rates.median(), "least": rates.min(), "most": rates.max()})
+    statistics = statistics.replace({0.0: np.nan, np.inf: np.nan})
+    statistics.insert(0, "starts", rates.size())
+    statistics["theory"] = table["theory"].groupby(setting).median()
+    return pd.concat([settings, statistics], axis=1)
 
 
 def give_verdict(table: pd.DataFrame, *, low: float, high: float) -> str:
-    """Which learning rate to stay below.
+    """Says which learning rate to stay below.
 
     Args:
         table: What `critical_learning_rate` returns.
-        low: The least learning rate of its scan.
+        low: The least learning rate that was tried.
         high: The greatest.
 
     Example:
@@ -57,53 +59,54 @@ def give_verdict(table: pd.DataFrame, *, low: float, high: float) -> str:
     """
     bad = table["found"] == BAD_START
     if bad.any():
-        who = _count(bad.sum(), table)
-        told = f"{who} diverged at the first update or before, even at learning_rate {low:g}: the loss or its gradient"
-        told += f" is not finite there; {LOOK}"
-        return told if bad.all() else f"{give_verdict(table[~bad], low=low, high=high)} {told}"
-    names, edges = _settings(table), _edges(table)
+        answer = (
+            f"{_count_starts(bad.sum(), table)} diverged at the first update or before, even at learning_rate "
+            f"{number(low, 6)}: the loss or its gradient is not finite there; {ADVICE}"
+        )
+        return answer if bad.all() else f"{give_verdict(table[~bad], low=low, high=high)} {answer}"
     always, never = ((table["found"] == ended).sum() for ended in (ALWAYS_DIVERGES, NEVER_DIVERGES))
     if always:
-        return f"{_count(always, table)} diverged already at learning_rate {low:g}, the least tried: search lower."
+        starts = _count_starts(always, table)
+        return f"{starts} diverged already at learning_rate {number(low, 6)}, the least tried: search lower."
     if never == len(table):
-        return f"{_count(0, table)} diverged at any learning_rate from {low:g} to {high:g}."
-    # Of each setting the start that diverges first.
-    firsts = table.loc[edges.groupby(_keys(table, names), sort=False, dropna=False).idxmin()]
+        starts = _count_starts(0, table)
+        return f"{starts} diverged at any learning_rate from {number(low, 6)} to {number(high, 6)}."
+    names = _setting_names(table)
+    settings, setting = group_trials(table, names)
+    # The start of each setting that diverges first.
+    firsts = table.loc[_ordered_rates(table).groupby(setting).idxmin()]
     firsts = firsts[firsts["found"] == FOUND].sort_values("critical_learning_rate")
-    told = firsts if len(firsts) <= _MOST_TOLD else firsts.head(1)
-    rates = _and([f"{number(row.critical_learning_rate)}{_setting(row, names)}" for _, row in told.iterrows()])
-    starts = len(table) // len(edges.groupby(_keys(table, names), dropna=False))
-    parts = [f"that is where the first of {starts} starts diverges" if starts > 1 else "that is where it diverges"]
-    if len(told) < len(firsts):
-        parts[0] = f"that is the least of {len(firsts)} settings"
-    if told["theory"].notna().all():
-        parts.append(f"theory says {_and(list(map(number, told['theory'])))}")
+    named = firsts if len(firsts) <= _MOST_NAMED else firsts.head(1)
+    rates = _list([f"{number(row.critical_learning_rate)}{_setting(row, names)}" for _, row in named.iterrows()])
+    starts = len(table) // len(settings)
+    if len(named) < len(firsts):
+        reasons = [f"that is the least of {len(firsts)} settings"]
     else:
-        parts.append("theory has no answer")
+        which = f"the first of {starts} starts" if starts > 1 else "it"
+        reasons = [f"that is where {which} diverges"]
+    if named["theory"].notna().all():
+        reasons.append(f"theory says {_list(list(map(number, named['theory'])))}")
+    else:
+        reasons.append("theory has no answer")
     if never:
-        parts.append(f"{_count(never, table)} never diverged up to {high:g}".lower())
+        reasons.append(f"{_count_starts(never, table)} never diverged up to {number(high, 6)}".lower())
     if table["window"].any():
-        parts.append("above it there are learning rates that do not diverge")
-    return f"Stay below learning_rate {rates}: {'; '.join(parts)}."
+        reasons.append("above it there are learning rates that do not diverge")
+    return f"Stay below learning_rate {rates}: {'; '.join(reasons)}."
 
 
-def _settings(table: pd.DataFrame) -> list[str]:
+def _setting_names(table: pd.DataFrame) -> list[str]:
     names = table.columns[: table.columns.get_loc("critical_learning_rate")]
     return [name for name in names if name != SEED]
 
 
-def _keys(table: pd.DataFrame, names: list[str]) -> Any:
-    # Without a setting's column the whole table is one setting.
-    return [table[name] for name in names] or np.zeros(len(table), int)
-
-
-def _edges(table: pd.DataFrame) -> pd.Series:
-    """The critical learning rates, in order: 0 where a start always diverges, infinite where it never does."""
+def _ordered_rates(table: pd.DataFrame) -> pd.Series:
+    """Gives the critical learning rates: 0 where a start always diverges, infinite where it never does, NaN if bad."""
     beyond = table["found"].map({FOUND: np.nan, ALWAYS_DIVERGES: 0.0, NEVER_DIVERGES: np.inf}).astype(float)
     return table["critical_learning_rate"].fillna(beyond)
 
 
-def _count(starts: int, table: pd.DataFrame) -> str:
+def _count_starts(starts: int, table: pd.DataFrame) -> str:
     if len(table) == 1:
         return "The start" if starts else "The start never"
     return f"{'None' if starts == 0 else 'All' if starts == len(table) else starts} of {len(table)} starts"
@@ -113,5 +116,5 @@ def _setting(row: pd.Series, names: list[str]) -> str:
     return f" ({', '.join(f'{name} {write(row[name])}' for name in names)})" if names else ""
 
 
-def _and(words: list[str]) -> str:
+def _list(words: list[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -1,4 +1,4 @@
-"""The spread over a setting's trials: quartiles of any outcome, or of the loss update by update."""
+"""Quartiles over the trials of each setting: of any outcome, or of the loss at every recorded update."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,15 @@ import pandas as pd
 from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import unknown
 from lrsweep.statistics._bins import is_numeric
-from lrsweep.statistics._summary import QUARTILES, beside, check_by, group, of_one_size, outcome_quartiles, quartiles_of
+from lrsweep.statistics._summary import (
+    QUARTILES,
+    group_trials,
+    join_columns,
+    outcome_quartiles,
+    quartiles_of,
+    resolve_by,
+    rows_by_count,
+)
 
 STEP = "step"
 
@@ -16,14 +24,14 @@ STEP = "step"
 def summarize_outcome(
     table: pd.DataFrame, outcome: str = "converged_at", by: str | Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """The quartiles of one outcome over the trials of each setting, in the order settings first appear.
+    """Gives the quartiles of one outcome over the trials of each setting, in the order settings first appear.
 
     Args:
         table: A result table.
         outcome: A column of numbers: `converged_at`, `final_loss`, `rate`, `accuracy_at_best`, ... Of `converged_at`,
             of `final_loss` and `best_loss`, and of the metric that decides the best they are defined as in
-            `summarize`: a trial whose steps ran out is censored, and one that diverged never converges and has lost
-            everything. Any other's are taken over the trials in which it is a number.
+            `summarize`: a trial whose steps ran out is censored, and one that diverged never converges and has an
+            infinite loss. Any other's are taken over the trials in which it is a number.
         by: The columns that make a setting, by name; None for every one of the caller's but `seed`.
 
     Returns:
@@ -41,10 +49,10 @@ def summarize_outcome(
         1          0.010       1   526.0
         2          0.001       1     NaN
     """
-    names = check_by(table, by)
+    names = resolve_by(table, by)
     check_outcome(table, outcome)
-    settings, setting = group(table, names)
-    return beside(settings, {"trials": np.bincount(setting), **outcome_quartiles(table, outcome, setting)})
+    settings, setting = group_trials(table, names)
+    return join_columns(settings, {"trials": np.bincount(setting), **outcome_quartiles(table, outcome, setting)})
 
 
 def check_outcome(table: pd.DataFrame, outcome: str) -> None:
@@ -63,10 +71,10 @@ def check_outcome(table: pd.DataFrame, outcome: str) -> None:
 
 
 def summarize_curves(table: pd.DataFrame, curves: pd.DataFrame, by: str | Sequence[str] | None = None) -> pd.DataFrame:
-    """The quartiles of the loss over the trials of each setting, at every recorded update.
+    """Gives the quartiles of the loss over the trials of each setting, at every recorded update.
 
     A trial that has ended stays in the statistics: one that diverged counts as infinite from the update at which it
-    did; any other keeps the loss that was last recorded of it, which for one that converged is at its target or near.
+    did; any other keeps its last recorded loss, which for one that converged is at its target or near.
 
     Args:
         table: A result table, or some of its rows.
@@ -97,25 +105,25 @@ def summarize_curves(table: pd.DataFrame, curves: pd.DataFrame, by: str | Sequen
         4           0.01    50  0.3135
         5           0.01   100  0.1417
     """
-    names = check_by(table, by)
-    settings, setting = group(table, names)
+    names = resolve_by(table, by)
+    settings, setting = group_trials(table, names)
     losses, diverged = _losses_of(table, curves), table["diverged_at"].to_numpy(float, na_value=np.inf)
-    updates, of_size = curves.columns.to_numpy(), of_one_size(setting)
-    found = {quartile: np.empty((len(settings), len(updates))) for quartile in QUARTILES}
+    updates, by_count = curves.columns.to_numpy(), rows_by_count(setting)
+    quartiles = {quartile: np.empty((len(settings), len(updates))) for quartile in QUARTILES}
     last = np.full(len(table), np.nan)
     for record, update in enumerate(updates):
-        now = losses[:, record]
-        last = np.where(diverged <= update, np.inf, np.where(np.isnan(now), last, now))
-        for which, rows in of_size:
+        recorded = losses[:, record]
+        last = np.where(diverged <= update, np.inf, np.where(np.isnan(recorded), last, recorded))
+        for which, rows in by_count:
             for quartile, values in quartiles_of(last[rows]).items():
-                found[quartile][which, record] = values
-    long = settings.loc[settings.index.repeat(len(updates))].reset_index(drop=True)
+                quartiles[quartile][which, record] = values
+    repeated = settings.loc[settings.index.repeat(len(updates))].reset_index(drop=True)
     steps = np.tile(updates, len(settings))
-    return beside(long, {STEP: steps, **{quartile: values.ravel() for quartile, values in found.items()}})
+    return join_columns(repeated, {STEP: steps, **{name: values.ravel() for name, values in quartiles.items()}})
 
 
 def _losses_of(table: pd.DataFrame, curves: pd.DataFrame) -> np.ndarray:
-    """The recorded losses of the table's trials, ``[trial, record]``."""
+    """Gives the recorded losses of the table's trials, ``[trial, record]`` float."""
     if not isinstance(curves, pd.DataFrame):
         raise InputTypeError(
             f"the curves must be a table, as Sweep.curves is where record_every= is given, not {type(curves).__name__}"

@@ -1,4 +1,4 @@
-"""How the trials of each setting ended: the share of every status."""
+"""Shares of the statuses: how the trials of each setting ended."""
 
 from collections.abc import Sequence
 
@@ -7,21 +7,21 @@ import pandas as pd
 
 from lrsweep.inputs._errors import InputError
 from lrsweep.statistics._bins import gather
-from lrsweep.statistics._summary import beside, check_by, group
+from lrsweep.statistics._summary import group_trials, join_columns, resolve_by
 
 
 def status_shares(table: pd.DataFrame, by: str | Sequence[str] | None = None, bins: int | None = None) -> pd.DataFrame:
-    """The share of the trials of each setting that ended in each status.
+    """Gives the share of the trials of each setting that ended in each status.
 
     Args:
         table: A result table.
         by: The columns that make a setting, by name; None for every one of the caller's but `seed`.
-        bins: Where `by` is one column of numbers, the most settings to tell apart: where it has more values they are
-            gathered, and the column holds the middles of the bins; see `gather`. None leaves them as they are.
+        bins: The most settings, where `by` is one column of numbers: more values are gathered into so many bins, and
+            the column then holds the middles of these; see `gather`. None leaves the values as they are.
 
     Returns:
         One row per setting, in the order they first appear, or, where there are `bins`, in ascending order: the
-        settings' columns, `trials` (int, how many there are), and one column for each status, in the order of the
+        settings' columns, `trials` (int, how many there are), and one column per status, in the order of the
         categories of `status` (float, from 0 to 1; together 1).
 
     Raises:
@@ -38,16 +38,16 @@ def status_shares(table: pd.DataFrame, by: str | Sequence[str] | None = None, bi
            trials  converged  slow
         0       3       0.67  0.33
     """
-    names = check_by(table, by)
+    names = resolve_by(table, by)
     if bins is not None:
         if len(names) != 1:
             raise InputError(f"by names {len(names)} columns: of one alone the values are gathered into bins")
         table = gather(table, names[0], bins)
-    settings, setting = group(table, names)
+    settings, setting = group_trials(table, names)
     statuses = table["status"].cat
-    cells = (len(settings), len(statuses.categories))
-    counts = np.bincount(setting * cells[1] + statuses.codes.to_numpy(), minlength=cells[0] * cells[1]).reshape(cells)
+    shape = (len(settings), len(statuses.categories))
+    counts = np.bincount(setting * shape[1] + statuses.codes.to_numpy(), minlength=shape[0] * shape[1]).reshape(shape)
     trials = counts.sum(-1)
     shares = {str(status): counts[:, code] / trials for code, status in enumerate(statuses.categories)}
-    found = beside(settings, {"trials": trials, **shares})
-    return found if bins is None else found.sort_values(names[0], ignore_index=True)
+    rows = join_columns(settings, {"trials": trials, **shares})
+    return rows if bins is None else rows.sort_values(names[0], ignore_index=True)

@@ -1,4 +1,4 @@
-"""Statistics over seeds: one row per setting."""
+"""Statistics over the trials of each setting: one row per setting."""
 
 from collections.abc import Sequence
 from statistics import NormalDist
@@ -14,15 +14,15 @@ from lrsweep.statistics._display import Summary
 from lrsweep.statistics._survival import time_quantiles
 from lrsweep.tables._schema import CONVERGED_AT, LOSSES, SEED, at_best, best_by_of, final, metrics_of, settings_of
 
-# What the columns of the quartiles begin with.
+# The first words of the columns of quartiles.
 QUARTILES = {"lower_quartile": 0.25, "median": 0.5, "upper_quartile": 0.75}
 
-# How sure the intervals of the shares are.
+# The confidence level of intervals.
 LEVEL = 0.95
 
 
 def summarize(table: pd.DataFrame, by: str | Sequence[str] | None = None) -> Summary:
-    """One row per setting (every combination of some columns), in the order they first appear.
+    """Summarises the trials of each setting: one row for every combination of some columns, in order of appearance.
 
     Args:
         table: A result table, as `Sweep.table` or `read_table` gives it.
@@ -31,20 +31,20 @@ def summarize(table: pd.DataFrame, by: str | Sequence[str] | None = None) -> Sum
     Returns:
         A DataFrame that shows itself in a notebook: the settings' columns, and then
 
-        - `trials` (int): how many there are.
-        - `converged`, `diverged` (float, from 0 to 1): the shares of them, each followed by its 95% interval, such as
+        - `trials` (int): how many trials there are.
+        - `converged`, `diverged` (float, from 0 to 1): their shares, each followed by its 95% interval, such as
           `converged_low` and `converged_high` (Wilson, 1927, doi:10.1080/01621459.1927.10502953).
         - `lower_quartile_converged_at`, `median_converged_at`, `upper_quartile_converged_at` (Float64, in updates): by
-          when a quarter, a half and three quarters of the trials have converged, as `survival.time_quantiles` defines
-          it; missing where fewer do. A trial whose steps ran out is censored at its `steps`: it may have converged
-          later. One that diverged is gone, and would not have at any later time: it is censored at infinity, and so
-          holds the share of those that converge down, however long the others run.
+          when a quarter, a half and three quarters of the trials have converged, estimated by the method of Kaplan and
+          Meier; missing where fewer converge. A trial whose steps ran out is censored at its `steps`: it might have
+          converged later. One that diverged never converges: it is censored at infinity, and so counts against the
+          share that converges, however long the others run.
         - `lower_quartile_final_loss`, `median_final_loss`, `upper_quartile_final_loss`, and the same of `best_loss`
           (float, in the loss's unit): linear between the two nearest trials (method 7 of Hyndman and Fan, 1996,
-          doi:10.1080/00031305.1996.10473566, NumPy's own). A diverged trial counts as infinite, and what lies between
-          a number and infinity is infinite.
-        - where the table has metrics, `median_final_<metric>` (float), over the trials in which it is a number; of the
-          metric that decides the best, a diverged trial's counts as infinite.
+          doi:10.1080/00031305.1996.10473566, NumPy's default). A diverged trial counts as infinite, and a quartile
+          between a number and infinity is infinite.
+        - where the table has metrics, `median_final_<metric>` (float), over the trials in which it is a number; for the
+          metric that decides the best a diverged trial counts as infinite.
 
     Raises:
         ValueError: It is not a result table, it has no column of a name in `by`, or one of these columns is called
@@ -60,21 +60,21 @@ def summarize(table: pd.DataFrame, by: str | Sequence[str] | None = None) -> Sum
            trials  converged  converged_low  converged_high
         0       3       0.67           0.21            0.94
     """
-    names = check_by(table, by)
-    settings, setting = group(table, names)
+    names = resolve_by(table, by)
+    settings, setting = group_trials(table, names)
     trials = np.bincount(setting)
     columns = {"trials": trials, **_shares(table, setting), **_quartiles(table, setting), **_metrics(table, setting)}
-    return Summary(beside(settings, columns))
+    return Summary(join_columns(settings, columns))
 
 
-def beside(settings: pd.DataFrame, columns: dict[str, Any]) -> pd.DataFrame:
-    """The settings' columns, one row per setting, and then those of their statistics.
+def join_columns(settings: pd.DataFrame, columns: dict[str, Any]) -> pd.DataFrame:
+    """Puts the settings' columns, one row per setting, and those of their statistics side by side.
 
     Raises:
         ValueError: A setting's column is called like one of the statistics.
 
     Example:
-        >>> beside(pd.DataFrame({"learning_rate": [0.1]}), {"trials": [3]})
+        >>> join_columns(pd.DataFrame({"learning_rate": [0.1]}), {"trials": [3]})
            learning_rate  trials
         0            0.1       3
     """
@@ -84,14 +84,14 @@ def beside(settings: pd.DataFrame, columns: dict[str, Any]) -> pd.DataFrame:
     return pd.concat([settings, pd.DataFrame(columns)], axis=1)
 
 
-def check_by(table: pd.DataFrame, by: str | Sequence[str] | None) -> list[str]:
-    """The columns that make a setting, by name: those of `by`, or every one of the caller's but `seed`.
+def resolve_by(table: pd.DataFrame, by: str | Sequence[str] | None) -> list[str]:
+    """Gives the columns that make a setting: those of `by`, or every one of the caller's but `seed`.
 
     Raises:
         ValueError: It is not a result table, it has no such column, or one is named twice.
 
     Example:
-        >>> check_by(result.table, None)
+        >>> resolve_by(result.table, None)
         ['learning_rate']
     """
     own = settings_of(table)
@@ -106,14 +106,14 @@ def check_by(table: pd.DataFrame, by: str | Sequence[str] | None) -> list[str]:
     return names
 
 
-def group(table: pd.DataFrame, names: list[str]) -> tuple[pd.DataFrame, np.ndarray]:
-    """The combinations of some columns, in the order they first appear, and which of them each trial has.
+def group_trials(table: pd.DataFrame, names: list[str]) -> tuple[pd.DataFrame, np.ndarray]:
+    """Numbers the combinations of some columns, the settings, in the order they first appear.
 
     Returns:
-        These columns, one row per setting, and ``[trial]`` int, the settings' places among these rows.
+        These columns, one row per setting, and ``[trial]`` int, the row of each trial's setting.
 
     Example:
-        >>> group(result.table, ["learning_rate"])[1]
+        >>> group_trials(result.table, ["learning_rate"])[1]
         array([0, 1, 2])
     """
     # Without a column the whole table is one setting.
@@ -133,103 +133,103 @@ def _shares(table: pd.DataFrame, setting: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def wilson(share: np.ndarray, trials: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
-    """Wilson's interval of a share: the true shares from which the one that was seen is not too far off.
+    """Gives Wilson's interval of a share: the range of true shares that the observed one does not contradict.
 
     Its ends are the two solutions `p` of `(share - p)^2 = z^2 p (1 - p) / trials`, with `z` the normal quantile of
     `level` (Wilson, 1927, doi:10.1080/01621459.1927.10502953).
 
     Args:
-        share: ``[setting]`` float, of the trials that were seen to do it.
-        trials: ``[setting]`` int, how many there were.
-        level: How sure it is to hold the true share, from 0 to 1.
+        share: ``[setting]`` float, the observed share.
+        trials: ``[setting]`` int, of how many trials it is.
+        level: The confidence level, from 0 to 1.
 
     Returns:
-        Its lower and its upper ends, ``[setting]`` float, from 0 to 1.
+        The lower and the upper ends, ``[setting]`` float, from 0 to 1.
 
     Example:
         >>> wilson(np.array([0.5]), np.array([10]))
         (array([0.23659309]), array([0.76340691]))
     """
-    spread = NormalDist().inv_cdf((1 + level) / 2) ** 2 / trials
-    middle = share + spread / 2
-    reach = np.sqrt(spread * (share * (1 - share) + spread / 4))
-    # At 0 and at 1 one of the ends is that itself, but for rounding.
-    low = np.where(share == 0, 0.0, (middle - reach) / (1 + spread))
-    return low, np.where(share == 1, 1.0, (middle + reach) / (1 + spread))
+    scale = NormalDist().inv_cdf((1 + level) / 2) ** 2 / trials
+    middle = share + scale / 2
+    half_width = np.sqrt(scale * (share * (1 - share) + scale / 4))
+    # A share of 0 or 1 is itself an end, from which rounding would move it.
+    low = np.where(share == 0, 0.0, (middle - half_width) / (1 + scale))
+    return low, np.where(share == 1, 1.0, (middle + half_width) / (1 + scale))
 
 
 def _quartiles(table: pd.DataFrame, setting: np.ndarray) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    columns: dict[str, Any] = {}
     for name in (CONVERGED_AT, *LOSSES):
         for quartile, values in outcome_quartiles(table, name, setting).items():
-            found[f"{quartile}_{name}"] = pd.array(values, dtype="Float64") if name == CONVERGED_AT else values
-    return found
+            columns[f"{quartile}_{name}"] = pd.array(values, dtype="Float64") if name == CONVERGED_AT else values
+    return columns
 
 
 def outcome_quartiles(table: pd.DataFrame, outcome: str, setting: np.ndarray) -> dict[str, np.ndarray]:
-    """The quartiles of one column of a result table over the trials of each setting.
+    """Gives the quartiles of one column of a result table over the trials of each setting.
 
     Args:
         table: The result table.
         outcome: A column of numbers. Of `converged_at`, of a loss, and of the metric that decides the best the
             quartiles are those of `summarize`; any other's are taken over the trials in which it is a number.
-        setting: ``[trial]`` int, each one's setting, as `group` numbers them.
+        setting: ``[trial]`` int, each trial's setting, as `group_trials` numbers them.
 
     Returns:
-        By the keys of `QUARTILES`, ``[setting]`` float, in the outcome's unit: NaN where there is none.
+        By the keys of `QUARTILES`, ``[setting]`` float, in the outcome's unit; NaN where there is none.
 
     Example:
         >>> outcome_quartiles(result.table, "best_at", np.array([0, 0, 1]))["median"]
         array([ 297.5, 1000. ])
     """
-    found = {quartile: np.full(np.bincount(setting).size, np.nan) for quartile in QUARTILES}
+    quartiles = {name: np.full(np.bincount(setting).size, np.nan) for name in QUARTILES}
     if outcome == CONVERGED_AT:
-        times, arrived = convergence_times(table)
-        for which, rows in of_one_size(setting):
-            of_each = time_quantiles(times[rows], arrived[rows], list(QUARTILES.values()))
-            for quartile, values in zip(QUARTILES, of_each, strict=True):
-                found[quartile][which] = values
-        return found
+        times, converged = convergence_times(table)
+        for settings, rows in rows_by_count(setting):
+            by_share = time_quantiles(times[rows], converged[rows], list(QUARTILES.values()))
+            for name, values in zip(QUARTILES, by_share, strict=True):
+                quartiles[name][settings] = values
+        return quartiles
     numbers = outcome_values(table, outcome)
-    there = ~np.isnan(numbers)
-    numbers = numbers[there]
-    for which, rows in of_one_size(setting[there]):
-        for quartile, values in quartiles_of(numbers[rows]).items():
-            found[quartile][which] = values
-    return found
+    is_number = ~np.isnan(numbers)
+    numbers = numbers[is_number]
+    for settings, rows in rows_by_count(setting[is_number]):
+        for name, values in quartiles_of(numbers[rows]).items():
+            quartiles[name][settings] = values
+    return quartiles
 
 
 def outcome_values(table: pd.DataFrame, outcome: str) -> np.ndarray:
-    """A column of numbers as statistics take it: infinite where a trial diverged and so lost all, NaN where missing.
+    """Gives a column of numbers as statistics take it: infinite where a trial diverged, NaN where missing.
 
     Example:
         >>> outcome_values(result.table, "final_loss").round(4)
         array([0.000e+00, 1.000e-04, 1.425e-01])
     """
-    decides = best_by_of(table)
-    if outcome in (*LOSSES, final(decides), at_best(decides)):
+    best_by = best_by_of(table)
+    if outcome in (*LOSSES, final(best_by), at_best(best_by)):
         return penalised(table, outcome)
     return table[outcome].to_numpy(float, na_value=np.nan)
 
 
 def convergence_times(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """When each trial of a result table converged, or until when it may not have, and which of these it is.
+    """Gives when each trial converged, or until when it may not have, and which of the two it is.
 
     Returns:
-        ``[trial]`` float, in updates: `converged_at`, or `steps` where they ran out, or infinity where it diverged;
-        and ``[trial]`` bool, whether it converged.
+        ``[trial]`` float, in updates: `converged_at`; `steps` of a trial whose steps ran out; infinity of one that
+        diverged. And ``[trial]`` bool, whether it converged.
 
     Example:
         >>> convergence_times(result.table)
         (array([  51.,  526., 1000.]), array([ True,  True, False]))
     """
     converged = (table["status"] == "converged").to_numpy()
-    watched = table["steps"].where(table["status"] != "diverged", np.inf)
-    return np.where(converged, table["converged_at"].to_numpy(float, na_value=np.nan), watched), converged
+    censored_at = table["steps"].where(table["status"] != "diverged", np.inf)
+    return np.where(converged, table["converged_at"].to_numpy(float, na_value=np.nan), censored_at), converged
 
 
 def penalised(table: pd.DataFrame, name: str) -> np.ndarray:
-    """A column of losses, infinite where the trial diverged: ``[trial]`` float.
+    """Gives a column of losses, infinite where the trial diverged: ``[trial]`` float.
 
     Example:
         >>> [float(loss) for loss in penalised(result.table, "final_loss").round(4)]
@@ -238,21 +238,28 @@ def penalised(table: pd.DataFrame, name: str) -> np.ndarray:
     return table[name].where(table["status"] != "diverged", np.inf).to_numpy(float)
 
 
-def of_one_size(setting: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The settings that have equally many trials, ``[setting]`` int, and their rows, ``[setting, trial]`` int.
+def rows_by_count(setting: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Groups the settings by how many trials they have, so that each group's rows form an array.
+
+    Args:
+        setting: ``[trial]`` int, each trial's setting.
+
+    Returns:
+        For each count of trials the settings that have so many, ``[setting]`` int, and their rows,
+        ``[setting, trial]`` int.
 
     Example:
-        >>> of_one_size(np.array([0, 1, 0]))
+        >>> rows_by_count(np.array([0, 1, 0]))
         [(array([1]), array([[1]])), (array([0]), array([[0, 2]]))]
     """
     trials, order = np.bincount(setting), np.argsort(setting, kind="stable")
     starts, sizes = np.cumsum(trials) - trials, np.unique(trials[trials > 0])
-    found = [(np.flatnonzero(trials == size), np.arange(size)) for size in sizes]
-    return [(which, order[starts[which, None] + places]) for which, places in found]
+    by_size = [(np.flatnonzero(trials == size), np.arange(size)) for size in sizes]
+    return [(settings, order[starts[settings, None] + offsets]) for settings, offsets in by_size]
 
 
 def quartiles_of(values: np.ndarray) -> dict[str, np.ndarray]:
-    """The quartiles along the last axis, as `summarize` defines a loss's, by the keys of `QUARTILES`.
+    """Gives the quartiles along the last axis, as `summarize` defines a loss's, by the keys of `QUARTILES`.
 
     Example:
         >>> quartiles_of(np.array([3.0, 1.0, np.inf]))
@@ -263,18 +270,18 @@ def quartiles_of(values: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _quantile(ordered: np.ndarray, share: float) -> np.ndarray:
-    """`np.quantile` along the last axis of what is in order already, that takes infinity for a number."""
-    place = share * (ordered.shape[-1] - 1)
-    part = place % 1
-    below, above = ordered[..., int(np.floor(place))], ordered[..., int(np.ceil(place))]
+    """Gives what `np.quantile` gives along the last axis of sorted values, and takes infinity for a number."""
+    rank = share * (ordered.shape[-1] - 1)
+    weight = rank % 1
+    below, above = ordered[..., int(np.floor(rank))], ordered[..., int(np.ceil(rank))]
     with np.errstate(invalid="ignore"):
-        return np.where(np.isinf(above), above, (1 - part) * below + part * above)
+        return np.where(np.isinf(above), above, (1 - weight) * below + weight * above)
 
 
 def _metrics(table: pd.DataFrame, setting: np.ndarray) -> dict[str, Any]:
-    decides, medians = best_by_of(table), {}
+    best_by, medians = best_by_of(table), {}
     for metric in metrics_of(table):
         name = final(metric)
-        column = pd.Series(penalised(table, name)) if metric == decides else table[name]
+        column = pd.Series(penalised(table, name)) if metric == best_by else table[name]
         medians[f"median_{name}"] = column.groupby(setting).median().to_numpy()
     return medians

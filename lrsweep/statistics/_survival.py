@@ -1,27 +1,27 @@
-"""How long it takes, where some never arrive: quantiles of a time by the method of Kaplan and Meier."""
+"""Quantiles of a time that some trials never reach, by the method of Kaplan and Meier."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-# The estimate is a product of fractions: where it should be a half exactly, rounding may leave it just above.
+# The estimate is a product of fractions: where it should be exactly a half, rounding may leave it just above.
 _ROUNDING = 1e-9
 
 
 def time_quantiles(
     times: np.ndarray, arrived: np.ndarray, quantiles: Sequence[float], counts: np.ndarray | None = None
 ) -> list[np.ndarray]:
-    """The time by which a share of the trials has arrived, for many groups of trials at once.
+    """Estimates the times by which shares of the trials have arrived, for many groups of trials at once.
 
-    With `d` the number that arrive at a time `t`, and `n` of those that are still watched then and have not arrived
-    before (one that is censored at `t` is still watched at `t`), the share that is still on its way is estimated as
-    `S(t) = product over t' <= t of (1 - d(t') / n(t'))` (Kaplan and Meier, 1958, doi:10.1080/01621459.1958.10501452).
-    The quantile `q` is the least `t` at which `S(t) <= 1 - q`.
+    With `d(t)` the number of trials that arrive at a time `t`, and `n(t)` the number that are still observed then and
+    have not arrived before (one that is censored at `t` is still observed at `t`), the share that has not arrived by
+    `t` is estimated as `S(t) = product over t' <= t of (1 - d(t') / n(t'))` (Kaplan and Meier, 1958,
+    doi:10.1080/01621459.1958.10501452). The quantile `q` is the least `t` at which `S(t) <= 1 - q`.
 
     Args:
-        times: ``[group, trial]`` float, when each trial arrived, or until when it was watched; infinite for one that
-            could be watched for ever and would not arrive.
-        arrived: ``[group, trial]`` bool, whether it arrived, rather than was censored.
+        times: ``[group, trial]`` float, when each trial arrived, or until when it was observed; infinite for one that
+            never arrives.
+        arrived: ``[group, trial]`` bool, whether it arrived; otherwise it was censored.
         quantiles: Shares, above 0 and at most 1.
         counts: ``[..., group, trial]`` integers, how many times each trial counts; None counts each once.
 
@@ -39,13 +39,13 @@ def time_quantiles(
         counts = np.ones(times.shape)
     else:
         counts = np.take_along_axis(counts, np.broadcast_to(order, counts.shape), -1)
-    # Trials of one time follow one another, which comes to the same: (n - 1) / n * (n - 2) / (n - 1) = (n - 2) / n.
-    watched = np.flip(np.cumsum(np.flip(counts, -1), -1), -1)
-    on_the_way = np.cumprod(1 - np.where(arrived, counts, 0) / np.maximum(watched, 1), -1)
-    found = []
+    # Equal times take a factor each, whose product is the same: (n - 1) / n * (n - 2) / (n - 1) = (n - 2) / n.
+    at_risk = np.flip(np.cumsum(np.flip(counts, -1), -1), -1)
+    not_arrived = np.cumprod(1 - np.where(arrived, counts, 0) / np.maximum(at_risk, 1), -1)
+    at_quantiles = []
     for quantile in quantiles:
-        reached = on_the_way <= 1 - quantile + _ROUNDING
+        reached = not_arrived <= 1 - quantile + _ROUNDING
         first = np.expand_dims(reached.argmax(-1), -1)
         time = np.take_along_axis(np.broadcast_to(times, reached.shape), first, -1)[..., 0]
-        found.append(np.where(reached.any(-1), time, np.nan))
-    return found
+        at_quantiles.append(np.where(reached.any(-1), time, np.nan))
+    return at_quantiles

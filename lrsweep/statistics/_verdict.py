@@ -4,23 +4,23 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.inputs._messages import number
-from lrsweep.statistics._advice import advise, alike, describe, how_it_converged
+from lrsweep.statistics._advice import advise, advise_on_minimum, describe_convergence, describe_setting, is_same
 from lrsweep.statistics._best import Best, best_learning_rate, rank
 from lrsweep.statistics._sensitivity import sensitivity
-from lrsweep.statistics._starts import tell_starts
+from lrsweep.statistics._starts import cannot_start, describe_bad_starts
 from lrsweep.statistics._summary import LEVEL, summarize
 from lrsweep.tables._schema import LEARNING_RATE, SEED, best_by_of, final, settings_of
 
 FACTOR = 2.0
 
 
-def judge(table: pd.DataFrame, rule: str = "steps", found: Best | None = None) -> str:
-    """The best learning rate of a table by a rule, its interval over seeds, and what it costs to miss it.
+def judge(table: pd.DataFrame, rule: str = "steps", best: Best | None = None) -> str:
+    """Names the best learning rate of a table by a rule, its interval over seeds, and what it costs to miss it.
 
     Args:
         table: A result table.
         rule: One of those of `best_learning_rate`.
-        found: What `best_learning_rate(table, rule=rule)` gives, where it is known already.
+        best: What `best_learning_rate(table, rule=rule)` gives; None where it is yet to be computed.
 
     Raises:
         ValueError: There is no such rule.
@@ -35,41 +35,45 @@ def judge(table: pd.DataFrame, rule: str = "steps", found: Best | None = None) -
     summary = summarize(table)
     if LEARNING_RATE not in summary or summary[LEARNING_RATE].isna().all():
         return advise(summary, table)
-    found = best_learning_rate(table, rule=rule) if found is None else found
+    best = best_learning_rate(table, rule=rule) if best is None else best
     if (table["status"] == "diverged").all():
         return advise(summary, table)
-    of_starts = f" {tell_starts(table)}".rstrip()
-    if np.isnan(found.learning_rate):
+    if np.isnan(best.learning_rate):
         least = number(table[LEARNING_RATE].min())
-        return f"No learning rate is safe: trials diverged at the smallest, {least}.{of_starts}"
+        answer = f"No learning rate is safe: trials diverged at the smallest, {least}."
+        return f"{answer} {describe_bad_starts(table)}".strip()
     if rule == "safe":
-        named, why = f"learning_rate {number(found.learning_rate)}", "no trial diverged there or below"
+        setting, why = f"learning_rate {number(best.learning_rate)}", "no trial diverged there or below"
+        alike = table
     else:
         best_by = best_by_of(table)
-        best = rank(summary[summary[LEARNING_RATE].notna()], best_by, rule).iloc[0]
-        named, why = describe(best), _why(best, rule, best_by)
-        # What a learning rate does depends on the other settings: those of the best one count.
+        row = rank(summary[summary[LEARNING_RATE].notna()], best_by, rule).iloc[0]
+        setting, why = describe_setting(row), _why(row, rule, best_by)
+        # What it costs to miss a learning rate depends on the other settings: those of the best one count.
         others = [name for name in settings_of(table) if name not in (LEARNING_RATE, SEED)]
-        table = table[alike(table, best, others)]
-    return "; ".join([f"Use {named}{_interval(found)}: {why}", *_costs(table)]) + f".{of_starts}"
+        alike = table[is_same(table, row, others)]
+    answer = "; ".join([f"Use {setting}{_interval(best)}: {why}", *_costs(alike)])
+    none_converged = rule == "steps" and not (table["status"] == "converged").any()
+    minimum = advise_on_minimum(table[~cannot_start(table)]) if none_converged else ""
+    return " ".join(filter(None, [f"{answer}.", minimum, describe_bad_starts(table)]))
 
 
-def _interval(found: Best) -> str:
-    if np.isnan(found.low):
+def _interval(best: Best) -> str:
+    if np.isnan(best.low):
         return ""
-    return f" ({LEVEL:.0%} interval over seeds: {number(found.low)} to {number(found.high)})"
+    return f" ({LEVEL:.0%} interval over seeds: {number(best.low)} to {number(best.high)})"
 
 
-def _why(best: pd.Series, rule: str, best_by: str) -> str:
-    if rule == "steps" and best["converged"] > 0:
-        return how_it_converged(best)
-    decides = "loss" if rule == "loss" else best_by
-    least = f"its median final {decides.replace('_', ' ')}, {number(best[f'median_{final(decides)}'])}, is the least"
+def _why(row: pd.Series, rule: str, best_by: str) -> str:
+    if rule == "steps" and row["converged"] > 0:
+        return describe_convergence(row)
+    outcome = "loss" if rule == "loss" else best_by
+    least = f"its median final {outcome.replace('_', ' ')}, {number(row[f'median_{final(outcome)}'])}, is the least"
     return least if rule == "loss" else f"no trial converged, and {least}"
 
 
 def _costs(table: pd.DataFrame) -> list[str]:
-    """What it costs to miss the best, where there are several learning rates and one setting beside them."""
+    """Says what it costs to miss the best, where several learning rates were tried with one setting of the rest."""
     costs, rates = sensitivity(table, factor=FACTOR), table[LEARNING_RATE].nunique()
     if rates == 1 or len(costs) != 1 or np.isnan(costs["sensitivity"].iloc[0]):
         return []
