@@ -63,7 +63,7 @@ def choose_width(trials: int, *, most: int = MAX_WIDTH, multiple: int = 1) -> in
 
     Example:
         >>> choose_width(3), choose_width(65), choose_width(1025), choose_width(65, multiple=16)
-        (3, 68, 528, 80)
+        (3, 68, 544, 80)
     """
     share = -(-trials // -(-trials // most))
     step = max(multiple, next_power_of_two(share) // 32)
