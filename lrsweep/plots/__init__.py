@@ -12,3 +12,6 @@ from lrsweep.plots._overview import overview as overview
 from lrsweep.plots._slopes import contours as contours
 from lrsweep.plots._slopes import slope as slope
 from lrsweep.plots._statuses import statuses as statuses
+from lrsweep.plots._style import COLOURS as COLOURS
+from lrsweep.plots._style import COLUMN as COLUMN
+from lrsweep.plots._style import MARKERS as MARKERS
