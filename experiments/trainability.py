@@ -145,9 +145,12 @@ def main() -> None:
 
     if given.out or not given.quick:
         out = output_folder(given.out)
-        write_picture(draw_map(frames[0], frames[1].window), out / "trainability.png")
-        write_picture(draw_zoom(frames, found), out / "trainability-zoom.png", dpi=160)
-        print(f"wrote trainability.png and trainability-zoom.png into {out}")
+        for path, figure, dpi in (
+            (out / "trainability.png", draw_map(frames[0], frames[1].window), 200),
+            (out / "trainability-zoom.png", draw_zoom(frames, found), 160),
+        ):
+            write_picture(figure, path, dpi=dpi)
+            print(f"wrote {path}")
     failed = failures(found, agreed, quick=given.quick)
     for part in failed:
         print(f"It does not hold that {part}.")

@@ -31,6 +31,11 @@ def test_the_gallery_has_the_command_of_every_study(script: str) -> None:
     assert f"python experiments/{script}" in GALLERY
 
 
+@pytest.mark.parametrize("path", sorted(EXPERIMENTS.rglob("*.py")), ids=lambda path: path.stem)
+def test_a_study_uses_only_what_is_public(path: Path) -> None:
+    assert re.findall(r"lrsweep(?:\.\w+)*\._\w+", path.read_text()) == []
+
+
 def test_the_gallery_shows_every_picture_and_says_what_is_seen() -> None:
     shown = dict(re.findall(r"!\[([^]]*)\]\(pictures/([^)]+)\)", GALLERY))
     assert set(shown.values()) == {path.name for path in PICTURES.iterdir() if path.suffix in (".png", ".gif")}
@@ -143,8 +148,8 @@ def test_the_benchmarks_bars_are_its_ratios_beside_their_targets() -> None:
         "memory_gb": 8.4,
         "versions": {"python": "3.13.0", "jax": "0.12.0"},
     }
-    figure = report.draw(rows, load("speed_parts.machine").machine_lines(machine, width=60))
-    assert figure.get_supxlabel() == "Fast 9000, 2 cores, 8 GB\npython 3.13.0, jax 0.12.0"
+    figure = report.draw(rows, load("speed_parts.machine").machine_lines(machine, width=26))
+    assert figure.get_supxlabel() == "Fast 9000, 2 cores, 8 GB\npython 3.13.0,\njax 0.12.0"
     fast, much = figure.axes
     assert [label.get_text() for label in fast.get_yticklabels()] == ["line\nC", "line\nNumPy"]
     assert [bar.get_x() + bar.get_width() for bar in fast.patches] == [3, 3]

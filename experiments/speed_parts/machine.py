@@ -52,5 +52,7 @@ def processor_model() -> str:
 def machine_lines(machine: Mapping[str, Any], width: int) -> str:
     """Writes what `describe_machine` says in lines of at most so many characters."""
     hardware = f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']:.0f} GB"
-    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
-    return "\n".join(textwrap.wrap(hardware, width) + textwrap.wrap(versions, width))
+    # A name and its number stay in one line.
+    versions = ", ".join(f"{name}\N{NO-BREAK SPACE}{number}" for name, number in machine["versions"].items())
+    lines = textwrap.wrap(hardware, width) + textwrap.wrap(versions, width)
+    return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
