@@ -148,7 +148,7 @@ def test_the_benchmarks_bars_are_its_ratios_beside_their_targets() -> None:
         "memory_gb": 8.4,
         "versions": {"python": "3.13.0", "jax": "0.12.0"},
     }
-    figure = report.draw(rows, load("speed_parts.machine").machine_lines(machine, width=26))
+    figure = report.draw(rows, load("speed_parts.machine").machine_lines(machine, width=24))
     assert figure.get_supxlabel() == "Fast 9000, 2 cores, 8 GB\npython 3.13.0,\njax 0.12.0"
     fast, much = figure.axes
     assert [label.get_text() for label in fast.get_yticklabels()] == ["line\nC", "line\nNumPy"]
