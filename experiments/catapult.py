@@ -45,7 +45,7 @@ DRAWN = {0.5: "#000000", 2.5: "#56B4E9", 3.9: "#0072B2", 4.1: "#D55E00"}
 
 
 def init(key: jax.Array, *, width: int) -> Params:
-    """Draws two normal vectors whose curvature is 1."""
+    """Samples two normal vectors whose curvature is 1."""
     u, v = jax.random.normal(key, (2, width))
     scale = jnp.sqrt(width / (u @ u + v @ v))
     return {"u": scale * u, "v": scale * v}

@@ -43,7 +43,7 @@ def write_picture(figure: Figure, path: Path, *, colours: int = 64, dpi: int = 2
     Image.open(whole).convert("RGB").quantize(colours).save(path, optimize=True)
 
 
-# Scikit-learn is imported where it is needed, so that a study without its data runs without it.
+# Scikit-learn is imported within, so that a study which does not read its data runs without it.
 
 
 def read_digits() -> tuple[np.ndarray, np.ndarray]:

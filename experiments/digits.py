@@ -58,13 +58,13 @@ def load_data() -> tuple[Data, Data]:
 
 
 def init_layer(key: jax.Array, inputs: int, outputs: int) -> dict[str, jax.Array]:
-    """Draws weights for a ReLU network (He et al., 2015, arXiv:1502.01852), with biases of 0."""
+    """Samples weights for a ReLU network (He et al., 2015, arXiv:1502.01852), with biases of 0."""
     weights = jnp.sqrt(2 / inputs) * jax.random.normal(key, (inputs, outputs))
     return {"weights": weights, "biases": jnp.zeros(outputs)}
 
 
 def init(key: jax.Array, *, model: str) -> Params:
-    """Draws the parameters that a trial starts from."""
+    """Samples the parameters that a trial starts from."""
     sizes = {
         "mlp": {"hidden": (64, 32), "output": (32, 10)},
         "cnn": {"first": (9, 8), "second": (9 * 8, 16), "output": (2 * 2 * 16, 10)},
@@ -74,7 +74,7 @@ def init(key: jax.Array, *, model: str) -> Params:
 
 
 def affine(layer: Mapping[str, jax.Array], inputs: jax.Array) -> jax.Array:
-    """Multiplies the inputs with the weights, and adds the biases."""
+    """Multiplies the inputs by the weights, and adds the biases."""
     return inputs @ layer["weights"] + layer["biases"]
 
 

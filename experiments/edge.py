@@ -68,13 +68,13 @@ def bowl(params: Mapping[str, Any], *, a: float, b: float, c: float) -> Any:
 
 
 def draw_point(key: Any) -> dict[str, Any]:
-    """Draws two standard normal coordinates."""
+    """Samples two standard normal coordinates."""
     x, y = jax.random.normal(key, (2,))
     return {"x": x, "y": y}
 
 
 def random_bowls(count: int) -> pd.DataFrame:
-    """Draws a quadratic per seed, with eigenvalues from 0.1 to 10 along axes of any direction."""
+    """Samples a quadratic per seed, with eigenvalues from 0.1 to 10 along axes of any direction."""
     draw = np.random.default_rng(0)
     one, other = np.exp(draw.uniform(np.log(0.1), np.log(10), (2, count)))
     cos, sin = np.cos(angle := draw.uniform(0, np.pi, count)), np.sin(angle)
@@ -116,7 +116,7 @@ def digits_mlp() -> lrsweep.Objective:
 
 
 def search() -> pd.DataFrame:
-    """Searches the critical learning rates of every objective and optimizer: one row per start, and whose it is."""
+    """Finds the critical learning rates of every objective and optimizer: one row per start, and whose it is."""
     # On a quadratic momentum overshoots a few hundredfold before it settles, and gradient descent never does.
     patient = {"GD": lrsweep.Stopping(1e-9, divergence=10), "momentum": lrsweep.Stopping(1e-9, divergence=1e4)}
     kinds: dict[str, tuple[lrsweep.Objective, dict[str, Any]]] = {

@@ -49,7 +49,7 @@ BLOCK_WIDTH = 8
 
 
 def init(key: jax.Array, *, width: int, shrink: Any) -> Params:
-    """Draws weights of variance 1 / fan-in, the output's of `shrink` times that, with biases of 0."""
+    """Samples weights of variance 1 / fan-in, the output's of `shrink` times that, with biases of 0."""
     sizes = {"input": (64, width), "hidden 1": (width, width), "hidden 2": (width, width), "output": (width, 10)}
     params = {}
     for layer_key, (layer, size) in zip(jax.random.split(key, len(sizes)), sizes.items(), strict=True):

@@ -14,6 +14,10 @@ import numpy as np
 import optax
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+from sklearn.datasets import load_diabetes, load_digits
+from sklearn.preprocessing import StandardScaler
 
 import lrsweep
 
@@ -43,6 +47,28 @@ def load(name: str) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(EXPERIMENTS)
         return importlib.import_module(name)
+
+
+def test_a_picture_has_no_more_colours_than_it_may(tmp_path: Path) -> None:
+    figure = Figure(figsize=(1, 1))
+    figure.subplots().imshow(np.random.default_rng(0).random((20, 20, 3)))
+    load("common").write_picture(figure, tmp_path / "noise.png", colours=8, dpi=100)
+    with Image.open(tmp_path / "noise.png") as picture:
+        assert picture.size == (100, 100)
+        assert len(picture.convert("RGB").getcolors() or []) == 8
+
+
+def test_the_data_are_those_of_scikit_learn() -> None:
+    common = load("common")
+    digits: Any = load_digits()
+    diabetes: Any = load_diabetes(scaled=False)
+    pixels, labels = common.read_digits()
+    assert (pixels.dtype, pixels.min(), pixels.max(), labels.dtype) == (np.float32, 0, 1, np.int32)
+    np.testing.assert_array_equal(16 * pixels.reshape(-1, 8, 8), digits.images)
+    features, target = common.standardized_diabetes()
+    expected = StandardScaler().fit_transform(diabetes.data)
+    np.testing.assert_allclose(features, expected, rtol=1e-9, atol=1e-12)
+    assert (target.mean(), target.std()) == pytest.approx((0, 1))
 
 
 @pytest.fixture

@@ -125,7 +125,7 @@ def run_one_by_one(workload: Workload) -> Run:
 
 
 def batch_places(seed: Any, steps: int, examples: int) -> jax.Array:
-    """Draws the batches of a seed as lrsweep draws them, one fresh permutation after another: ``[step, example]``."""
+    """Samples the batches of a seed as lrsweep does, one fresh permutation after another: ``[step, example]``."""
     key = jax.random.fold_in(jax.random.key(seed), 2**32 - 1)
     epochs = jnp.arange(-(-steps * BATCH_SIZE // examples))
     orders = jax.vmap(lambda epoch: jax.random.permutation(jax.random.fold_in(key, epoch), examples))(epochs)

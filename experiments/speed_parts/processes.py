@@ -53,9 +53,9 @@ def receive(connection: Connection, entry: str) -> Any:
 
 
 def serve(connection: Connection, name: str, entry: str, divisor: float) -> None:
-    """Answers, as the process of an entry, `answer` with its table, and `time` with the seconds that one took.
+    """Runs an entry in its process: answers `answer` with its table, and `time` with the seconds that one took.
 
-    Before any of it comes None, or what is missing on this machine to run the entry.
+    Before it is asked it sends None, or what the entry needs and this machine lacks.
     """
     workload, peer = scaled(name, divisor), find_entry(name, entry)
     try:
@@ -79,7 +79,7 @@ def some_rows(total: int, count: int | None) -> np.ndarray:
 
 
 def serve_peak(connection: Connection, count: int) -> None:
-    """Sends, as the process of a sweep of the line, its peak of memory and the size of its table, in bytes."""
+    """Sweeps the line in a process: sends its peak of memory and the size of its table, in bytes."""
     workload = WORKLOADS["line"]
     table = run_lrsweep(workload)(workload.make_trials(count))
     connection.send((peak_bytes(), int(table.memory_usage(deep=True).sum())))

@@ -80,7 +80,7 @@ def digits() -> lrsweep.Objective:
 
 
 def digits_start(key: jax.Array) -> dict[str, jax.Array]:
-    """Draws weights for a ReLU network (He et al., 2015, arXiv:1502.01852), with biases of 0."""
+    """Samples weights for a ReLU network (He et al., 2015, arXiv:1502.01852), with biases of 0."""
     first, second = jax.random.split(key)
     return {
         "w1": jnp.sqrt(2 / 64) * jax.random.normal(first, (64, 32)),
