@@ -9,9 +9,7 @@ The pictures, `article-*.png`, are those of the article, in its order: `steps`, 
 the harder map; `line`, before and after, with the data; `losses`, at 0.1 and at 0.5. Its video is `article-video.gif`.
 """
 
-import argparse
 import dataclasses
-import io
 import sys
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -23,11 +21,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import optax
 import pandas as pd
+from common import BLUES, argument_parser, output_folder, write_picture
 from matplotlib.axes import Axes
-from PIL import Image
 
 import lrsweep
-from lrsweep.plots._style import shades
 
 # The article's own Python updates w1 first, and w0 with the new w1; the arrays stand in the order w0, w1.
 gauss_seidel = partial(lrsweep.optimizers.gauss_seidel, backward=True)
@@ -60,13 +57,13 @@ class Figure(NamedTuple):
 
 
 def article_line() -> lrsweep.Objective:
-    """The line with the loss that the article's Python descends, FACTOR times the one that it prints."""
+    """Makes the line with the loss that the article's Python descends, FACTOR times the one that it prints."""
     line = lrsweep.problems.line()
     return dataclasses.replace(line, loss=lambda params, data: FACTOR * line.loss(params, data))
 
 
 def printed_errors() -> Iterator[Figure]:
-    """The errors at learning rates 0.1 and 0.5, from one sweep over both."""
+    """Computes the errors at learning rates 0.1 and 0.5, from one sweep over both."""
     trials = lrsweep.grid(learning_rate=list(PRINTED_ERRORS))
     sweep = lrsweep.sweep(article_line(), gauss_seidel, trials, steps=30, stopping=TO_THE_END, record_every=1)
     assert sweep.curves is not None
@@ -77,7 +74,7 @@ def printed_errors() -> Iterator[Figure]:
 
 
 def printed_weights() -> Iterator[Figure]:
-    """The line at learning rate 0.1: the parameters that runs of so many steps end with."""
+    """Computes the parameters that runs of so many steps end with, at learning rate 0.1."""
     line, trials = article_line(), lrsweep.grid(learning_rate=0.1)
     for steps, printed in PRINTED_WEIGHTS.items():
         sweep = lrsweep.sweep(line, gauss_seidel, trials, steps=steps, stopping=TO_THE_END)
@@ -86,7 +83,7 @@ def printed_weights() -> Iterator[Figure]:
 
 
 def pytorch_run() -> tuple[pd.DataFrame, list[Figure]]:
-    """The PyTorch version: the mean's own gradient, both parameters at once, from random starts.
+    """Runs the PyTorch version: the mean's own gradient, both parameters at once, from random starts.
 
     The article prints its code and none of its figures, which would differ at every run. So what the code would print
     (at every fifth update, the loss before it and the parameters after it) is compared with the closed form from the
@@ -109,7 +106,10 @@ def pytorch_run() -> tuple[pd.DataFrame, list[Figure]]:
 
 
 def closed_form(start: dict[str, jax.Array], steps: int) -> tuple[float, float, float]:
-    """Loss, w1 and w0 after some steps of gradient descent: the error shrinks along each axis of the bowl by itself."""
+    """Computes loss, w1 and w0 after some steps of gradient descent, in closed form.
+
+    The error shrinks along each axis of the bowl by itself.
+    """
     x, y = np.array([0.0, 1.0, 3.0]), np.array([-1.0, 1.0, 5.0])
     design, minimum = np.stack([x, np.ones(3)], axis=1), np.array([2.0, -1.0])
     sharpness, axes = np.linalg.eigh(2 / 3 * design.T @ design)
@@ -134,7 +134,7 @@ LINE_X, LINE_Y = [0, 1, 3], [-1, 1, 5]
 def draw_side_by_side(
     objective: lrsweep.Objective, places: Mapping[str, Any], pushes: Mapping[str, float], *, steps: int
 ) -> Any:
-    """The ball on its slope after every update, a panel per learning rate."""
+    """Draws the ball on its slope after every update, a panel per learning rate."""
     sweep = lrsweep.sweep(objective, optax.sgd, lrsweep.grid(learning_rate=list(pushes.values())), steps=steps)
     ground = lrsweep.landscape(objective, places)
     wide = 3.5 if len(pushes) == 1 else 7.0
@@ -149,13 +149,14 @@ def draw_side_by_side(
 
 
 def draw_tangent() -> Any:
-    """On either side of the minimum a point, its tangent, and where an update moves it."""
+    """Draws on either side of the minimum a point, its tangent, and where an update moves it."""
     ax: Axes = lrsweep.plots.slope(lrsweep.landscape(BOWL, BOWL_PLACES))
-    dark, rate = shades(1)[0], 0.25
+    _, middle, dark = BLUES
+    rate = 0.25
     for w in (-1.8, 1.2):
         height, slope = (float(value) for value in jax.value_and_grad(lambda w: BOWL.loss({"w": w}))(w))
         reach = np.array([-0.7, 0.7])
-        ax.plot(w + reach, height + slope * reach, color=shades(3)[1], linewidth=1.5)
+        ax.plot(w + reach, height + slope * reach, color=middle, linewidth=1.5)
         ax.plot(w, height, "o", color=dark, markersize=6, zorder=4)
         ax.annotate("", (w - rate * slope, height), (w, height), arrowprops={"arrowstyle": "->", "color": dark})
         told, side = f"slope {slope:+.1f}".replace("-", "\N{MINUS SIGN}"), "left" if slope < 0 else "right"
@@ -167,7 +168,6 @@ def draw_tangent() -> Any:
 
 def draw_all(folder: Path) -> None:
     """Writes every picture of the article."""
-    folder.mkdir(parents=True, exist_ok=True)
     trials = lrsweep.grid(learning_rate=list(PRINTED_ERRORS))
     sweep = lrsweep.sweep(article_line(), gauss_seidel, trials, steps=30, stopping=TO_THE_END, record_every=1)
     assert sweep.curves is not None
@@ -185,19 +185,14 @@ def draw_all(folder: Path) -> None:
 
 
 def save_picture(folder: Path, name: str, figure: Any) -> None:
-    """Writes a figure as PNG, with no more than 64 colours."""
-    whole = io.BytesIO()
-    figure.savefig(whole, dpi=200)
+    """Writes a figure under its name in the article, and closes it."""
+    write_picture(figure, folder / f"article-{name}.png")
     plt.close(figure)
-    Image.open(whole).convert("RGB").quantize(64).save(folder / f"article-{name}.png", optimize=True)
 
 
 def main() -> int:
     """Prints every figure beside the article's, and draws its pictures; returns the exit code."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="draw nothing, unless --out is given")
-    parser.add_argument("--out", type=Path, help="the folder for the pictures; experiments/pictures if left out")
-    options = parser.parse_args()
+    given = argument_parser(__doc__, quick="draw nothing, unless --out is given").parse_args()
     jax.config.update("jax_enable_x64", True)
     pytorch, against_closed_form = pytorch_run()
     figures = [*printed_weights(), *printed_errors(), *against_closed_form]
@@ -213,9 +208,8 @@ def main() -> int:
     search = lrsweep.sweep(lrsweep.problems.line(), optax.sgd, lrsweep.grid(learning_rate=SEARCH))
     print(search.table.to_string())
 
-    folder = options.out or (None if options.quick else Path(__file__).parent / "pictures")
-    if folder:
-        draw_all(folder)
+    if given.out or not given.quick:
+        draw_all(output_folder(given.out))
 
     differing = [figure for figure in figures if figure.ours != figure.article]
     print(f"\n{len(figures) - len(differing)} of {len(figures)} figures agree.")

@@ -20,9 +20,7 @@ Run `python experiments/catapult.py`: some ten seconds. It exits with 1 where th
 numbers, and draws them in `pictures/catapult.png`.
 """
 
-import argparse
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -30,10 +28,11 @@ import matplotlib
 import numpy as np
 import optax
 import pandas as pd
+from common import argument_parser, output_folder
 from matplotlib.figure import Figure
 
 import lrsweep
-from lrsweep.plots._style import COLOURS, COLUMN, MARKERS
+from lrsweep.plots import COLOURS, COLUMN, MARKERS
 
 Params = Mapping[str, jax.Array]
 
@@ -46,19 +45,19 @@ DRAWN = {0.5: "#000000", 2.5: "#56B4E9", 3.9: "#0072B2", 4.1: "#D55E00"}
 
 
 def init(key: jax.Array, *, width: int) -> Params:
-    """Two normal vectors whose curvature is 1."""
+    """Samples two normal vectors whose curvature is 1."""
     u, v = jax.random.normal(key, (2, width))
     scale = jnp.sqrt(width / (u @ u + v @ v))
     return {"u": scale * u, "v": scale * v}
 
 
 def loss(params: Params) -> jax.Array:
-    """f^2 / 2, where f = u . v / sqrt(n)."""
+    """Computes f^2 / 2, where f = u . v / sqrt(n)."""
     return (params["u"] @ params["v"]) ** 2 / (2 * params["u"].size)
 
 
 def curvature(params: Params) -> jax.Array:
-    """(|u|^2 + |v|^2) / n."""
+    """Computes (|u|^2 + |v|^2) / n."""
     return (params["u"] @ params["u"] + params["v"] @ params["v"]) / params["u"].size
 
 
@@ -66,19 +65,19 @@ OBJECTIVE = lrsweep.Objective(loss, init, metrics={"curvature": curvature})
 
 
 def run_trials(learning_rates: Sequence[float], width: int = WIDTH, steps: int = STEPS) -> lrsweep.Sweep:
-    """Every learning rate from every start, and all the losses."""
+    """Runs every learning rate from every start, and records all the losses."""
     trials = lrsweep.grid(learning_rate=learning_rates, width=width, seed=SEEDS)
     return lrsweep.sweep(OBJECTIVE, optax.sgd, trials, steps=steps, static=["width"], record_every=1)
 
 
 def relative_losses(sweep: lrsweep.Sweep) -> pd.DataFrame:
-    """The curves, each over its first loss."""
+    """Gives the curves, each over its first loss."""
     assert sweep.curves is not None
     return sweep.curves.div(sweep.table["initial_loss"], axis=0)
 
 
 def describe(sweep: lrsweep.Sweep) -> pd.DataFrame:
-    """One row per learning rate, over its starts.
+    """Describes every learning rate in a row, over its starts.
 
     Returns:
         The learning rate; the shares that converged, that diverged, and whose loss `rises` at any update by more than
@@ -104,7 +103,7 @@ def describe(sweep: lrsweep.Sweep) -> pd.DataFrame:
 
 
 def find_edge() -> dict[str, float]:
-    """Where trials begin to diverge: `low` and `high`, the two learning rates that enclose it."""
+    """Finds where trials begin to diverge: `low` and `high`, the two learning rates that enclose it."""
     trials = lrsweep.grid(learning_rate=[1.0, 2.0, 4.0, 8.0], width=WIDTH, seed=SEEDS)
     refined = lrsweep.refine(OBJECTIVE, optax.sgd, trials, around="edge", width=0.005, steps=STEPS, static=["width"])
     found = refined.found.iloc[0]
@@ -112,7 +111,7 @@ def find_edge() -> dict[str, float]:
 
 
 def failures(found: pd.DataFrame, edge: Mapping[str, float]) -> list[str]:
-    """Which parts of the claim do not hold in these numbers."""
+    """Lists the parts of the claim that do not hold in these numbers."""
     rows = found.set_index("learning_rate")
     below, between, above = rows.loc[FALLING], rows.loc[CATAPULT], rows.loc[TOO_LARGE]
     moved = (below[["curvature_least", "curvature_most"]] - 1).abs().to_numpy().max()
@@ -132,7 +131,7 @@ def failures(found: pd.DataFrame, edge: Mapping[str, float]) -> list[str]:
 
 
 def draw(sweep: lrsweep.Sweep) -> Figure:
-    """The losses from one start at learning rates of each kind, and the curvature at the end from all starts."""
+    """Draws the losses from one start at learning rates of each kind, and the curvature at the end from all starts."""
     figure = Figure(figsize=COLUMN, layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(4, 3))
     table, curves = sweep.table, relative_losses(sweep)
@@ -160,10 +159,7 @@ def draw(sweep: lrsweep.Sweep) -> Figure:
 
 def main() -> None:
     """Prints what became of the starts, draws it; exits with 1 where the claim does not hold."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    pictures = Path(__file__).parent / "pictures"
-    parser.add_argument("--out", type=Path, default=pictures, metavar="FOLDER", help="where to put the picture")
-    out = parser.parse_args().out
+    given = argument_parser(__doc__).parse_args()
     sweep = run_trials(FALLING + CATAPULT + TOO_LARGE)
     found, edge = describe(sweep), find_edge()
     print(f"""\
@@ -173,9 +169,8 @@ updates: the median.
 """)
     print(found.to_string(index=False, float_format="{:.4g}".format))
     print(f"\nTrials begin to diverge between {edge['low']:.4g} and {edge['high']:.4g}.")
-    out.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context({"font.size": 7}):
-        draw(sweep).savefig(out / "catapult.png", dpi=200)
+        draw(sweep).savefig(output_folder(given.out) / "catapult.png", dpi=200)
     wrong = failures(found, edge)
     if wrong:
         raise SystemExit(f"The claim does not hold: it is not so that {'; '.join(wrong)}.")

@@ -11,9 +11,7 @@ mean over seeds. Run `pip install -e '.[experiments]'` once, then `python experi
 two cores. It exits with 1 where the claim does not hold in its own numbers, and draws them in `pictures/digits.png`.
 """
 
-import argparse
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -22,11 +20,11 @@ import matplotlib
 import numpy as np
 import optax
 import pandas as pd
+from common import argument_parser, output_folder, read_digits
 from matplotlib.figure import Figure
-from sklearn.datasets import load_digits
 
 import lrsweep
-from lrsweep.plots._style import COLUMN
+from lrsweep.plots import COLUMN
 
 Params = Mapping[str, Mapping[str, jax.Array]]
 Data = Mapping[str, Any]
@@ -51,22 +49,22 @@ BLOCK_WIDTH = 16
 
 
 def load_data() -> tuple[Data, Data]:
-    """The 1,797 digits, shuffled and split into training and validation; pixels from 0 to 1."""
-    digits: Any = load_digits()
-    order = np.random.default_rng(0).permutation(len(digits.target))
-    images, labels = digits.images[order].astype(np.float32) / 16, digits.target[order].astype(np.int32)
+    """Reads the digits, and splits them at random into training and validation."""
+    pixels, labels = read_digits()
+    order = np.random.default_rng(0).permutation(len(labels))
+    images, labels = pixels[order].reshape(-1, 8, 8), labels[order]
     training = {"images": images[:TRAINING], "labels": labels[:TRAINING]}
     return training, {"images": images[TRAINING:], "labels": labels[TRAINING:]}
 
 
 def init_layer(key: jax.Array, inputs: int, outputs: int) -> dict[str, jax.Array]:
-    """Weights for a ReLU network (He et al., 2015, arXiv:1502.01852), and no biases."""
+    """Samples weights for a ReLU network (He et al., 2015, arXiv:1502.01852), with biases of 0."""
     weights = jnp.sqrt(2 / inputs) * jax.random.normal(key, (inputs, outputs))
     return {"weights": weights, "biases": jnp.zeros(outputs)}
 
 
 def init(key: jax.Array, *, model: str) -> Params:
-    """The parameters that a trial starts from."""
+    """Samples the parameters that a trial starts from."""
     sizes = {
         "mlp": {"hidden": (64, 32), "output": (32, 10)},
         "cnn": {"first": (9, 8), "second": (9 * 8, 16), "output": (2 * 2 * 16, 10)},
@@ -76,12 +74,12 @@ def init(key: jax.Array, *, model: str) -> Params:
 
 
 def affine(layer: Mapping[str, jax.Array], inputs: jax.Array) -> jax.Array:
-    """The inputs times the weights, plus the biases."""
+    """Multiplies the inputs by the weights, and adds the biases."""
     return inputs @ layer["weights"] + layer["biases"]
 
 
 def convolve(layer: Mapping[str, jax.Array], maps: jax.Array) -> jax.Array:
-    """A 3x3 convolution without padding: every patch times the kernel, one matrix product.
+    """Computes a 3x3 convolution without padding: every patch times the kernel, one matrix product.
 
     Under vmap a kernel of its own for every trial would make `jax.lax.conv` one grouped convolution, on which XLA's CPU
     backend takes several times as long as on these products.
@@ -92,7 +90,7 @@ def convolve(layer: Mapping[str, jax.Array], maps: jax.Array) -> jax.Array:
 
 
 def scores(params: Params, images: jax.Array, model: str) -> jax.Array:
-    """The logits: ``[example, class]`` from ``[example, row, column]``."""
+    """Computes the logits: ``[example, class]`` from ``[example, row, column]``."""
     if model == "mlp":
         features = jax.nn.relu(affine(params["hidden"], images.reshape(-1, 64)))
     else:
@@ -103,18 +101,18 @@ def scores(params: Params, images: jax.Array, model: str) -> jax.Array:
 
 
 def cross_entropy(params: Params, data: Data, *, model: str) -> jax.Array:
-    """The loss."""
+    """Computes the loss."""
     logits = scores(params, data["images"], model)
     return optax.softmax_cross_entropy_with_integer_labels(logits, data["labels"]).mean()
 
 
 def accuracy(params: Params, data: Data, *, model: str) -> jax.Array:
-    """The share of the digits that are recognised."""
+    """Computes the share of the digits that are recognised."""
     return (scores(params, data["images"], model).argmax(axis=-1) == data["labels"]).mean()
 
 
 def run_trials() -> pd.DataFrame:
-    """Every model, optimizer, learning rate and seed: the result table."""
+    """Runs every model, optimizer, learning rate and seed, and gives the result table."""
     training, validation = load_data()
     objective = lrsweep.Objective(
         cross_entropy, init, data=training, batch_size=BATCH_SIZE, metrics={"accuracy": (accuracy, validation)}
@@ -132,19 +130,19 @@ def run_trials() -> pd.DataFrame:
 
 
 def name_optimizers(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with the momentum, where there is one, in the optimizer's name."""
+    """Writes the momentum, where there is one, into the optimizer's name."""
     momentum = table["momentum"].map(" momentum {:g}".format, na_action="ignore").fillna("")
     return table.assign(optimizer=table["optimizer"] + momentum)
 
 
 def average(table: pd.DataFrame) -> pd.DataFrame:
-    """By model, optimizer and learning rate the `mean` over seeds of the accuracy at the end, in percent, and `std`."""
+    """Averages the accuracy at the end, in percent, over seeds: `mean` and `std` by model, optimizer, learning rate."""
     named = name_optimizers(table).assign(accuracy=100 * table["final_accuracy"])
     return named.groupby(["model", "optimizer", "learning_rate"])["accuracy"].agg(["mean", "std"]).reset_index()
 
 
 def judge(table: pd.DataFrame) -> pd.DataFrame:
-    """What the learning rate does to every model with every optimizer: one row each, as `compare` has it."""
+    """Judges what the learning rate does to every model with every optimizer: one row each, as `compare` has it."""
     return pd.DataFrame(
         {"model": model, "optimizer": optimizer} | compare(trials)
         for (model, optimizer), trials in name_optimizers(table).groupby(["model", "optimizer"])
@@ -152,7 +150,7 @@ def judge(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def compare(trials: pd.DataFrame) -> dict[str, Any]:
-    """The learning rate of the highest accuracy, and what its neighbours on the grid cost.
+    """Finds the learning rate of the highest accuracy, and what its neighbours on the grid cost.
 
     Args:
         trials: The rows of one model and one optimizer.
@@ -187,7 +185,7 @@ def compare(trials: pd.DataFrame) -> dict[str, Any]:
 
 
 def draw(averages: pd.DataFrame) -> Figure:
-    """The accuracy against the learning rate, its mean over seeds and one standard deviation about it.
+    """Draws the accuracy against the learning rate, its mean over seeds and one standard deviation about it.
 
     Args:
         averages: What `average` gives.
@@ -210,10 +208,7 @@ def draw(averages: pd.DataFrame) -> Figure:
 
 def main() -> None:
     """Prints what the learning rate does, draws it; exits with 1 where the claim does not hold."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    pictures = Path(__file__).parent / "pictures"
-    parser.add_argument("--out", type=Path, default=pictures, metavar="FOLDER", help="where to put the picture")
-    out = parser.parse_args().out
+    given = argument_parser(__doc__).parse_args()
     table = run_trials()
     verdicts = judge(table)
     print(f"""\
@@ -225,9 +220,8 @@ share of the grid that comes within 1 percentage point of the best.
     shown = verdicts.drop(columns=["accuracy", "cost", "error"])
     print(shown.to_string(index=False, formatters={"learning_rate": "{:.3g}".format, "within 1": "{:.0%}".format}))
 
-    out.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context({"font.size": 7}):
-        draw(average(table)).savefig(out / "digits.png", dpi=200)
+        draw(average(table)).savefig(output_folder(given.out) / "digits.png", dpi=200)
 
     by_model = verdicts.groupby("model")
     choice = (by_model["accuracy"].max() - by_model["accuracy"].min()).max()

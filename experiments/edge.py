@@ -19,11 +19,9 @@ Theory is that of `lrsweep.critical_learning_rate`: what the curvature at the st
 arXiv:2103.00065), for Adam with its preconditioner frozen there (Cohen et al., 2022, arXiv:2207.14484).
 """
 
-import argparse
 import os
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -32,11 +30,11 @@ import matplotlib
 import numpy as np
 import optax
 import pandas as pd
+from common import argument_parser, output_folder, read_digits, standardized_diabetes
 from matplotlib.figure import Figure
-from sklearn.datasets import load_diabetes, load_digits
 
 import lrsweep
-from lrsweep.plots._style import COLUMN
+from lrsweep.plots import COLUMN
 
 OPTIMIZERS = {"GD": optax.sgd, "momentum": partial(optax.sgd, momentum=0.9), "Adam": optax.adam}
 
@@ -64,19 +62,19 @@ CLAIMED = {
 
 
 def bowl(params: Mapping[str, Any], *, a: float, b: float, c: float) -> Any:
-    """A quadratic in two dimensions, of any orientation."""
+    """Computes a quadratic in two dimensions, of any orientation."""
     x, y = params["x"], params["y"]
     return (a * x**2 + 2 * b * x * y + c * y**2) / 2
 
 
 def draw_point(key: Any) -> dict[str, Any]:
-    """Two standard normal coordinates."""
+    """Samples two standard normal coordinates."""
     x, y = jax.random.normal(key, (2,))
     return {"x": x, "y": y}
 
 
 def random_bowls(count: int) -> pd.DataFrame:
-    """A quadratic per seed, with eigenvalues from 0.1 to 10 along axes of any direction."""
+    """Samples a quadratic per seed, with eigenvalues from 0.1 to 10 along axes of any direction."""
     draw = np.random.default_rng(0)
     one, other = np.exp(draw.uniform(np.log(0.1), np.log(10), (2, count)))
     cos, sin = np.cos(angle := draw.uniform(0, np.pi, count)), np.sin(angle)
@@ -84,16 +82,8 @@ def random_bowls(count: int) -> pd.DataFrame:
     return pd.DataFrame({"a": a, "b": (one - other) * cos * sin, "c": c, "seed": range(count)})
 
 
-def standardized_diabetes() -> tuple[np.ndarray, np.ndarray]:
-    """Ten features and the target, each of mean 0 and variance 1."""
-    data: Any = load_diabetes(scaled=False)
-    columns = np.column_stack([data.data, data.target])
-    columns = (columns - columns.mean(axis=0)) / columns.std(axis=0)
-    return columns[:, :-1], columns[:, -1]
-
-
 def deep_linear() -> lrsweep.Objective:
-    """Three linear layers, 10-10-10-1, on the diabetes data."""
+    """Makes three linear layers, 10-10-10-1, on the diabetes data."""
     X, y = standardized_diabetes()
 
     def loss(params: list[Any], data: Mapping[str, Any]) -> Any:
@@ -109,9 +99,9 @@ def deep_linear() -> lrsweep.Objective:
 
 
 def digits_mlp() -> lrsweep.Objective:
-    """A tanh network, 64-16-10, and its squared error on every sixth of scikit-learn's digits."""
-    digits: Any = load_digits()
-    data = {"pixels": digits.data[::6] / 16, "labels": np.eye(10)[digits.target[::6]]}
+    """Makes a tanh network, 64-16-10, and its squared error on every sixth of scikit-learn's digits."""
+    pixels, labels = read_digits()
+    data = {"pixels": np.float64(pixels[::6]), "labels": np.eye(10)[labels[::6]]}
 
     def loss(params: Mapping[str, Any], data: Mapping[str, Any]) -> Any:
         hidden = jnp.tanh(data["pixels"] @ params["w"] + params["b"])
@@ -126,7 +116,7 @@ def digits_mlp() -> lrsweep.Objective:
 
 
 def search() -> pd.DataFrame:
-    """The critical learning rates of every objective and optimizer: one row per start, and whose it is."""
+    """Finds the critical learning rates of every objective and optimizer: one row per start, and whose it is."""
     # On a quadratic momentum overshoots a few hundredfold before it settles, and gradient descent never does.
     patient = {"GD": lrsweep.Stopping(1e-9, divergence=10), "momentum": lrsweep.Stopping(1e-9, divergence=1e4)}
     kinds: dict[str, tuple[lrsweep.Objective, dict[str, Any]]] = {
@@ -153,7 +143,7 @@ def search() -> pd.DataFrame:
 
 
 def measure_errors(width: float, count: int = BOWLS) -> dict[str, float]:
-    """How far from theory the critical learning rates on random quadratics are, at most, found to a relative width.
+    """Measures how far from theory the critical learning rates on random quadratics are, found to a relative width.
 
     Args:
         width: See `lrsweep.critical_learning_rate`.
@@ -192,7 +182,7 @@ def measure_errors(width: float, count: int = BOWLS) -> dict[str, float]:
 
 
 def compare(edges: pd.DataFrame) -> pd.DataFrame:
-    """One row per objective and optimizer: how many starts, and the ratio of the critical learning rate to theory.
+    """Compares critical learning rates with theory, in a row per objective and optimizer.
 
     Args:
         edges: `objective`, `optimizer`, and the columns of `critical_learning_rate`.
@@ -216,7 +206,7 @@ def compare(edges: pd.DataFrame) -> pd.DataFrame:
 
 
 def misses(compared: pd.DataFrame) -> list[str]:
-    """What of the claim does not hold in the figures of `compare`, a sentence each."""
+    """Lists what of the claim does not hold in the figures of `compare`, a sentence each."""
     missed = []
     for row in compared.to_dict("records"):
         (low, high), place = CLAIMED[row["objective"], row["optimizer"]], f"{row['objective']}, {row['optimizer']}"
@@ -229,7 +219,7 @@ def misses(compared: pd.DataFrame) -> list[str]:
 
 
 def draw(compared: pd.DataFrame) -> Figure:
-    """The ratio of the critical learning rate to theory: its range over the starts, and its median.
+    """Draws the ratio of the critical learning rate to theory: its range over the starts, and its median.
 
     Args:
         compared: What `compare` gives.
@@ -252,10 +242,8 @@ def draw(compared: pd.DataFrame) -> Figure:
 
 def main() -> None:
     """Prints the ratios, draws them; exits with 1 where the claim does not hold."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--exact", action="store_true", help="hold the quadratics against theory to a millionth")
-    pictures = Path(__file__).parent / "pictures"
-    parser.add_argument("--out", type=Path, default=pictures, metavar="FOLDER", help="where to put the picture")
     given = parser.parse_args()
     # Before JAX computes anything: every core a device.
     jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
@@ -270,9 +258,8 @@ def main() -> None:
     compared = compare(search())
     print("The critical learning rate over the one that theory says; in momentum 0.9.\n")
     print(compared.to_string(index=False, float_format="{:.6g}".format))
-    given.out.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context({"font.size": 7}):
-        draw(compared).savefig(given.out / "edge.png", dpi=200)
+        draw(compared).savefig(output_folder(given.out) / "edge.png", dpi=200)
     for missed in misses(compared):
         print(f"\n{missed}")
     if misses(compared):

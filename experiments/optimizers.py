@@ -19,7 +19,6 @@ most of them to compile 147 programs; with `--quick` three optimizers on a coars
 objective and optimizer, to `pictures/optimizers.csv`.
 """
 
-import argparse
 import contextlib
 import inspect
 import io
@@ -28,7 +27,6 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import digits
@@ -36,16 +34,15 @@ import matplotlib
 import numpy as np
 import optax
 import pandas as pd
+from common import argument_parser, output_folder, standardized_diabetes, write_picture
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from optax import contrib
-from PIL import Image
 from rich.console import Console
 from rich.progress import track
-from sklearn.datasets import load_diabetes
 
 import lrsweep
-from lrsweep.plots._style import COLUMN
+from lrsweep.plots import COLUMN
 
 Factory = Callable[..., optax.GradientTransformation]
 
@@ -75,7 +72,7 @@ LEFT_OUT = {
 }
 
 
-class Task(NamedTuple):
+class Problem(NamedTuple):
     """An objective with its target: `options` are those of `sweep`, `columns` more columns of its trials."""
 
     objective: lrsweep.Objective
@@ -85,35 +82,32 @@ class Task(NamedTuple):
     columns: Mapping[str, Any] = {}
 
 
-def rosenbrock() -> Task:
-    """Rosenbrock's valley, from anywhere in it."""
-    return Task(lrsweep.problems.rosenbrock(), target=0.01, steps=3000)
+def rosenbrock() -> Problem:
+    """Gives Rosenbrock's valley, from anywhere in it."""
+    return Problem(lrsweep.problems.rosenbrock(), target=0.01, steps=3000)
 
 
-def diabetes() -> Task:
-    """A linear model of ten standardised features."""
-    data: Any = load_diabetes(scaled=False)
-    columns = np.column_stack([data.data, data.target])
-    columns = (columns - columns.mean(axis=0)) / columns.std(axis=0)
-    objective = lrsweep.problems.linear_regression(columns[:, :-1], columns[:, -1])
+def diabetes() -> Problem:
+    """Gives a linear model of ten standardised features."""
+    objective = lrsweep.problems.linear_regression(*standardized_diabetes())
     # In the one wide block that would be chosen a line search of optax.lbfgs never comes to an end; nor does it where
     # as many trials run under `jit(vmap(scan))` without lrsweep.
-    return Task(objective, target=1.01 * objective.minimum, steps=1000, options={"block_width": 64})
+    return Problem(objective, target=1.01 * objective.minimum, steps=1000, options={"block_width": 64})
 
 
-def digits_mlp() -> Task:
-    """The MLP of `digits.py`, on batches; its loss is measured every tenth update."""
+def digits_mlp() -> Problem:
+    """Gives the MLP of `digits.py`, on batches; its loss is measured every tenth update."""
     training, _ = digits.load_data()
     objective = lrsweep.Objective(digits.cross_entropy, digits.init, data=training, batch_size=digits.BATCH_SIZE)
     options = {"evaluate_every": 10, "block_width": digits.BLOCK_WIDTH}
-    return Task(objective, target=0.1, steps=400, options=options, columns={"model": "mlp"})
+    return Problem(objective, target=0.1, steps=400, options=options, columns={"model": "mlp"})
 
 
-TASKS = {"Rosenbrock": rosenbrock, "diabetes": diabetes, "digits MLP": digits_mlp}
+PROBLEMS = {"Rosenbrock": rosenbrock, "diabetes": diabetes, "digits MLP": digits_mlp}
 
 
 def factories() -> dict[str, Factory]:
-    """Everything in optax, optax.contrib and lrsweep that makes an optimizer of a learning rate alone, by name."""
+    """Collects what makes an optimizer of a learning rate alone, in optax, optax.contrib and lrsweep, by name."""
     found = {name: lrsweep.optimizers.by_name(name) for name in lrsweep.optimizers.names()}
     for name, factory in (vars(optax) | vars(contrib)).items():
         makes = inspect.isfunction(factory) or isinstance(factory, partial)
@@ -126,43 +120,40 @@ def factories() -> dict[str, Factory]:
 
 
 def run_trials(objective: str, optimizer: str, *, quick: bool) -> pd.DataFrame:
-    """Every learning rate and seed of one optimizer on one objective: the result table.
+    """Runs every learning rate and seed of one optimizer on one objective, and gives the result table.
 
     Raises:
         TypeError: As `sweep` does.
         ValueError: The optimizer cannot be run on the objective.
     """
-    task = TASKS[objective]()
+    problem = PROBLEMS[objective]()
     rates, seeds = (QUICK_LEARNING_RATES, QUICK_SEEDS) if quick else (LEARNING_RATES, SEEDS)
     # Nobody reads two bars at once, and what optax warns of (a key left out, an old name) is known.
     with contextlib.redirect_stderr(io.StringIO()):
         swept = lrsweep.sweep(
-            task.objective,
+            problem.objective,
             factories()[optimizer],
-            lrsweep.grid(learning_rate=rates, seed=seeds, **task.columns),
-            steps=task.steps // 2 if quick else task.steps,
-            stopping=lrsweep.Stopping(target=task.target),
-            **task.options,
+            lrsweep.grid(learning_rate=rates, seed=seeds, **problem.columns),
+            steps=problem.steps // 2 if quick else problem.steps,
+            stopping=lrsweep.Stopping(target=problem.target),
+            **problem.options,
         )
-    table = swept.table.drop(columns=list(task.columns))
+    table = swept.table.drop(columns=list(problem.columns))
     table.insert(0, "objective", objective)
     table.insert(1, "optimizer", optimizer)
     return table
 
 
 def run_all(optimizers: Iterable[str], *, quick: bool) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Every optimizer on every objective, one process per core: most of the time goes into compiling.
+    """Runs every optimizer on every objective, one process per core: most of the time goes into compiling.
 
     Returns:
         All the result tables in one, and why there is none, by objective and optimizer, where that is so.
     """
     tables, failed = {}, {}
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        places = {
-            pool.submit(run_trials, objective, optimizer, quick=quick): (objective, optimizer)
-            for objective in TASKS
-            for optimizer in optimizers
-        }
+        pairs = [(objective, optimizer) for objective in PROBLEMS for optimizer in optimizers]
+        places = {pool.submit(run_trials, *pair, quick=quick): pair for pair in pairs}
         console = Console(stderr=True)
         for future in track(as_completed(places), "", len(places), console=console, disable=not console.is_terminal):
             try:
@@ -173,7 +164,7 @@ def run_all(optimizers: Iterable[str], *, quick: bool) -> tuple[pd.DataFrame, di
 
 
 def measure(table: pd.DataFrame) -> pd.DataFrame:
-    """What becomes of every learning rate.
+    """Measures how soon every learning rate reaches the target.
 
     Returns:
         One row per objective, optimizer and learning rate: these; `updates` (Float64), by when half of the seeds have
@@ -190,7 +181,7 @@ def measure(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def judge(cells: pd.DataFrame) -> pd.DataFrame:
-    """How hard each optimizer is to tune on each objective.
+    """Judges how hard each optimizer is to tune on each objective.
 
     Args:
         cells: What `measure` gives.
@@ -215,13 +206,13 @@ def judge(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def spacing(cells: pd.DataFrame) -> float:
-    """How many decades a learning rate stands for: the distance to the next."""
+    """Computes how many decades a learning rate stands for: the distance to the next."""
     rates = cells["learning_rate"].unique()
     return float(np.log10(rates.max() / rates.min())) / (len(rates) - 1)
 
 
 def rank(cells: pd.DataFrame) -> pd.DataFrame:
-    """The optimizers, from the easiest to the hardest to tune.
+    """Ranks the optimizers, from the easiest to the hardest to tune.
 
     Args:
         cells: What `measure` gives.
@@ -233,7 +224,7 @@ def rank(cells: pd.DataFrame) -> pd.DataFrame:
     """
     works = cells.assign(works=cells["updates"].notna().astype(float))
     shares = works.groupby(["optimizer", "learning_rate"])["works"].sum().reset_index()  # of the objectives
-    shares["works"] /= len(TASKS)
+    shares["works"] /= len(PROBLEMS)
     everywhere = shares["works"] == 1
     rates = shares["learning_rate"].where(everywhere)
     columns = {"everywhere": everywhere * spacing(cells), "low": rates, "high": rates}
@@ -244,7 +235,7 @@ def rank(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw(cells: pd.DataFrame, found: pd.DataFrame, optimizers: Iterable[str]) -> Figure:
-    """A row per optimizer, a panel per objective: which learning rates work, and the best with its updates.
+    """Draws a row per optimizer, a panel per objective: which learning rates work, and the best with its updates.
 
     Args:
         cells: What `measure` gives.
@@ -255,7 +246,7 @@ def draw(cells: pd.DataFrame, found: pd.DataFrame, optimizers: Iterable[str]) ->
     layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.02)
     figure = Figure(figsize=(COLUMN[0], 0.7 + 0.105 * len(rows)), layout=layout)
     half = 10 ** (spacing(cells) / 2)
-    for axes, objective in zip(figure.subplots(1, len(TASKS), sharey=True), TASKS, strict=True):
+    for axes, objective in zip(figure.subplots(1, len(PROBLEMS), sharey=True), PROBLEMS, strict=True):
         works = cells[(cells["objective"] == objective) & cells["updates"].notna()]
         for part, (label, colour) in zip((works, works[works["times"] <= NEAR]), DRAWN.items(), strict=True):
             rates, places = part["learning_rate"], part["optimizer"].map(rows)
@@ -279,12 +270,12 @@ def draw(cells: pd.DataFrame, found: pd.DataFrame, optimizers: Iterable[str]) ->
 
 
 def failures(cells: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:
-    """Which parts of the claim do not hold in the numbers of `measure` and `rank`."""
+    """Lists the parts of the claim that do not hold in the numbers of `measure` and `rank`."""
     works = cells[cells["updates"].notna()].set_index(["optimizer", "objective"])["learning_rate"]
     everywhere = {row["optimizer"]: row for row in ranked.to_dict("records")}
 
-    def decades(optimizer: str, objective: str) -> float:
-        return spacing(cells) * int(works.index.isin([(optimizer, objective)]).sum())
+    def decades(optimizer: str, *objectives: str) -> list[float]:
+        return [spacing(cells) * int(works.index.isin([(optimizer, objective)]).sum()) for objective in objectives]
 
     at_one = cells[(cells["learning_rate"] == 1) & cells["updates"].notna()].groupby("optimizer").size()
     parts = {
@@ -298,27 +289,24 @@ def failures(cells: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:
             set(ranked["optimizer"][:2]) == {"prodigy", "momo_adam"} and ranked["everywhere"][1] > 2
         ),
         "three of those with a learning rate of 1 work with it everywhere": (
-            set(at_one[at_one == len(TASKS)].index) & set(OF_ONE) == {"prodigy", "dadapt_adamw", "momo"}
+            set(at_one[at_one == len(PROBLEMS)].index) & set(OF_ONE) == {"prodigy", "dadapt_adamw", "momo"}
         ),
         "cocob works with every learning rate or with none": (
-            decades("cocob", "diabetes") > 9
-            and decades("cocob", "digits MLP") > 9
-            and decades("cocob", "Rosenbrock") == 0
+            min(decades("cocob", "diabetes", "digits MLP")) > 9 and decades("cocob", "Rosenbrock") == [0]
         ),
         "rprop needs exact gradients": (
-            min(decades("rprop", "Rosenbrock"), decades("rprop", "diabetes")) > 6
-            and decades("rprop", "digits MLP") == 0
+            min(decades("rprop", "Rosenbrock", "diabetes")) > 6 and decades("rprop", "digits MLP") == [0]
         ),
     }
     return [part for part, holds in parts.items() if not holds]
 
 
 def show_table(found: pd.DataFrame, ranked: pd.DataFrame) -> str:
-    """One row per optimizer, for people."""
+    """Writes one row per optimizer, for people."""
     digits = {"decades": "{:.2f}", "low": "{:.3g}", "high": "{:.3g}", "learning_rate": "{:.3g}", "updates": "{:,.0f}"}
     everywhere = ranked.drop(columns="decades").rename(columns={"everywhere": "decades"})
     parts = {"everywhere": everywhere[["optimizer", "decades", "low", "high"]]}
-    for objective in TASKS:
+    for objective in PROBLEMS:
         here = found[found["objective"] == objective]
         parts[objective] = here[["optimizer", "learning_rate", "updates", "decades"]]
     texts = {
@@ -330,21 +318,9 @@ def show_table(found: pd.DataFrame, ranked: pd.DataFrame) -> str:
     return pd.concat(texts, axis=1).reindex(ranked["optimizer"].rename(None)).fillna("-").to_string()
 
 
-def write_picture(figure: Figure, path: Path) -> None:
-    """Writes a figure of few colours as a small PNG."""
-    whole = io.BytesIO()
-    figure.savefig(whole, dpi=200)
-    Image.open(whole).convert("RGB").quantize(32, dither=Image.Dither.NONE).save(path, optimize=True)
-
-
 def main() -> None:
     """Prints how hard the optimizers are to tune, draws it; exits with 1 where the claim does not hold."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="three optimizers, few learning rates, half the updates")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to put the picture and its numbers")
-    given = parser.parse_args()
-    out = Path(__file__).parent / "pictures" if given.out is None and not given.quick else given.out
-
+    given = argument_parser(__doc__, quick="three optimizers, few learning rates, half the updates").parse_args()
     table, failed = run_all(QUICK_OPTIMIZERS if given.quick else factories(), quick=given.quick)
     cells = measure(table)
     found, ranked = judge(cells), rank(cells)
@@ -356,10 +332,10 @@ how many decades work.
     print(show_table(found, ranked), end="\n\n")
     for name, reason in (failed | LEFT_OUT).items():
         print(f"left out: {name}: {reason}")
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
+    if given.out or not given.quick:
+        out = output_folder(given.out)
         with matplotlib.rc_context({"font.size": 6}):
-            write_picture(draw(cells, found, ranked["optimizer"]), out / "optimizers.png")
+            write_picture(draw(cells, found, ranked["optimizer"]), out / "optimizers.png", colours=32)
         lrsweep.write_table(found, out / "optimizers.csv")
     if given.quick:
         print("\nThe claim is about all of the optimizers.")

@@ -17,9 +17,7 @@ writes `valleys.png`, the three maps, and `valleys.gif`, the ball at three learn
 1 where the claim does not hold in its own numbers.
 """
 
-import argparse
 import dataclasses
-import io
 import os
 from collections.abc import Mapping
 from functools import partial
@@ -30,12 +28,12 @@ import jax
 import numpy as np
 import optax
 import pandas as pd
+from common import BLUES, argument_parser, output_folder, write_picture
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
-from PIL import Image
 
 import lrsweep
-from lrsweep.plots._style import COLOURS, shades
+from lrsweep.plots import COLOURS
 
 MOMENTUM = 0.9
 OPTIMIZERS = {"GD": optax.sgd, "momentum 0.9": partial(optax.sgd, momentum=MOMENTUM), "Adam": optax.adam}
@@ -57,7 +55,7 @@ MAP = lrsweep.problems.valleys()
 
 
 def slope(params: Mapping[str, Any]) -> Any:
-    """The derivative of the loss."""
+    """Computes the derivative of the loss."""
     return jax.grad(MAP.loss)(params)["x"]
 
 
@@ -73,7 +71,7 @@ class Valleys(NamedTuple):
 
 
 def find_valleys() -> Valleys:
-    """Every place between the first start and the last at which the slope is 0: floors and barriers in turn."""
+    """Finds every place between the first start and the last at which the slope is 0: floors and barriers in turn."""
     slopes, curvatures = jax.jit(jax.vmap(slope)), jax.jit(jax.vmap(jax.grad(lambda x: slope({"x": x}))))
     places = np.linspace(*STARTS, 1000)
     signs = np.sign(slopes({"x": places}))
@@ -85,7 +83,7 @@ def find_valleys() -> Valleys:
 
 
 def run_trials(size: int) -> pd.DataFrame:
-    """Every optimizer from every start at every learning rate, and which of ENDS became of each.
+    """Runs every optimizer from every start at every learning rate, and finds which of ENDS became of each.
 
     Args:
         size: How many starts, and how many learning rates.
@@ -105,7 +103,7 @@ def run_trials(size: int) -> pd.DataFrame:
 
 
 def describe(table: pd.DataFrame, valleys: Valleys) -> pd.DataFrame:
-    """One row per optimizer and valley.
+    """Describes what rests in a valley, in a row per optimizer and valley.
 
     Returns:
         The `optimizer`; the `valley` (int, from the left) and its `curvature`; the `share` of the trials that rest in
@@ -122,7 +120,7 @@ def describe(table: pd.DataFrame, valleys: Valleys) -> pd.DataFrame:
 
 
 def failures(table: pd.DataFrame, found: pd.DataFrame, tolerance: float = 0.05) -> list[str]:
-    """Which parts of the claim do not hold in these numbers.
+    """Lists the parts of the claim that do not hold in these numbers.
 
     Args:
         table: What `run_trials` returns.
@@ -144,8 +142,8 @@ def failures(table: pd.DataFrame, found: pd.DataFrame, tolerance: float = 0.05) 
 
 
 def draw_maps(table: pd.DataFrame, valleys: Valleys, path: Path) -> None:
-    """A map per optimizer, learning rate by start, beside the slope that the balls roll on."""
-    colours = [*shades(3), COLOURS["oscillating"], COLOURS["diverged"]]
+    """Draws a map per optimizer, learning rate by start, beside the slope that the balls roll on."""
+    colours = [*BLUES, COLOURS["oscillating"], COLOURS["diverged"]]
     figure = Figure((7.0, 3.0), layout="constrained")
     ground, *panels = figure.subplots(1, 4, sharey=True, width_ratios=[0.5, 1, 1, 1])
     loss = lrsweep.landscape(MAP, {"x": np.linspace(*STARTS, 300)})
@@ -173,18 +171,11 @@ def draw_maps(table: pd.DataFrame, valleys: Valleys, path: Path) -> None:
     ]
     handles += ground.plot([], [], label="a valley's limit", **DASHED)
     figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize="x-small", frameon=False)
-    save_picture(figure, path)
-
-
-def save_picture(figure: Figure, path: Path) -> None:
-    """Writes a figure as PNG, with no more than 64 colours."""
-    whole = io.BytesIO()
-    figure.savefig(whole, dpi=200)
-    Image.open(whole).convert("RGB").quantize(64).save(path, optimize=True)
+    write_picture(figure, path)
 
 
 def draw_balls(path: Path) -> None:
-    """The ball at three learning rates, side by side."""
+    """Draws the ball at three learning rates, side by side."""
     sweep = lrsweep.sweep(MAP, optax.sgd, lrsweep.grid(learning_rate=list(PUSHES)), steps=40)
     labels = [f"{push} push: {rate:g}" for rate, push in PUSHES.items()]
     animation = lrsweep.plots.animate_slope(
@@ -198,14 +189,11 @@ def draw_balls(path: Path) -> None:
 
 def main() -> None:
     """Prints what rests where, and draws it; exits with 1 where the claim does not hold."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a coarse grid, and no pictures unless --out is given")
-    parser.add_argument("--out", type=Path, help="the folder for the pictures; experiments/pictures if left out")
-    options = parser.parse_args()
+    given = argument_parser(__doc__, quick="a coarse grid, and no pictures unless --out is given").parse_args()
     # Before JAX computes anything: every core a device.
     jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
     jax.config.update("jax_enable_x64", True)
-    size = 60 if options.quick else 300
+    size = 60 if given.quick else 300
     table, valleys = run_trials(size), find_valleys()
     found = describe(table, valleys)
     print(f"{size} learning rates by {size} starts, {STEPS} updates. What rests in which valley:\n")
@@ -213,13 +201,12 @@ def main() -> None:
     ends = table.groupby("optimizer", sort=False)["end"].value_counts(normalize=True).unstack(fill_value=0)
     print("\nThe share of the trials by how they ended:\n")
     print(ends.rename(columns=dict(enumerate(ENDS))).to_string(float_format="{:.3f}".format))
-    folder = options.out or (None if options.quick else Path(__file__).parent / "pictures")
-    if folder:
-        folder.mkdir(parents=True, exist_ok=True)
-        draw_maps(table, valleys, folder / "valleys.png")
-        draw_balls(folder / "valleys.gif")
+    if given.out or not given.quick:
+        out = output_folder(given.out)
+        draw_maps(table, valleys, out / "valleys.png")
+        draw_balls(out / "valleys.gif")
     # Learning rates of the coarse grid are 12% apart.
-    wrong = failures(table, found, tolerance=0.15 if options.quick else 0.05)
+    wrong = failures(table, found, tolerance=0.15 if given.quick else 0.05)
     if wrong:
         raise SystemExit(f"\nThe claim does not hold: it is not so that {'; '.join(wrong)}.")
 

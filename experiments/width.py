@@ -14,9 +14,7 @@ weights have a variance of 1 / fan-in^2, hidden and output weights a learning ra
 constants are those that make the smallest width the same network in both.
 """
 
-import argparse
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -25,11 +23,11 @@ import matplotlib
 import numpy as np
 import optax
 import pandas as pd
+from common import argument_parser, output_folder, read_digits
 from matplotlib.figure import Figure
-from sklearn.datasets import load_digits
 
 import lrsweep
-from lrsweep.plots._style import COLUMN
+from lrsweep.plots import COLUMN
 
 Params = Mapping[str, Mapping[str, jax.Array]]
 Data = Mapping[str, Any]
@@ -50,14 +48,8 @@ TO_THE_END = lrsweep.Stopping(tolerance=0.0, divergence=float("inf"))
 BLOCK_WIDTH = 8
 
 
-def load_data() -> Data:
-    """The 1,797 digits, pixels from 0 to 1."""
-    digits: Any = load_digits()
-    return {"pixels": np.float32(digits.data / 16), "labels": np.int32(digits.target)}
-
-
 def init(key: jax.Array, *, width: int, shrink: Any) -> Params:
-    """Weights of variance 1 / fan-in, the output's of `shrink` times that; no biases."""
+    """Samples weights of variance 1 / fan-in, the output's of `shrink` times that, with biases of 0."""
     sizes = {"input": (64, width), "hidden 1": (width, width), "hidden 2": (width, width), "output": (width, 10)}
     params = {}
     for layer_key, (layer, size) in zip(jax.random.split(key, len(sizes)), sizes.items(), strict=True):
@@ -68,7 +60,7 @@ def init(key: jax.Array, *, width: int, shrink: Any) -> Params:
 
 
 def cross_entropy(params: Params, data: Data) -> jax.Array:
-    """The loss."""
+    """Computes the loss."""
     features = data["pixels"]
     for layer in ("input", "hidden 1", "hidden 2"):
         features = jnp.tanh(features @ params[layer]["weights"] + params[layer]["biases"])
@@ -77,7 +69,7 @@ def cross_entropy(params: Params, data: Data) -> jax.Array:
 
 
 def adam(learning_rate: Any, *, shrink: Any) -> optax.GradientTransformation:
-    """Adam with `shrink` times the learning rate for hidden and output weights; both fall linearly to 0."""
+    """Makes Adam with `shrink` times the learning rate for hidden and output weights; both fall linearly to 0."""
 
     def falling(rate: Any) -> optax.GradientTransformation:
         return optax.adam(optax.linear_schedule(rate, 0.0, STEPS))
@@ -86,20 +78,21 @@ def adam(learning_rate: Any, *, shrink: Any) -> optax.GradientTransformation:
 
 
 def kinds(params: Params) -> dict[str, dict[str, str]]:
-    """Which of the two learning rates each array of parameters gets."""
+    """Tells which of the two learning rates each array of parameters gets."""
     return {layer: {"weights": "whole" if layer == "input" else "shrunk", "biases": "whole"} for layer in params}
 
 
 def run_trials() -> pd.DataFrame:
-    """Every width, parametrisation, learning rate and seed: the result table.
+    """Runs every width, parametrisation, learning rate and seed, and gives the result table.
 
     A parametrisation is one number, `shrink`: the smallest width over a network's own in muP, 1 in the standard one. So
     the two share a compiled program at every width.
     """
+    pixels, labels = read_digits()
     grid = lrsweep.grid(width=WIDTHS, parametrisation=[STANDARD, MUP], learning_rate=LEARNING_RATES, seed=SEEDS)
     shrink = np.where(grid["parametrisation"] == MUP, WIDTHS[0] / grid["width"], 1.0)
     sweep = lrsweep.sweep(
-        lrsweep.Objective(cross_entropy, init, data=load_data(), batch_size=BATCH_SIZE),
+        lrsweep.Objective(cross_entropy, init, data={"pixels": pixels, "labels": labels}, batch_size=BATCH_SIZE),
         adam,
         grid.drop(columns="parametrisation").assign(shrink=shrink),
         steps=STEPS,
@@ -112,7 +105,7 @@ def run_trials() -> pd.DataFrame:
 
 
 def find_best(table: pd.DataFrame) -> pd.DataFrame:
-    """The best learning rate of every parametrisation and width: one row each, as `describe` has it."""
+    """Finds the best learning rate of every parametrisation and width: one row each, as `describe` has it."""
     losses = {
         place: trials.pivot(index="learning_rate", columns="seed", values="final_loss").fillna(np.inf)
         for place, trials in table.groupby(["parametrisation", "width"])
@@ -126,7 +119,7 @@ def find_best(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def describe(losses: pd.DataFrame, smallest: pd.DataFrame) -> dict[str, Any]:
-    """The best learning rate of one parametrisation at one width, by the median of the final loss over seeds.
+    """Describes the best learning rate of one parametrisation at one width, by the median of the final loss over seeds.
 
     Args:
         losses: Final losses, one row per learning rate, one column per seed.
@@ -152,7 +145,7 @@ def describe(losses: pd.DataFrame, smallest: pd.DataFrame) -> dict[str, Any]:
 
 
 def refine(losses: pd.Series) -> float:
-    """The power of two of the best learning rate, between the points of the grid.
+    """Computes the power of two of the best learning rate, between the points of the grid.
 
     It is where the parabola through the least of the losses and its two neighbours has its vertex, in the logarithms of
     loss and learning rate.
@@ -168,7 +161,7 @@ def refine(losses: pd.Series) -> float:
 
 
 def draw(table: pd.DataFrame, best: pd.DataFrame) -> Figure:
-    """The median final loss against the learning rate, a line per width, and the best of each.
+    """Draws the median final loss against the learning rate, a line per width, and the best of each.
 
     Args:
         table: Every trial.
@@ -193,10 +186,7 @@ def draw(table: pd.DataFrame, best: pd.DataFrame) -> Figure:
 
 def main() -> None:
     """Prints the best learning rates, draws them; exits with 1 where the claim does not hold."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    pictures = Path(__file__).parent / "pictures"
-    parser.add_argument("--out", type=Path, default=pictures, metavar="FOLDER", help="where to put the picture")
-    out = parser.parse_args().out
+    given = argument_parser(__doc__).parse_args()
     table = run_trials()
     best = find_best(table)
     smallest, largest = WIDTHS[0], WIDTHS[-1]
@@ -207,9 +197,8 @@ the loss at the best learning rate of width {smallest}.
 """)
     print(best.to_string(index=False, float_format="{:.4g}".format, formatters={"refined": "{:+.2f}".format}))
 
-    out.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context({"font.size": 7}):
-        draw(table, best).savefig(out / "width.png", dpi=200)
+        draw(table, best).savefig(output_folder(given.out) / "width.png", dpi=200)
 
     shifts = best.set_index(["parametrisation", "width"])["refined"]
     fall, drift = -shifts[STANDARD].iloc[-1], shifts[MUP].abs().max()

@@ -1,6 +1,8 @@
 """The studies run, and say what they claim."""
 
-import importlib.util
+import importlib
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,10 @@ import numpy as np
 import optax
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+from sklearn.datasets import load_diabetes, load_digits
+from sklearn.preprocessing import StandardScaler
 
 import lrsweep
 
@@ -28,6 +34,7 @@ def test_every_figure_of_the_article_is_computed_again() -> None:
 
 
 def test_a_figure_that_differs_fails(tmp_path: Path) -> None:
+    shutil.copy(EXPERIMENTS / "common.py", tmp_path)
     copy = tmp_path / "article.py"
     copy.write_text((EXPERIMENTS / "article.py").read_text().replace('29: "537407805.94885"', '29: "537407805.94886"'))
     ran = subprocess.run([sys.executable, copy, "--quick"], capture_output=True, text=True, check=False)
@@ -36,10 +43,32 @@ def test_a_figure_that_differs_fails(tmp_path: Path) -> None:
 
 
 def load(name: str) -> Any:
-    spec: Any = importlib.util.spec_from_file_location(name, EXPERIMENTS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """Imports a study, or a part of one, from where Python looks when it runs a script of that folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(EXPERIMENTS)
+        return importlib.import_module(name)
+
+
+def test_a_picture_has_no_more_colours_than_it_may(tmp_path: Path) -> None:
+    figure = Figure(figsize=(1, 1))
+    figure.subplots().imshow(np.random.default_rng(0).random((20, 20, 3)))
+    load("common").write_picture(figure, tmp_path / "noise.png", colours=8, dpi=100)
+    with Image.open(tmp_path / "noise.png") as picture:
+        assert picture.size == (100, 100)
+        assert len(picture.convert("RGB").getcolors() or []) == 8
+
+
+def test_the_data_are_those_of_scikit_learn() -> None:
+    common = load("common")
+    digits: Any = load_digits()
+    diabetes: Any = load_diabetes(scaled=False)
+    pixels, labels = common.read_digits()
+    assert (pixels.dtype, pixels.min(), pixels.max(), labels.dtype) == (np.float32, 0, 1, np.int32)
+    np.testing.assert_array_equal(16 * pixels.reshape(-1, 8, 8), digits.images)
+    features, target = common.standardized_diabetes()
+    expected = StandardScaler().fit_transform(diabetes.data)
+    np.testing.assert_allclose(features, expected, rtol=1e-9, atol=1e-12)
+    assert (target.mean(), target.std()) == pytest.approx((0, 1))
 
 
 @pytest.fixture
@@ -194,15 +223,18 @@ def test_layers_without_a_bend_are_one_matrix(edge: Any) -> None:
     assert objective.loss(params, objective.data) == pytest.approx(np.mean((X @ weights - y) ** 2), rel=1e-9)
 
 
-@pytest.fixture
-def speed() -> Any:
-    return load("speed")
-
-
-@pytest.mark.parametrize("entry", ["run_kernel", "run_scan", "run_numpy", "run_python"])
-def test_whoever_runs_the_line_gives_the_same_answer(speed: Any, entry: str) -> None:
+@pytest.mark.parametrize(
+    ("module", "entry"),
+    [
+        ("c_kernel", "run_kernel"),
+        ("jax_loops", "run_scan"),
+        ("numpy_loops", "run_numpy"),
+        ("numpy_loops", "run_python"),
+    ],
+)
+def test_whoever_runs_the_line_gives_the_same_answer(module: str, entry: str) -> None:
     stopping = lrsweep.Stopping(tolerance=1e-6, hold=7)
-    workload = speed.WORKLOADS["line"]._replace(steps=300, stopping=stopping)
+    workload = load("speed_parts.workloads").WORKLOADS["line"]._replace(steps=300, stopping=stopping)
     # Of every kind: some bounce without end around the critical learning rate, 0.2539.
     rates = np.sort([*np.geomspace(1e-4, 1, 100), *np.linspace(0.2535, 0.2543, 30)])
     w0, w1 = np.random.default_rng(0).random((2, len(rates)))
@@ -210,33 +242,43 @@ def test_whoever_runs_the_line_gives_the_same_answer(speed: Any, entry: str) -> 
     ours = lrsweep.sweep(lrsweep.problems.line(), optax.sgd, trials, steps=300, stopping=stopping).table
     assert {"slow", "converged", "diverged", "oscillating"} <= set(ours["status"])
     try:
-        theirs = getattr(speed, entry)(workload)(trials)
-    except speed.MissingError as missing:
+        theirs = getattr(load(f"speed_parts.{module}"), entry)(workload)(trials)
+    except load("speed_parts.entry").MissingError as missing:
         pytest.skip(str(missing))
-    shares = speed.agreement(ours.drop(columns=trials.columns), theirs, minimum=0.0)
+    shares = load("speed_parts.agreement").agreement(ours.drop(columns=trials.columns), theirs, minimum=0.0)
     assert {"converged_at", "diverged_at", "final_loss", "best_loss"} <= set(shares)
     assert set(shares.values()) == {1.0}
 
 
-def test_an_update_that_is_two_off_is_another_answer(speed: Any, search: lrsweep.Sweep) -> None:
+def test_an_update_that_is_two_off_is_another_answer(search: lrsweep.Sweep) -> None:
     table = search.table
     moved = table.assign(converged_at=table["converged_at"] + [1, 2, 0], final_loss=table["final_loss"] * [1, 1, 1.01])
-    shares = speed.agreement(table, moved, minimum=0.0)
+    shares = load("speed_parts.agreement").agreement(table, moved, minimum=0.0)
     assert (shares["converged_at"], shares["final_loss"], shares["status"]) == pytest.approx((2 / 3, 2 / 3, 1.0))
 
 
-def test_a_ratio_is_how_many_times_as_fast_or_how_many_times_as_much(speed: Any) -> None:
-    faster = speed.compared("line", "C", [1.0, 2.0, 9.0], [4.0, 6.0, 9.0], target=2.5, trial_steps=1000)
+def test_in_a_chaotic_sweep_a_peer_agrees_as_often_as_rounding_does_but_for_chance() -> None:
+    lowest_shares, ours = load("speed_parts.agreement").lowest_shares, pd.DataFrame({"status": ["slow"] * 400})
+    assert lowest_shares(ours, None)["status"] == 0.999
+    # Of 400 rows, each of which agrees with probability 0.9, 360 do, with a standard deviation of 6.
+    assert lowest_shares(ours, {"status": 0.9})["status"] == pytest.approx((360 - 3 * 6) / 400)
+
+
+def test_a_ratio_is_how_many_times_as_fast_or_how_many_times_as_much() -> None:
+    make_row = load("speed_parts.report").make_row
+    faster = make_row("line", "C", [1.0, 2.0, 9.0], [4.0, 6.0, 9.0], target=2.5, trial_steps=1000)
     assert (faster["ratio"], faster["ratio_least"], faster["ratio_most"], faster["met"]) == (3.0, 1.0, 4.0, True)
-    more = speed.compared("memory", "table", [3.0], [2.0], unit="bytes", target=1.2)
+    more = make_row("memory", "table", [3.0], [2.0], unit="bytes", target=1.2)
     assert (more["ratio"], more["met"]) == (1.5, False)
 
 
 @pytest.mark.slow
 def test_the_benchmark_runs_quickly_and_every_answer_agrees(tmp_path: Path) -> None:
-    command = [sys.executable, EXPERIMENTS / "speed.py", "--quick", "--out", tmp_path]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    # From another folder, the processes of its entries find its parts too.
+    command = [sys.executable, EXPERIMENTS / "speed.py", "--quick", "--out", "."]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert {path.name for path in tmp_path.iterdir()} == {"speed.csv", "speed.png"}
+    assert {path.name for path in tmp_path.iterdir()} == {"speed.csv", "speed.png", "speed.json"}
+    assert json.loads((tmp_path / "speed.json").read_text())["versions"]["jax"] == jax.__version__
     against = pd.read_csv(tmp_path / "speed.csv")["against"]
     assert {"jit(vmap(scan))", "NumPy in one array"} <= set(against)

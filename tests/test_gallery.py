@@ -22,9 +22,18 @@ PICTURES = EXPERIMENTS / "pictures"
 GALLERY = re.sub(r"<!--.*?-->", "", (EXPERIMENTS / "README.md").read_text(), flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("script", sorted(path.name for path in EXPERIMENTS.glob("*.py")))
+# Each is a script; what they share is not.
+STUDIES = sorted(path.name for path in EXPERIMENTS.glob("*.py") if '__name__ == "__main__"' in path.read_text())
+
+
+@pytest.mark.parametrize("script", STUDIES)
 def test_the_gallery_has_the_command_of_every_study(script: str) -> None:
     assert f"python experiments/{script}" in GALLERY
+
+
+@pytest.mark.parametrize("path", sorted(EXPERIMENTS.rglob("*.py")), ids=lambda path: path.stem)
+def test_a_study_uses_only_what_is_public(path: Path) -> None:
+    assert re.findall(r"lrsweep(?:\.\w+)*\._\w+", path.read_text()) == []
 
 
 def test_the_gallery_shows_every_picture_and_says_what_is_seen() -> None:
@@ -126,14 +135,22 @@ def test_the_catapult_is_drawn_with_its_divergence_marked() -> None:
 
 
 def test_the_benchmarks_bars_are_its_ratios_beside_their_targets() -> None:
-    speed = load("speed")
+    report = load("speed_parts.report")
     rows = [
-        speed.compared("line", "C", [1.0], [3.0], target=2.5, trial_steps=10),
-        speed.compared("line", "NumPy", [1.0], [3.0], target=4, trial_steps=10),
-        speed.compared("line", "Python", [1.0], [3.0], trial_steps=10),
-        speed.compared("memory", "table", [3.0], [2.0], unit="bytes", target=1.2),
+        report.make_row("line", "C", [1.0], [3.0], target=2.5, trial_steps=10),
+        report.make_row("line", "NumPy", [1.0], [3.0], target=4, trial_steps=10),
+        report.make_row("line", "Python", [1.0], [3.0], trial_steps=10),
+        report.make_row("memory", "table", [3.0], [2.0], unit="bytes", target=1.2),
     ]
-    fast, much = speed.draw(rows).axes
+    machine = {
+        "processor": "Fast 9000",
+        "cores": 2,
+        "memory_gb": 8.4,
+        "versions": {"python": "3.13.0", "jax": "0.12.0"},
+    }
+    figure = report.draw(rows, load("speed_parts.machine").machine_lines(machine, width=24))
+    assert figure.get_supxlabel() == "Fast 9000, 2 cores, 8 GB\npython 3.13.0,\njax 0.12.0"
+    fast, much = figure.axes
     assert [label.get_text() for label in fast.get_yticklabels()] == ["line\nC", "line\nNumPy"]
     assert [bar.get_x() + bar.get_width() for bar in fast.patches] == [3, 3]
     assert [to_hex(bar.get_facecolor()).upper() for bar in fast.patches] == ["#009E73", "#D55E00"]
@@ -144,9 +161,7 @@ def test_the_benchmarks_bars_are_its_ratios_beside_their_targets() -> None:
 
 
 @pytest.fixture
-def optimizers(monkeypatch: pytest.MonkeyPatch) -> Any:
-    # It shares the digits with the study of that name, beside it.
-    monkeypatch.syspath_prepend(EXPERIMENTS)
+def optimizers() -> Any:
     return load("optimizers")
 
 

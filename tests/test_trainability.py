@@ -18,6 +18,8 @@ from PIL import Image
 from tests.test_experiments import EXPERIMENTS, load
 
 study = load("trainability")
+trials, boundary = load("trainability_parts.trials"), load("trainability_parts.boundary")
+loops, pictures = load("trainability_parts.loops"), load("trainability_parts.pictures")
 
 # Sets of known dimension: each is made of copies of itself, put where a pattern is marked, and that again and again.
 PATTERNS = {
@@ -41,7 +43,7 @@ def fractal(pattern: np.ndarray, times: int) -> np.ndarray:
     ids=["row", "diagonal", "square"],
 )
 def test_a_line_has_dimension_1_and_a_square_2(cells: np.ndarray, dimension: float) -> None:
-    assert study.box_dimension(cells) == pytest.approx(dimension)
+    assert boundary.box_dimension(cells) == pytest.approx(dimension)
 
 
 @pytest.mark.parametrize(("name", "times"), [("carpet", 5), ("cross", 5), ("triangle", 8)])
@@ -51,25 +53,25 @@ def test_a_set_of_copies_of_itself_has_its_dimension_by_similarity(name: str, ti
     side = len(pattern)
     exact = np.log(pattern.sum()) / np.log(side)
     cells = fractal(pattern, times)
-    assert study.box_dimension(cells, [side**power for power in range(times)]) == pytest.approx(exact)
+    assert boundary.box_dimension(cells, [side**power for power in range(times)]) == pytest.approx(exact)
     # Boxes that do not fit the pattern see less of it.
-    assert study.box_dimension(cells) == pytest.approx(exact, abs=0.2)
+    assert boundary.box_dimension(cells) == pytest.approx(exact, abs=0.2)
 
 
 def test_the_boundary_of_a_disc_has_a_dimension_near_1() -> None:
     places = np.arange(256) - 127.3
     disc = places[:, None] ** 2 + places**2 < 90**2
-    assert study.box_dimension(study.boundary(disc)) == pytest.approx(1.0, abs=0.05)
+    assert boundary.box_dimension(boundary.mark_boundary(disc)) == pytest.approx(1.0, abs=0.05)
 
 
 def test_no_boundary_has_no_dimension() -> None:
-    assert np.isnan(study.box_dimension(study.boundary(np.ones((16, 16), bool))))
+    assert np.isnan(boundary.box_dimension(boundary.mark_boundary(np.ones((16, 16), bool))))
 
 
 @given(arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=12)), st.integers(1, 15))
 def test_boxes_are_counted_as_by_a_loop_over_the_marked_cells(cells: np.ndarray, size: int) -> None:
     hit = {(row // size, column // size) for row, column in np.argwhere(cells).tolist()}
-    assert study.box_counts(cells, [size]).tolist() == [len(hit)]
+    assert boundary.box_counts(cells, [size]).tolist() == [len(hit)]
 
 
 @given(arrays(bool, array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=12)))
@@ -84,7 +86,7 @@ def test_a_cell_is_on_the_boundary_where_it_and_those_after_it_differ(trainable:
         ]
         for row in range(rows)
     ]
-    assert study.boundary(trainable).tolist() == expected
+    assert boundary.mark_boundary(trainable).tolist() == expected
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -93,7 +95,7 @@ def test_a_zoom_goes_to_the_window_of_the_median_count_nearest_to_the_middle(see
     draw = np.random.default_rng(seed)
     # Rough on the right and a straight line on the left.
     trainable = np.arange(cells)[:, None] < 12 + (np.arange(cells) > 12) * draw.integers(-4, 4, (cells, cells))
-    on_it = study.boundary(trainable)
+    on_it = boundary.mark_boundary(trainable)
     windows = []
     for row, column in np.argwhere(on_it).tolist():
         low, left = row - side // 2, column - side // 2
@@ -102,7 +104,7 @@ def test_a_zoom_goes_to_the_window_of_the_median_count_nearest_to_the_middle(see
             windows.append((on_it[low : low + side, left : left + side].sum(), distance, low, left))
     median = sorted(windows)[(len(windows) - 1) // 2][0]
     _, nearest, *_ = min(window for window in windows if window[0] == median)
-    found = study.zoom(study.Window(-1.0, 2.0, 2.4), trainable, factor=4)
+    found = boundary.zoom(trials.Window(-1.0, 2.0, 2.4), trainable, factor=4)
     low, left = round((found.bottom - 2) * 10), round((found.left + 1) * 10)
     assert (median, nearest, low, left) in windows
     assert found == pytest.approx((left / 10 - 1, low / 10 + 2, 0.6))
@@ -110,11 +112,11 @@ def test_a_zoom_goes_to_the_window_of_the_median_count_nearest_to_the_middle(see
 
 def test_a_map_without_a_boundary_cannot_be_zoomed_into() -> None:
     with pytest.raises(ValueError, match="no window of 4 x 4 cells on the boundary"):
-        study.zoom(study.WHOLE, np.ones((32, 32), bool))
+        boundary.zoom(trials.WHOLE, np.ones((32, 32), bool))
 
 
 def test_learning_rates_are_in_the_middle_of_their_cells_evenly_in_the_logarithm() -> None:
-    window = study.Window(-1.0, 0.5, 3.0)
+    window = trials.Window(-1.0, 0.5, 3.0)
     for rates, edges, start in zip(window.learning_rates(6), window.edges(6), (-1.0, 0.5), strict=True):
         np.testing.assert_allclose(np.log10(edges), start + np.arange(7) / 2)
         np.testing.assert_allclose(rates**2, edges[:-1] * edges[1:])
@@ -122,9 +124,9 @@ def test_learning_rates_are_in_the_middle_of_their_cells_evenly_in_the_logarithm
 
 @pytest.mark.usefixtures("x64")
 def test_the_gradient_by_hand_is_that_of_jax() -> None:
-    objective = study.network(width=5)
-    loss, grads = study.loss_and_grads(objective.init, objective.data)
-    expected, theirs = jax.value_and_grad(study.squared_error)(objective.init, objective.data)
+    objective = trials.network(width=5)
+    loss, grads = loops.loss_and_grads(objective.init, objective.data)
+    expected, theirs = jax.value_and_grad(trials.squared_error)(objective.init, objective.data)
     assert loss == pytest.approx(float(expected), rel=1e-12)
     for layer in ("input", "output"):
         np.testing.assert_allclose(grads[layer], theirs[layer], rtol=1e-9, atol=1e-12)
@@ -132,13 +134,13 @@ def test_the_gradient_by_hand_is_that_of_jax() -> None:
 
 def test_with_the_input_layer_at_rest_the_output_layer_diverges_above_two_over_its_sharpness() -> None:
     # The loss is then a quadratic in the output weights, and its Hessian is known.
-    objective = study.network()
+    objective = trials.network()
     hidden = np.tanh(np.sqrt(2 / 8) * objective.data["x"] @ objective.init["input"]) / 8
     sharpness = np.linalg.eigvalsh(2 / len(hidden) * hidden.T @ hidden)[-1]
 
     def diverged_at(factor: float) -> int | None:
         rates = {"input": 0.0, "output": factor * 2 / sharpness}
-        return study.numpy_loop(objective, rates, 500)
+        return loops.numpy_loop(objective, rates, 500)
 
     assert diverged_at(0.99) is None
     assert diverged_at(1.05) is not None
@@ -147,12 +149,12 @@ def test_with_the_input_layer_at_rest_the_output_layer_diverges_above_two_over_i
 @pytest.fixture(scope="module")
 def frame() -> Any:
     with jax.enable_x64(True):
-        return study.sweep_frame(study.network(), study.WHOLE, 32, steps=30)
+        return trials.sweep_frame(trials.network(), trials.WHOLE, 32, steps=30)
 
 
 @pytest.mark.usefixtures("x64")
 def test_the_map_agrees_trial_for_trial_with_a_plain_loop_on_a_random_sample_of_its_cells(frame: Any) -> None:
-    compared = study.compare(study.network(), [frame], count=20, steps=30)
+    compared = loops.compare(trials.network(), [frame], count=20, steps=30)
     assert compared["kind"].value_counts().to_dict() == {"anywhere": 20, "boundary": 20}
     for _, outcomes in compared.groupby("kind")["map"]:
         assert 0 < outcomes.isna().sum() < 20
@@ -161,7 +163,7 @@ def test_the_map_agrees_trial_for_trial_with_a_plain_loop_on_a_random_sample_of_
 
 
 def test_a_frame_is_laid_out_as_its_table_says(frame: Any) -> None:
-    columns, rows = study.WHOLE.learning_rates(32)
+    columns, rows = trials.WHOLE.learning_rates(32)
     for trial in np.random.default_rng(0).integers(0, 32**2, 20):
         told, (row, column) = frame.table.loc[trial], divmod(trial, 32)
         assert (told["learning_rate_0"], told["learning_rate_1"]) == (columns[column], rows[row])
@@ -184,7 +186,7 @@ def test_cells_that_end_otherwise_or_at_another_update_are_counted_apart() -> No
             "jax": pd.array([None, 6, 5, 7], dtype="Int64"),
         }
     )
-    (told,) = study.agreement(compared).to_dict("records")
+    (told,) = loops.agreement(compared).to_dict("records")
     assert told["cells"] == 4
     assert [told[f"numpy_{what}"] for what in ("status", "update", "apart")] == [3, 2, 3]
     assert [told[f"nudged_{what}"] for what in ("status", "update", "apart")] == [3, 3, 0]
@@ -203,8 +205,8 @@ def test_what_of_the_claim_does_not_hold_is_told() -> None:
 
 
 def test_the_picture_shows_what_became_of_every_trial_on_logarithmic_axes(frame: Any) -> None:
-    following = study.zoom(frame.window, frame.trainable)
-    ax, *bars = study.draw_map(frame, following).axes
+    following = boundary.zoom(frame.window, frame.trainable)
+    ax, *bars = pictures.draw_map(frame, following).axes
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
     assert (ax.get_xlabel(), ax.get_ylabel()) == (
         "learning rate of the input layer",
@@ -213,7 +215,7 @@ def test_the_picture_shows_what_became_of_every_trial_on_logarithmic_axes(frame:
     trained, diverged = (mesh.get_array().filled(np.nan) for mesh in ax.collections)
     assert np.array_equal(~np.isnan(trained), frame.trainable)
     assert np.array_equal(~np.isnan(diverged), ~frame.trainable)
-    within = frame.trainable & (frame.mean_loss > study.LOSSES[0]) & (frame.mean_loss < study.LOSSES[-1])
+    within = frame.trainable & (frame.mean_loss > pictures.LOSSES[0]) & (frame.mean_loss < pictures.LOSSES[-1])
     assert within.any()
     np.testing.assert_array_equal(trained[within], frame.mean_loss[within])
     np.testing.assert_array_equal(diverged[~frame.trainable], frame.diverged_at[~frame.trainable])
@@ -225,9 +227,9 @@ def test_the_picture_shows_what_became_of_every_trial_on_logarithmic_axes(frame:
 
 
 def test_the_strip_names_every_frame_its_magnification_and_its_dimension(frame: Any) -> None:
-    nearer = frame._replace(window=study.zoom(frame.window, frame.trainable))
+    nearer = frame._replace(window=boundary.zoom(frame.window, frame.trainable))
     found = pd.DataFrame({"dimension": [1.234, 1.567]})
-    axes = study.draw_zoom([frame, nearer], found).axes
+    axes = pictures.draw_zoom([frame, nearer], found).axes
     assert [ax.get_title() for ax in axes] == ["1 times, dimension 1.23", "8 times, dimension 1.57"]
 
 

@@ -135,7 +135,7 @@ INLINE int advance(struct block *block, int k, int updates, int32_t hold, int pr
     return *falling || step(block, k, updates, hold, promising);
 }
 
-/* The rule of lrsweep.status.classify, of a trial that neither converged nor diverged; the minimum is 0. */
+/* The rule by which lrsweep classifies a trial that neither converged nor diverged; the minimum is 0. */
 static enum status classify(float half, float late, float last, float promised)
 {
     float share = 0.01f * last, down = late - last;
