@@ -12,4 +12,9 @@ class Examples(Extension):
     def on_object(self, *, obj: Object, **_: Any) -> None:
         """Puts the section's name of one object's docstring into the plural."""
         if obj.docstring is not None:
-            obj.docstring.value = re.sub(r"^Example:$", "Examples:", obj.docstring.value, flags=re.MULTILINE)
+            obj.docstring.value = re.sub(
+                r"^Example:$",
+                "Examples:",
+                obj.docstring.value,
+                flags=re.MULTILINE,
+            )

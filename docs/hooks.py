@@ -1,5 +1,6 @@
 """Brings to the site, while it is built, what lies elsewhere in the repository: the gallery, the notebook, and more."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -35,4 +36,12 @@ def _gallery() -> dict[str, str]:
 def _notebook() -> dict[str, Any]:
     """Gives the notebook as a page, with the output it was committed with, and its pictures."""
     page, resources = MarkdownExporter().from_filename(str(STUDIES / "walkthrough.ipynb"))
+    # Tables look as all others on the site do.
+    page = re.sub(r"<style scoped>.*?</style>", "", page, flags=re.DOTALL)
+    page = re.sub(
+        r'<table [^>]*class="dataframe">(.*?)</table>',
+        r'<div class="data"><table>\1</table></div>',
+        page,
+        flags=re.DOTALL,
+    )
     return {"gallery/walkthrough.md": page} | {f"gallery/{name}": data for name, data in resources["outputs"].items()}

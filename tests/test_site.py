@@ -67,11 +67,11 @@ def blocks_of(page: Path) -> Iterator[Block]:
 
 def run_python(code: str, namespace: dict[str, Any]) -> str:
     """Runs a block as a notebook runs a cell; gives what it prints, and the value of its last line if there is one."""
-    lines = ast.parse(code).body
-    last = ast.Expression(lines.pop().value) if isinstance(lines[-1], ast.Expr) else None
+    *lines, last = ast.parse(code).body
+    shows = isinstance(last, ast.Expr)
     with redirect_stdout(StringIO()) as printed:
-        exec(compile(ast.Module(lines, []), "page", "exec"), namespace)
-        value = None if last is None else eval(compile(last, "page", "eval"), namespace)
+        exec(compile(ast.Module(lines if shows else [*lines, last], []), "page", "exec"), namespace)
+        value = eval(compile(ast.Expression(last.value), "page", "eval"), namespace) if shows else None
         if value is not None:
             print(repr(value))
     return printed.getvalue()
