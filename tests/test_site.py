@@ -21,7 +21,13 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "experiments" / "README.md", *sorted(DOCS.rglob("*.md"))]
-SLOW = {"docs/recipes/models.md", "docs/recipes/refine.md", "docs/recipes/batches.md", "docs/recipes/pictures.md"}
+SLOW = {
+    "docs/recipes/optimizers.md",
+    "docs/recipes/models.md",
+    "docs/recipes/refine.md",
+    "docs/recipes/batches.md",
+    "docs/recipes/pictures.md",
+}
 
 # What is set up before JAX computes anything needs a process of its own.
 SETS_UP_JAX = {DOCS / "running.md"}
