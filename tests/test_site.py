@@ -26,7 +26,6 @@ SLOW = {
     "docs/recipes/models.md",
     "docs/recipes/refine.md",
     "docs/recipes/batches.md",
-    "docs/recipes/pictures.md",
 }
 
 # What is set up before JAX computes anything needs a process of its own.
