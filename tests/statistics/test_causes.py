@@ -14,7 +14,7 @@ from pandas.testing import assert_frame_equal
 
 import lrsweep
 from lrsweep.tables._schema import DIAGNOSIS
-from tests.test_lanes import network, regression
+from tests.engine.test_blocks import network, regression
 
 PLAIN = lrsweep.Layout()
 

@@ -9,7 +9,7 @@ import pytest
 import lrsweep
 from lrsweep.statistics._advice import advise
 from lrsweep.statistics._verdict import judge
-from tests.test_summary import rest_at, table
+from tests.statistics.test_summary import rest_at, table
 
 # Over a decade the loss grows by a factor of 4: by 2 over half of it.
 RANGE = "the final loss is within a factor of 2 of the least from {} to {}, and any of the {} learning rates tried"

@@ -10,7 +10,7 @@ from pandas.testing import assert_frame_equal
 
 import lrsweep
 from lrsweep.statistics._summary import QUARTILES
-from tests.test_summary import THREE, table
+from tests.statistics.test_summary import THREE, table
 
 NAN = np.nan
 

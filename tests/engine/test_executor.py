@@ -16,7 +16,7 @@ from lrsweep.engine import _executor as schedule
 from lrsweep.engine import _plan as planning
 from lrsweep.engine._compile import NEVER_COMPACT
 from lrsweep.engine._layout import CompactionPolicy
-from tests.test_lanes import network, regression
+from tests.engine.test_blocks import network, regression
 
 OFTEN = CompactionPolicy(8, 12)
 

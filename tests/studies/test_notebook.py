@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-WALKTHROUGH = Path(__file__).parent.parent / "experiments" / "walkthrough.ipynb"
+WALKTHROUGH = Path(__file__).parents[2] / "experiments" / "walkthrough.ipynb"
 
 
 def kinds_of(notebook: Any) -> list[list[str]]:

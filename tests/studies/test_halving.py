@@ -10,7 +10,7 @@ from pandas.testing import assert_frame_equal
 from sklearn.datasets import load_diabetes
 
 import lrsweep
-from tests.test_lanes import RESULTS, network, regression
+from tests.engine.test_blocks import RESULTS, network, regression
 
 TRIALS = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-3, 2.0, 12), seed=range(5))
 TO_THE_END = lrsweep.Stopping(tolerance=0.0)

@@ -26,7 +26,7 @@ from lrsweep.statistics._causes import causes
 from lrsweep.statistics._verdict import judge
 from lrsweep.tables._schema import RESULT_DTYPES, Status
 from tests.conftest import Run
-from tests.test_summary import THREE, table
+from tests.statistics.test_summary import THREE, table
 
 # What no text of a user's may be read as: markup, a script's end, a template's place, a formula, an attribute's end.
 HOSTILE = [

@@ -6,7 +6,7 @@ import pytest
 
 import lrsweep
 from lrsweep.tables._schema import RESULT_DTYPES
-from tests.test_summary import table
+from tests.statistics.test_summary import table
 
 STATUSES = list(RESULT_DTYPES["status"].categories)
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.test_experiments import load
+from tests.experiments.test_studies import load
 
 PICTURES = ["steps", "tangent", "away", "pushes", "valleys", "line", "losses"]
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import lrsweep
-from tests.test_summary import table
+from tests.statistics.test_summary import table
 
 RATES = np.geomspace(1e-4, 1, 9)
 

@@ -10,7 +10,7 @@ from matplotlib.image import imread
 
 import lrsweep
 from tests.conftest import Run
-from tests.test_summary import table
+from tests.statistics.test_summary import table
 
 STARTS = {b"\x89PNG": ".png", b"<?xm": ".svg", b"%PDF": ".pdf"}
 

@@ -16,7 +16,7 @@ from lrsweep import plots
 from lrsweep.plots._axes import cell_edges
 from lrsweep.plots._files import render
 from lrsweep.plots._style import COLOURS
-from tests.test_summary import table
+from tests.statistics.test_summary import table
 
 INF, NAN = np.inf, np.nan
 

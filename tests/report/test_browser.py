@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import lrsweep
-from tests.test_summary import table
+from tests.statistics.test_summary import table
 
 REQUIRED = os.environ.get("LRSWEEP_BROWSER") == "required"
 NAMES = ("chromium", "chromium-browser", "google-chrome")

@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 
 import lrsweep
 
-EXPERIMENTS = Path(__file__).parent.parent / "experiments"
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
 
 def test_every_figure_of_the_article_is_computed_again() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 import lrsweep
 from lrsweep.statistics._outcome_map import most_frequent
-from tests.test_summary import table
+from tests.statistics.test_summary import table
 
 AXES = ("learning_rate", "start", "seed")
 

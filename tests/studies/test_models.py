@@ -1,4 +1,4 @@
-"""Models of Flax and Equinox, by the README's recipes: swept, and held against a plain loop of their own library."""
+"""Models of Flax and Equinox, by the recipes: swept, and held against a plain loop of their own library."""
 
 from typing import Any
 

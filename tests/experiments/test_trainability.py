@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
-from tests.test_experiments import EXPERIMENTS, load
+from tests.experiments.test_studies import EXPERIMENTS, load
 
 study = load("trainability")
 trials, boundary = load("trainability_parts.trials"), load("trainability_parts.boundary")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import lrsweep
 from lrsweep.statistics._best import rank
-from tests.test_summary import table
+from tests.statistics.test_summary import table
 
 statuses = st.sampled_from(["converged", "diverged", "slow"])
 cells = st.tuples(st.sampled_from([0.1, 0.2, 0.4]), st.sampled_from([0.0, 0.9]), st.integers(0, 3), statuses)

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
 from lrsweep.tables._schema import RESULT_DTYPES
-from tests.test_experiments import EXPERIMENTS, load
+from tests.experiments.test_studies import EXPERIMENTS, load
 
 PICTURES = EXPERIMENTS / "pictures"
 # What is commented out waits for its picture.
