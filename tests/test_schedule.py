@@ -47,10 +47,10 @@ def test_trials_that_are_gathered_into_fewer_blocks_end_with_the_same_bits(
     monkeypatch.setattr(schedule, "dispatch", counted)
     # Sorted by seed, so that every block holds the whole range of learning rates and a few lanes outlive the rest.
     monkeypatch.setattr(schedule, "similar_first", lambda group, width: np.lexsort([group.seeds]))
-    monkeypatch.setattr(schedule, "pauses_of", lambda *_: NEVER_COMPACT)
+    monkeypatch.setattr(schedule, "compaction_of", lambda *_: NEVER_COMPACT)
     still = run(objective).table
     assert sum(calls) == 0
-    monkeypatch.setattr(schedule, "pauses_of", lambda *_: OFTEN)
+    monkeypatch.setattr(schedule, "compaction_of", lambda *_: OFTEN)
     calls.clear()
     moved = run(objective).table
     assert sum(calls) > 3
@@ -63,7 +63,7 @@ def test_trials_that_are_gathered_into_fewer_blocks_end_with_the_same_bits(
         calls.clear()
         moved = run(objective, trials=wide, block_width=128, layout=layout).table
         assert sum(calls) > 0
-        monkeypatch.setattr(schedule, "pauses_of", lambda *_: NEVER_COMPACT)
+        monkeypatch.setattr(schedule, "compaction_of", lambda *_: NEVER_COMPACT)
         assert_frame_equal(moved, run(objective, trials=wide, block_width=128, layout=layout).table, check_exact=True)
 
 
@@ -76,7 +76,7 @@ def test_batches_go_on_where_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schedule, "similar_first", lambda group, width: np.lexsort([group.seeds]))
     tables = []
     for pauses in (NEVER_COMPACT, OFTEN):
-        monkeypatch.setattr(schedule, "pauses_of", lambda *_, pauses=pauses: pauses)
+        monkeypatch.setattr(schedule, "compaction_of", lambda *_, pauses=pauses: pauses)
         tables.append(run(objective, optax.adam, evaluate_every=1, stopping=lrsweep.Stopping(tolerance=0.9)).table)
     assert_frame_equal(*tables, check_exact=True)
 

@@ -124,7 +124,7 @@ class _Rerun:
 
     def run(self, states: TrialState, *, last: int, until: int | None = None) -> tuple[TrialState, Outcome]:
         """Runs until the trial ends, or to an update that a chunk ends with; none after `last` moves anything."""
-        limits = self._task.limits._replace(last=last)
+        limits = self._task.limits._replace(freeze_at=last)
         compaction = NEVER_COMPACT if until is None else CompactionPolicy(until, self._used.size)
         states, outcome = self._compiled(
             self._values, self._keys, self._used, states, self._task.shared, limits, compaction

@@ -213,7 +213,7 @@ def _run(
         if halving is not None:
             runs = list(runs)
             halve(runs, trials, objective, halving)
-        return [run.run().done() for run in runs]
+        return [run.run().result() for run in runs]
 
 
 def _in_order(jobs: list[GroupJob], parts: list[Any]) -> Any:

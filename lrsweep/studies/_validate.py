@@ -219,7 +219,7 @@ def _check_metric(
     metrics = (*program.metrics[:place], (name, measured), *program.metrics[place + 1 :])
     program = program._replace(metrics=metrics)
     try:
-        _abstractly(lambda *arguments: program.metric_at(place, *arguments), row, params, shared.metrics[place])
+        _abstractly(lambda *arguments: program.compute_metric(place, *arguments), row, params, shared.metrics[place])
     except _UserError as failed:
         raise InputError(f"{owner} does not fit its parameters and data: {first_line(failed.error)}") from failed.error
     if not _is_real_scalar(found[0]):
