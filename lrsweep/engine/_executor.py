@@ -23,7 +23,7 @@ from lrsweep.training._monitor import Outcome
 from lrsweep.training._partition import Group
 
 # At how many updates a block may pause, evenly along the steps, and the share of its trials that may then be active at
-# most. It is less for small trials: compacting them takes the host about as long as a block of them takes to run.
+# most. Both are less for small trials: compacting them takes the host about as long as a block of them takes to run.
 _SMALL_COMPACTION = 8, 0.5
 _COMPACTION = 32, 0.75
 
@@ -63,7 +63,7 @@ class _Finished(NamedTuple):
 
 
 class GroupExecutor:
-    """Runs the trials of a group on all devices, and collects their outcomes and curves.
+    """The executor of a group, which runs its trials on all devices, and collects their outcomes and curves.
 
     A call that does not find the memory it needs is repeated at half the width, which later calls keep.
     """

@@ -15,7 +15,7 @@ class Call(NamedTuple):
     """The trials that one call of the compiled program runs.
 
     Attributes:
-        places: ``[block, lane] int``, their positions among the sorted trials. Lanes to spare repeat the last one's.
+        places: ``[block, lane] int``, their positions among the sorted trials. An unused lane repeats the last one's.
         used: ``[block, lane] bool``, whether there is a trial in the lane.
         states: The states of paused trials, ``[block, lane, ...]``, or None where all blocks are started afresh.
     """

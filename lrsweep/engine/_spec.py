@@ -123,14 +123,14 @@ def _find_spec(
         return state
 
     train = jax.eval_shape(partial(start, False), seed, *arguments)
-    evaluation, an_update = trace(measure, train, *arguments[:2])[0], trace(advance, k, train, *arguments)[0]
-    guarded = not _try(lambda: is_bounded(evaluation) and is_bounded(an_update), otherwise=False)
+    evaluate_jaxpr, update_jaxpr = trace(measure, train, *arguments[:2])[0], trace(advance, k, train, *arguments)[0]
+    guarded = not _try(lambda: is_bounded(evaluate_jaxpr) and is_bounded(update_jaxpr), otherwise=False)
     if guarded:
         train = jax.eval_shape(partial(start, True), seed, *arguments)
-        an_update = trace(advance, k, train, *arguments)[0]
-    a_start = trace(partial(start, guarded), seed, *arguments)[0]
+        update_jaxpr = trace(advance, k, train, *arguments)[0]
+    start_jaxpr = trace(partial(start, guarded), seed, *arguments)[0]
     none = [False for _ in jax.tree.leaves(train)]
-    common = _try(lambda: _in_common(a_start, an_update, train, arguments), otherwise=none)
+    common = _try(lambda: _in_common(start_jaxpr, update_jaxpr, train, arguments), otherwise=none)
     state = jax.eval_shape(start_state, seed, *arguments)
     not_train = [False for _ in jax.tree.leaves((state.monitor, state.curve))]
     differ = [False, *(not leaf for leaf in common), *_of_row(arguments)]
@@ -138,8 +138,8 @@ def _find_spec(
     return ProgramSpec(
         StateSpec((True, *common, *not_train), tuple(kinds), records, guarded),
         jax.eval_shape(as_numbers, state),
-        is_small and _try(lambda: count_scalars(an_update) <= MAX_OPERATIONS, otherwise=False),
-        _try(lambda: widest(an_update, differ), otherwise=None),
+        is_small and _try(lambda: count_scalars(update_jaxpr) <= MAX_OPERATIONS, otherwise=False),
+        _try(lambda: widest(update_jaxpr, differ), otherwise=None),
     )
 
 
@@ -156,7 +156,7 @@ def _of_row(arguments: Any) -> list[bool]:
     return [place == 0 for place, argument in enumerate(arguments) for _ in jax.tree.leaves(argument)]
 
 
-def _in_common(a_start: Any, an_update: Any, train: TrainState, arguments: Any) -> list[bool]:
+def _in_common(start_jaxpr: Any, update_jaxpr: Any, train: TrainState, arguments: Any) -> list[bool]:
     """Tells which leaves of a train state depend neither on the row nor on the seed, however many updates there are.
 
     A leaf differs between trials where it does so at the start, or after an update of leaves that differ.
@@ -166,10 +166,10 @@ def _in_common(a_start: Any, an_update: Any, train: TrainState, arguments: Any) 
     always = [
         name not in ("optimizer", "batches") for name, tree in train._asdict().items() for _ in jax.tree.leaves(tree)
     ]
-    at_start = differing(a_start, [True, *of_row])
+    at_start = differing(start_jaxpr, [True, *of_row])
     differ = [here or by_kind for here, by_kind in zip(at_start, always, strict=True)]
     while True:
-        updated = differing(an_update, [False, *differ, *of_row])
+        updated = differing(update_jaxpr, [False, *differ, *of_row])
         after = [before or now for before, now in zip(differ, updated, strict=True)]
         if after == differ:
             return [not leaf for leaf in differ]
