@@ -55,8 +55,8 @@ class Halving:
 
     def __post_init__(self) -> None:
         steps = list(self.at) if isinstance(self.at, Iterable) else []
-        whole = all(isinstance(step, int | np.integer) and not isinstance(step, bool) for step in steps)
-        if not (steps and whole and steps[0] >= 1 and all(before < after for before, after in pairwise(steps))):
+        are_whole = all(isinstance(step, int | np.integer) and not isinstance(step, bool) for step in steps)
+        if not (steps and are_whole and steps[0] >= 1 and all(before < after for before, after in pairwise(steps))):
             wanted = "whole numbers of updates, 1 or more, in ascending order"
             raise InputError(f"halving at={quote(self.at)} must be {wanted}")
         check_number("halving keep", self.keep, "a share above 0 and below 1", lambda share: 0 < share < 1)

@@ -146,13 +146,13 @@ def sweep(
     recorded = None if record_every is None else _in_row_order(jobs, [result.curves for result in results])
     at_start = _in_row_order(jobs, starts) if diagnose else None
     groups = [replayable(job, result) for job, result in zip(jobs, results, strict=True)]
-    # Columns whose values make losses of their own, which are not compared with one another.
-    apart = {name for job in jobs for name in job.group.binding.loss}
-    apart |= {static.name for job in jobs for static in job.group.static}
+    # The columns of which every value has a loss of its own, not to be compared with the others'.
+    loss_columns = {name for job in jobs for name in job.group.binding.loss}
+    loss_columns |= {static.name for job in jobs for static in job.group.static}
     # The arrays are freed as the table takes them over.
     del results, jobs
     _warn_below_minimum(objective, outcome["initial_loss"], outcome["best_loss"])
-    table = _tabulate(objective, trials, outcome, at_start, sorted(apart))
+    table = _tabulate(objective, trials, outcome, at_start, sorted(loss_columns))
     curves = None if recorded is None else _curves_of(recorded, table.index, limits)
     # The copy shares its memory with the caller's table until one of the two is changed.
     trials = trials.copy(deep=False)
@@ -160,7 +160,7 @@ def sweep(
 
 
 def _tabulate(
-    objective: Objective, trials: pd.DataFrame, outcome: dict[str, Any], at_start: Any, apart: list[str]
+    objective: Objective, trials: pd.DataFrame, outcome: dict[str, Any], at_start: Any, loss_columns: list[str]
 ) -> pd.DataFrame:
     """Makes the result table, with a diagnosis where there is one."""
     diagnosis = outcome.pop("diagnosis")
@@ -168,7 +168,7 @@ def _tabulate(
     if at_start is None:
         return table
     batches = objective.batch_size is not None
-    return add_diagnosis(table, diagnosis, *at_start, batches=batches, minimum=objective.minimum, apart=apart)
+    return add_diagnosis(table, diagnosis, *at_start, batches=batches, minimum=objective.minimum, apart=loss_columns)
 
 
 def _curves_of(recorded: np.ndarray, index: pd.Index, limits: StopLimits) -> pd.DataFrame:
