@@ -13,8 +13,8 @@ from lrsweep.tables._schema import Status
 from lrsweep.training._stopping import classify, gap
 
 MIDDLING = {
-    "best_by_half": 5.0,
-    "best_by_last_quarter": 5.0,
+    "least_of_half": 5.0,
+    "least_of_three_quarters": 5.0,
     "final_loss": 5.0,
     "predicted_decrease": 0.0,
     "minimum": 0.0,
@@ -31,19 +31,19 @@ def status_of(**outcome: Any) -> str:
         ({"converged": True}, "converged"),
         ({"diverged": True}, "diverged"),
         (
-            {"diverged": True, "final_loss": math.nan, "best_by_half": math.nan, "predicted_decrease": math.nan},
+            {"diverged": True, "final_loss": math.nan, "least_of_half": math.nan, "predicted_decrease": math.nan},
             "diverged",
         ),
-        ({"best_by_half": 6.0, "best_by_last_quarter": 5.5}, "slow"),
+        ({"least_of_half": 6.0, "least_of_three_quarters": 5.5}, "slow"),
         # However little it gains, a pace that does not slacken is not rest.
-        ({"best_by_half": 5.0002, "best_by_last_quarter": 5.0001}, "slow"),
-        ({"best_by_half": 5.01, "best_by_last_quarter": 5.0001}, "stalled"),
+        ({"least_of_half": 5.0002, "least_of_three_quarters": 5.0001}, "slow"),
+        ({"least_of_half": 5.01, "least_of_three_quarters": 5.0001}, "stalled"),
         ({"predicted_decrease": 40.0}, "oscillating"),
         ({"final_loss": 7.0, "predicted_decrease": 40.0}, "oscillating"),
         ({"final_loss": 7.0, "predicted_decrease": 0.01}, "stalled"),
         ({}, "stalled"),
         # A gain within rounding is none.
-        ({"best_by_half": 5.0 * (1 + 2e-7), "best_by_last_quarter": 5.0 * (1 + 1e-7)}, "stalled"),
+        ({"least_of_half": 5.0 * (1 + 2e-7), "least_of_three_quarters": 5.0 * (1 + 1e-7)}, "stalled"),
     ],
 )
 def test_a_hand_made_outcome_gives_its_status(outcome: dict[str, Any], status: str) -> None:

@@ -25,7 +25,7 @@ class StopLimits(NamedTuple):
         minimum: The least value the loss can reach.
         evaluate_every: The loss over all the data and the metrics are evaluated at every such update.
         record_every: The loss is recorded at every such update, a multiple of `evaluate_every`.
-        freeze_at: The update from which on the parameters no longer move: a replay asks for those of one update.
+        freeze_at: The update from which on the parameters no longer move, so that a replay gives those of one update.
         baseline: A loss above which no share of the gap counts as converged, or None.
     """
 
@@ -88,8 +88,8 @@ class Monitor(NamedTuple):
         active: bool, whether the trial still runs.
         at_target_since: int32, since which update the trial has been at its target, or `NEVER` where it is not there.
         high_since: int32, since which update the loss has been above the lower of the `divergence_bounds`, or `NEVER`.
-        best_by_half: The least loss of the first half of the steps.
-        best_by_last_quarter: The least loss of the first three quarters.
+        least_of_half: The least loss of the first half of the steps.
+        least_of_three_quarters: The least loss of the first three quarters.
     """
 
     active: Any
@@ -104,8 +104,8 @@ class Monitor(NamedTuple):
     best_loss: Any
     best_at: Any
     best_metrics: tuple[Any, ...]
-    best_by_half: Any
-    best_by_last_quarter: Any
+    least_of_half: Any
+    least_of_three_quarters: Any
 
 
 def start_monitor(loss_like: Any, metrics_like: tuple[Any, ...]) -> Monitor:
@@ -125,8 +125,8 @@ def start_monitor(loss_like: Any, metrics_like: tuple[Any, ...]) -> Monitor:
         best_loss=nan,
         best_at=zero,
         best_metrics=metrics,
-        best_by_half=nan,
-        best_by_last_quarter=nan,
+        least_of_half=nan,
+        least_of_three_quarters=nan,
     )
 
 
@@ -169,10 +169,8 @@ def observe(monitor: Monitor, k: Any, evaluation: Evaluation, limits: StopLimits
     converged = at_target & ((k - at_target_since + 1 >= limits.hold) | is_last)
     stayed_high = is_last & ~converged & _lasted_the_last_quarter(high_since, limits)
 
-    score, best_score = (
-        _score(loss, evaluation.metrics, best_metric),
-        _score(monitor.best_loss, monitor.best_metrics, best_metric),
-    )
+    score = _score(loss, evaluation.metrics, best_metric)
+    best_score = _score(monitor.best_loss, monitor.best_metrics, best_metric)
     is_best = (score < best_score) | (jnp.isnan(best_score) & ~jnp.isnan(score)) | (k == 0)
     after = monitor._replace(
         active=~(converged | diverged | is_last),
@@ -193,10 +191,10 @@ def observe(monitor: Monitor, k: Any, evaluation: Evaluation, limits: StopLimits
 
 def _note_loss(monitor: Monitor, k: Any, loss: Any, limits: StopLimits) -> Monitor:
     """Updates the least losses of the first half, and of the first three quarters, with a loss at the update `k`."""
-    half, three_quarters = monitor.best_by_half, monitor.best_by_last_quarter
+    half, three_quarters = monitor.least_of_half, monitor.least_of_three_quarters
     return monitor._replace(
-        best_by_half=jnp.where(k <= half_of(limits.steps), jnp.fmin(loss, half), half),
-        best_by_last_quarter=jnp.where(
+        least_of_half=jnp.where(k <= half_of(limits.steps), jnp.fmin(loss, half), half),
+        least_of_three_quarters=jnp.where(
             k <= last_quarter_of(limits.steps), jnp.fmin(loss, three_quarters), three_quarters
         ),
     )
@@ -209,6 +207,7 @@ def _since(holds: Any, since: Any, k: Any) -> Any:
 
 def _lasted_the_last_quarter(since: Any, limits: StopLimits) -> Any:
     """Tells whether what has held since some update held at every evaluation of the last quarter."""
+    # It did where the evaluation before `since` is no later than the start of the last quarter.
     every = limits.evaluate_every
     return (since != NEVER) & ((since - 1) // every * every <= last_quarter_of(limits.steps))
 
@@ -289,8 +288,8 @@ def outcome_of(monitor: Monitor, predicted_decrease: Any, limits: StopLimits) ->
     status = classify(
         converged=monitor.converged_at != NEVER,
         diverged=monitor.diverged_at != NEVER,
-        best_by_half=monitor.best_by_half,
-        best_by_last_quarter=monitor.best_by_last_quarter,
+        least_of_half=monitor.least_of_half,
+        least_of_three_quarters=monitor.least_of_three_quarters,
         final_loss=monitor.final_loss,
         predicted_decrease=predicted_decrease,
         minimum=limits.minimum,

@@ -82,8 +82,8 @@ def classify(
     *,
     converged: Any,
     diverged: Any,
-    best_by_half: Any,
-    best_by_last_quarter: Any,
+    least_of_half: Any,
+    least_of_three_quarters: Any,
     final_loss: Any,
     predicted_decrease: Any,
     minimum: Any,
@@ -101,8 +101,8 @@ def classify(
     Args:
         converged: bool, whether it converged.
         diverged: bool, whether it diverged.
-        best_by_half: float, the least loss of the first half of the steps.
-        best_by_last_quarter: float, the least loss of the first three quarters.
+        least_of_half: float, the least loss of the first half of the steps.
+        least_of_three_quarters: float, the least loss of the first three quarters.
         final_loss: float, the last loss.
         predicted_decrease: float, the sum over the last quarter's updates of ``|gradient . update|``.
         minimum: float, the least value the loss can reach.
@@ -111,15 +111,15 @@ def classify(
         int32, a `Status`, of the arguments' common shape.
 
     Example:
-        >>> Status(int(classify(converged=False, diverged=False, best_by_half=5.0, best_by_last_quarter=4.0,
+        >>> Status(int(classify(converged=False, diverged=False, least_of_half=5.0, least_of_three_quarters=4.0,
         ...                     final_loss=3.0, predicted_decrease=1.0, minimum=0.0))).label
         'slow'
     """
     final_loss = jnp.asarray(final_loss)
     share = _SHARE * abs(gap(final_loss, jnp.asarray(minimum, final_loss.dtype)))
-    gain = best_by_last_quarter - final_loss
+    gain = least_of_three_quarters - final_loss
     gain = gain * (gain > 4 * jnp.finfo(final_loss.dtype).eps * abs(final_loss))
-    slow = (gain > 0) & ((gain >= share) | (gain >= 0.5 * (best_by_half - best_by_last_quarter)))
+    slow = (gain > 0) & ((gain >= share) | (gain >= 0.5 * (least_of_half - least_of_three_quarters)))
     unfinished = jnp.where(
         slow,
         Status.SLOW,
