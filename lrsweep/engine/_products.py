@@ -42,8 +42,8 @@ def product(operation: Operation, left: Any, left_differs: bool, right: Any, rig
     batch = len(left_batch)
     right_free = right.ndim - batch - len(right_contracted)
     left_free = swapped_product.ndim - 1 - batch - right_free
-    lefts = range(batch + right_free, batch + right_free + left_free)
-    order = [*range(batch), *lefts, *range(batch, batch + right_free)]
+    left_axes = range(batch + right_free, batch + right_free + left_free)
+    order = [*range(batch), *left_axes, *range(batch, batch + right_free)]
     return swapped_product.transpose([*order, swapped_product.ndim - 1])
 
 
@@ -57,18 +57,19 @@ def _materialized(array: Any) -> Any:
 
 
 def _term_by_term(left: Any, right: Any, dimensions: Any, dtype: Any) -> Any:
+    """Multiplies two arrays ``[..., lane]`` as a sum of elementwise products, one for each contracted element."""
     (left_contracted, right_contracted), (left_batch, right_batch) = dimensions
-    left, lefts = _factors(left, left_batch, left_contracted, dtype)
-    right, rights = _factors(right, right_batch, right_contracted, dtype)
+    left, left_free = _factors(left, left_batch, left_contracted, dtype)
+    right, right_free = _factors(right, right_batch, right_contracted, dtype)
     # ``[contracted, batch..., left free..., right free..., lane]``
-    left = lax.expand_dims(left, range(left.ndim - 1, left.ndim - 1 + rights))
+    left = lax.expand_dims(left, range(left.ndim - 1, left.ndim - 1 + right_free))
     first = 1 + len(left_batch)
-    right = lax.expand_dims(right, range(first, first + lefts))
+    right = lax.expand_dims(right, range(first, first + left_free))
     return functools.reduce(lax.add, (factor * other for factor, other in zip(left, right, strict=True)))
 
 
 def _factors(array: Any, batch: Sequence[int], contracted: Sequence[int], dtype: Any) -> tuple[Any, int]:
-    """Gives an array as ``[contracted, batch..., free..., lane]``, and the number of its free axes."""
+    """Gives an array as ``[contracted, batch..., free..., lane]``, and the number of its free axes, the others."""
     free = [axis for axis in range(array.ndim - 1) if axis not in (*batch, *contracted)]
     moved = array.transpose([*contracted, *batch, *free, array.ndim - 1])
     return lax.convert_element_type(moved, dtype).reshape(-1, *moved.shape[len(contracted) :]), len(free)

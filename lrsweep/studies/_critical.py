@@ -40,7 +40,7 @@ SCAN = 5
 # So small a share, since a direction that holds little of the loss may still grow while the others have converged.
 STOPPING = Stopping(tolerance=1e-12)
 
-# A round tries at least about this many trials: with fewer side by side a processor is not busy.
+# A round tries about this many trials or more: fewer side by side would leave a processor's lanes idle.
 _LANES = 32
 
 # The codes of the column `found`, a category, by its words.
@@ -93,7 +93,7 @@ def critical_learning_rate(
         width: The relative width of the bracket to end with, above 0.
         steps: The most updates a trial may make, 1 or more.
         stopping: When a trial has diverged, and when it has converged and is no longer run. Where it is left out,
-            `Stopping(tolerance=1e-12)`: by then no direction that may still grow is left in the loss.
+            `Stopping(tolerance=1e-12)`: so small a share of the gap hides no direction that still grows.
         static: See `sweep`.
         block_width: See `sweep`.
 

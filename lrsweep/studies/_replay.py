@@ -67,7 +67,7 @@ def replay(groups: list[Replayable], trials: pd.DataFrame, row: int, steps: int)
     """
     job, plan = _job_of_row(groups, trials, row)
     every = job.limits.evaluate_every
-    replayer = _Rereplayer(job._replace(limits=job.limits._replace(record_every=every)), plan, steps // every + 1)
+    replayer = _Replayer(job._replace(limits=job.limits._replace(record_every=every)), plan, steps // every + 1)
     # Chunks run to their ends: without freezing, the parameters would move on after the trial has ended.
     states, outcome = replayer.run(replayer.start, freeze_at=steps)
     params, curve, final_loss = jax.tree.map(_first_lane, (states.train.params, states.curve, outcome.final_loss))
@@ -87,10 +87,10 @@ def follow(groups: list[Replayable], trials: pd.DataFrame, row: int, steps: int,
         trials: The trials table.
         row: The position of the trial in it.
         steps: How many updates the trial made.
-        every: After every how many updates the parameters are wanted, beside the last.
+        every: The parameters are wanted after every such number of updates, and after the last.
     """
     job, plan = _job_of_row(groups, trials, row)
-    replayer, chunk = _Rereplayer(job, plan, 0), plan.layout.chunk
+    replayer, chunk = _Replayer(job, plan, 0), plan.layout.chunk
     updates = np.unique([*range(0, steps, every), steps])
     # The program is compiled for whole chunks. So the states advance chunk by chunk, and for an update within a chunk a
     # copy of them runs that chunk with its parameters frozen there.
@@ -118,7 +118,7 @@ def _job_of_row(groups: list[Replayable], trials: pd.DataFrame, row: int) -> tup
     return job._replace(group=group), plan._replace(width=width, blocks=1)
 
 
-class _Rereplayer:
+class _Replayer:
     """A single trial, in every lane of a block."""
 
     def __init__(self, job: GroupJob, plan: Plan, records: int) -> None:

@@ -61,7 +61,7 @@ def bind(columns: Iterable[str], objective: Objective, optimizers: Mapping[Any, 
 
     Raises:
         TypeError: An optimizer cannot be called, or `init` has no place for the key.
-        ValueError: Nobody takes a column, or a keyword without a default has none.
+        ValueError: No function takes a column, or no column fills a keyword without a default.
 
     Example:
         >>> import optax
