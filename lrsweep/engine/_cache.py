@@ -86,7 +86,9 @@ class CachedFunction(Generic[T]):
         if not self._lock.acquire(blocking=False):
             return
         try:
-            dead = [key for key, entry in self._entries.items() if any(alive() is None for alive in entry.functions)]
+            dead = [
+                key for key, entry in self._entries.items() if any(function() is None for function in entry.functions)
+            ]
             evicted = [self._entries.pop(key) for key in dead]
         finally:
             self._lock.release()
