@@ -1,1 +1,1 @@
-"""The loss's shape: eigenvalues of its Hessian, theory of stability, landscapes, and diagnosis."""
+"""The shape of the loss: eigenvalues of its Hessian, the theory of stability, landscapes, and diagnosis."""

@@ -1,4 +1,4 @@
-"""What is measured where a trial ended: the curvature, the slope that is left, and how often it overshot."""
+"""The diagnosis of a trial: the curvature where it ended, the gradient there, and how often it overshot."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -10,12 +10,12 @@ from lrsweep.curvature._hessian import extreme_eigenvalues
 
 
 class Diagnosis(NamedTuple):
-    """What is measured where a trial ended, beside its loss: scalars there, ``[trial]`` once many have run.
+    """What is measured of a trial that has ended: scalars here, ``[trial]`` once many have run.
 
     Attributes:
         largest: The largest eigenvalue of the Hessian of the loss over all the data.
-        least: The least.
-        residual: How far `largest` may be from an eigenvalue.
+        least: The least eigenvalue.
+        residual: See `Spectrum`.
         gradient_norm: The Euclidean norm of the gradient of the loss over all the data.
         overshot: int32, after how many updates the next gradient pointed back along the update.
     """
@@ -28,12 +28,12 @@ class Diagnosis(NamedTuple):
 
 
 def diagnose(loss_of: Callable[[Any], Any], params: Any, overshot: Any) -> Diagnosis:
-    """Measures where a trial has ended.
+    """Measures the curvature and the gradient where a trial has ended.
 
     Args:
-        loss_of: Its loss over all the data, as a function of the parameters.
-        params: Where it ended.
-        overshot: How many of its updates overshot.
+        loss_of: The loss over all the data, as a function of the parameters.
+        params: The parameters that the trial ended with.
+        overshot: See `Diagnosis`.
 
     Example:
         >>> import jax.numpy as jnp

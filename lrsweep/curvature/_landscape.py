@@ -1,4 +1,4 @@
-"""The loss along one or two of the parameters, the others held still."""
+"""The loss along one or two of the parameters, the others unchanged."""
 
 from collections.abc import Callable
 from functools import partial
@@ -10,7 +10,7 @@ from jax import lax
 
 
 class Scalar(NamedTuple):
-    """One scalar parameter's place in a pytree: which leaf, and which of its elements, counted row by row."""
+    """The place of a scalar parameter in a pytree: the index of its leaf, and of its element in row-major order."""
 
     leaf: int
     element: int
@@ -24,7 +24,19 @@ def losses_along(
     data: Any,
     keywords: dict[str, Any],
 ) -> Any:
-    """Computes the loss at every combination of values of some scalars, the first of them varying slowest."""
+    """Computes the loss at every combination of values of one or two scalar parameters.
+
+    Args:
+        loss: The loss of an objective.
+        places: The places of the scalar parameters.
+        values: The values to give to each, ``[value]``.
+        params: The values of the other parameters.
+        data: The objective's data, or None.
+        keywords: The keyword-only arguments of the loss.
+
+    Returns:
+        ``[value]``, or ``[value of the first, value of the second]``.
+    """
     leaves, tree = jax.tree.flatten(params)
     examples = () if data is None else (data,)
 
@@ -37,5 +49,5 @@ def losses_along(
 
     if len(values) == 1:
         return jax.vmap(at)(*values)
-    # Row by row, so that memory holds the predictions of one row at a time.
+    # Row by row, so that memory holds what the loss computes on the way for one row only.
     return lax.map(lambda first: jax.vmap(partial(at, first))(values[1]), values[0])

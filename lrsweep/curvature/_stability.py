@@ -1,4 +1,4 @@
-"""The learning rate beyond which theory calls an optimizer unstable, from the curvature at a trial's start."""
+"""The learning rate above which an optimizer is unstable in theory, from the curvature at a trial's start."""
 
 import functools
 import inspect
@@ -14,13 +14,14 @@ from lrsweep.optimizers._factories import Factory
 
 
 class Theory(NamedTuple):
-    """What theory says of an optimizer with some keywords.
+    """The theory of an optimizer with some keywords.
 
     Attributes:
-        threshold: It is unstable on a quadratic where `learning_rate * largest` is above this, `largest` being the
-            largest eigenvalue of the Hessian as the optimizer sees it.
-        eps: Where it preconditions as Adam does, what is added to the root of the second moment; otherwise None.
-        eps_root: There, what is added under the root.
+        threshold: On a quadratic the optimizer is unstable where `learning_rate * largest` is above this. `largest` is
+            the largest eigenvalue of the Hessian, or with a preconditioner that of the preconditioned Hessian.
+        eps: Adam's `eps`, which its preconditioner adds to the root of the second moment; None where there is no
+            preconditioner.
+        eps_root: Adam's `eps_root`, which its preconditioner adds under the root.
     """
 
     threshold: float
@@ -33,13 +34,14 @@ def theory_of(factory: Factory, keywords: Mapping[str, Any]) -> Theory | None:
 
     - Gradient descent: 2. With momentum b, heavy ball: 2 (1 + b); Nesterov's: 2 (1 + b) / (1 + 2 b). These are exact
       on quadratics (Cohen et al., 2021, arXiv:2103.00065, appendix B).
-    - Adam with its preconditioner frozen: 2 (1 + b1) / (1 - b1), of the largest eigenvalue of `P**-1 H` (Cohen et al.,
-      2022, arXiv:2207.14484). What moves in Adam is the preconditioner, so this is no exact edge of it. The paper's `P`
-      is that of the current update; here it is that of the first, see `preconditioned_sharpness`.
+    - Adam with its preconditioner frozen: 2 (1 + b1) / (1 - b1), with the largest eigenvalue of `P**-1 H` (Cohen et
+      al., 2022, arXiv:2207.14484). Since Adam's preconditioner `P` changes from update to update, this is no exact
+      edge. The paper takes the `P` of the current update; here it is that of the first one, see
+      `preconditioned_sharpness`.
 
     Args:
         factory: The optimizer's factory.
-        keywords: What it is called with, beside the learning rate.
+        keywords: The keywords that it is called with, without the learning rate.
 
     Returns:
         A `Theory`; None for any other factory, for Nesterov's Adam, and for a momentum or b1 outside 0 to 1.
@@ -51,12 +53,12 @@ def theory_of(factory: Factory, keywords: Mapping[str, Any]) -> Theory | None:
         38.0
     """
     arguments: tuple[Any, ...] = ()
-    shared = dict(keywords)
+    keywords = dict(keywords)
     while isinstance(factory, functools.partial):
-        arguments, shared, factory = (*factory.args, *arguments), {**factory.keywords, **shared}, factory.func
+        arguments, keywords, factory = (*factory.args, *arguments), {**factory.keywords, **keywords}, factory.func
     if factory not in (optax.sgd, optax.adam):
         return None
-    bound = inspect.signature(factory).bind_partial(*arguments, **shared)
+    bound = inspect.signature(factory).bind_partial(*arguments, **keywords)
     bound.apply_defaults()
     values = bound.arguments
     decay = values["momentum"] or 0.0 if factory is optax.sgd else values["b1"]
@@ -72,14 +74,14 @@ def theory_of(factory: Factory, keywords: Mapping[str, Any]) -> Theory | None:
 def preconditioned_sharpness(loss_of: Callable[[Any], Any], params: Any, *, eps: Any, eps_root: Any) -> Any:
     """Computes the largest eigenvalue of the Hessian as Adam sees it at its first update.
 
-    It is that of `P**-1/2 H P**-1/2`, which has the eigenvalues of `P**-1 H`, with the diagonal `P = sqrt(v + eps_root)
-    + eps` and the bias-corrected second moment `v` of the first update, which is the gradient's square.
+    The preconditioner is the diagonal `P = sqrt(v + eps_root) + eps`, where `v` is the bias-corrected second moment of
+    the first update, the gradient's square. The matrix is `P**-1/2 H P**-1/2`, which has the eigenvalues of `P**-1 H`.
 
     Args:
         loss_of: The loss as a function of the parameters, twice differentiable there.
         params: A pytree of floating-point arrays.
-        eps: Adam's, a scalar.
-        eps_root: Adam's, a scalar.
+        eps: Adam's `eps`, a scalar.
+        eps_root: Adam's `eps_root`, a scalar.
 
     Returns:
         A scalar of the loss's dtype, in units of one over the learning rate; NaN where it is not finite.
@@ -92,7 +94,7 @@ def preconditioned_sharpness(loss_of: Callable[[Any], Any], params: Any, *, eps:
     grads = jax.grad(loss_of)(params)
     scales = jax.tree.map(lambda grad: ((grad**2 + eps_root) ** 0.5 + eps) ** -0.5, grads)
 
-    def stretched(shift: Any) -> Any:
+    def rescaled_loss(shift: Any) -> Any:
         return loss_of(jax.tree.map(lambda leaf, scale, move: leaf + scale * move, params, scales, shift))
 
-    return extreme_eigenvalues(stretched, jax.tree.map(jnp.zeros_like, params)).largest
+    return extreme_eigenvalues(rescaled_loss, jax.tree.map(jnp.zeros_like, params)).largest

@@ -1,4 +1,4 @@
-"""What has been made of functions, compiled programs above all: kept while they live, and no more than so many."""
+"""A cache of what is made of functions, compiled programs above all, for as long as these functions live."""
 
 import functools
 import threading
@@ -25,10 +25,10 @@ class _Entry(NamedTuple):
 
 
 class CachedFunction(Generic[T]):
-    """A function whose results are kept, and given again for equal arguments.
+    """A function that caches its results by its arguments.
 
-    The functions among the arguments, and in tuples among them, are held weakly: once one of them is gone, so is what
-    was made of it. Beyond `most` results, those go that have been asked for least recently. Threads may share it.
+    It refers only weakly to the functions among its arguments, or in tuples among them: once one of them is garbage
+    collected, the results made of it go too. Beyond a number of results, the least recently used go. It is thread-safe.
 
     Example:
         >>> doubled = CachedFunction(lambda function: [function(1), function(2)], most=10)
@@ -41,11 +41,12 @@ class CachedFunction(Generic[T]):
     """
 
     def __init__(self, make: Callable[..., T], most: int) -> None:
-        """Keeps nothing yet.
+        """Wraps a function.
 
         Args:
-            make: It takes what can be hashed; what it returns must not hold the functions, or they never go.
-            most: How many of its results to keep.
+            make: The function, whose arguments can be hashed. Its results must not refer to the functions among its
+                arguments, or these would never be garbage collected.
+            most: How many results to cache.
         """
         self._make, self._most = make, most
         self._entries: OrderedDict[Any, _Entry] = OrderedDict()
@@ -53,41 +54,45 @@ class CachedFunction(Generic[T]):
         functools.update_wrapper(self, make)
 
     def __call__(self, *arguments: Any) -> T:
-        """Gives what the function makes of some arguments, or has made of equal ones."""
+        """Gives the function's result for some arguments, from the cache where equal ones have been given before."""
         functions: list[weakref.ref] = []
-        key = _loosen(arguments, functions, self._let_go)
-        self._let_go()
+        key = _weaken(arguments, functions, self._evict_dead)
+        self._evict_dead()
         with self._lock:
             if key in self._entries:
                 self._entries.move_to_end(key)
                 return self._entries[key].value
         made = _Entry(self._make(*arguments), tuple(functions))
-        let_go = None
+        evicted = None
         with self._lock:
             # Another thread may have made it meanwhile.
-            kept = self._entries.setdefault(key, made)
+            entry = self._entries.setdefault(key, made)
             if len(self._entries) > self._most:
-                let_go = self._entries.popitem(last=False)
-        del let_go
-        return kept.value
+                evicted = self._entries.popitem(last=False)
+        # Freed outside the lock: functions that go with it call `_evict_dead`, which needs the lock.
+        del evicted
+        return entry.value
 
     def __len__(self) -> int:
-        self._let_go()
+        self._evict_dead()
         return len(self._entries)
 
-    def _let_go(self, _: Any = None) -> None:
-        """Lets go of what was made of functions that are gone.
+    def _evict_dead(self, _: Any = None) -> None:
+        """Evicts the results of functions that have been garbage collected.
 
-        It is called as they go, which may be while this very thread holds the lock: then it is left to the next call.
+        Python calls it as it collects one, which may be while this very thread holds the lock. Then it does nothing,
+        and the next call does it.
         """
         if not self._lock.acquire(blocking=False):
             return
         try:
-            gone = [key for key, entry in self._entries.items() if any(each() is None for each in entry.functions)]
-            entries = [self._entries.pop(key) for key in gone]
+            dead = [
+                key for key, entry in self._entries.items() if any(function() is None for function in entry.functions)
+            ]
+            evicted = [self._entries.pop(key) for key in dead]
         finally:
             self._lock.release()
-        del entries
+        del evicted
 
 
 def cached(most: int) -> Callable[[Callable[..., T]], CachedFunction[T]]:
@@ -96,15 +101,15 @@ def cached(most: int) -> Callable[[Callable[..., T]], CachedFunction[T]]:
 
 
 def jitted(function: Callable[..., Any], static: tuple[Any, ...], arguments: Any, donated: tuple[int, ...] = ()) -> Any:
-    """Puts a function under `jax.jit`, kept for as long as the functions among its static arguments live.
+    """Puts a function under `jax.jit`, and caches it for as long as the functions among its static arguments live.
 
-    `jax.jit` itself would keep what it has compiled, and the functions with it, for as long as the process runs.
+    `jax.jit` with static arguments would keep them and the compiled program for as long as the process runs.
 
     Args:
-        function: It takes the static arguments first, and then arrays; a module's own, which lives as long.
+        function: A function at the top level of a module. It takes the static arguments first, and then the arrays.
         static: The static arguments.
-        arguments: The arrays, or their shapes and dtypes: each combination has an entry of its own.
-        donated: The places among the arrays of those whose memory may be taken.
+        arguments: The arrays, or their shapes and dtypes. Each combination of these is cached by itself.
+        donated: The positions, among the arrays, of those whose memory the program may reuse.
 
     Example:
         >>> def scale(factor, x):
@@ -119,18 +124,18 @@ def jitted(function: Callable[..., Any], static: tuple[Any, ...], arguments: Any
 
 @cached(MOST_PROGRAMS)
 def _jitted(function: Callable[..., Any], static: tuple[Any, ...], _: Any, __: Any, donated: tuple[int, ...]) -> Any:
-    loose = _loosen(static, [], None)
+    weak = _weaken(static, [], None)
 
     def call(*arguments: Any) -> Any:
-        return function(*_restore(loose), *arguments)
+        return function(*_restore(weak), *arguments)
 
     return jax.jit(call, donate_argnums=donated)
 
 
-def _loosen(value: Any, functions: list[weakref.ref], gone: Callable[[Any], None] | None) -> Any:
-    """Puts weak references for the functions in a value, and adds them to a list."""
+def _weaken(value: Any, functions: list[weakref.ref], on_death: Callable[[Any], None] | None) -> Any:
+    """Replaces the functions in a value by weak references, and appends these to a list."""
     if isinstance(value, tuple):
-        parts = [_loosen(part, functions, gone) for part in value]
+        parts = [_weaken(part, functions, on_death) for part in value]
         return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
     if not callable(value):
         return value
@@ -142,20 +147,20 @@ def _loosen(value: Any, functions: list[weakref.ref], gone: Callable[[Any], None
             "make it a function, or a frozen dataclass"
         ) from error
     owner = value.__self__ if isinstance(value, MethodType) else value
-    # Another one could be equal to what is compared by value, and what was made of it would be gone with the first.
+    # Two that are compared by value can be equal: with the first of them would go what the other still uses.
     if type(owner).__eq__ is not object.__eq__:
         return value
     try:
-        loose = weakref.WeakMethod(value, gone) if isinstance(value, MethodType) else weakref.ref(value, gone)
+        weak = weakref.WeakMethod(value, on_death) if isinstance(value, MethodType) else weakref.ref(value, on_death)
     except TypeError:
         return value
-    functions.append(loose)
-    return loose
+    functions.append(weak)
+    return weak
 
 
-def _restore(loose: Any) -> Any:
-    """Gives back the value that has been loosened, while its functions live."""
-    if isinstance(loose, tuple):
-        parts = [_restore(part) for part in loose]
-        return type(loose)(*parts) if hasattr(loose, "_fields") else tuple(parts)
-    return loose() if isinstance(loose, weakref.ref) else loose
+def _restore(weak: Any) -> Any:
+    """Undoes `_weaken` while the functions live."""
+    if isinstance(weak, tuple):
+        parts = [_restore(part) for part in weak]
+        return type(weak)(*parts) if hasattr(weak, "_fields") else tuple(parts)
+    return weak() if isinstance(weak, weakref.ref) else weak

@@ -1,4 +1,4 @@
-"""Updates in chunks: the stopping test is skipped for chunks in which no trial can stop."""
+"""Updates in chunks: the monitors are skipped for chunks in which no trial can stop."""
 
 import functools
 from collections.abc import Callable
@@ -9,22 +9,22 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from lrsweep.engine._jaxpr import compute, held_by, read
+from lrsweep.engine._jaxpr import compute, constants_of, trace
 from lrsweep.engine._layout import Layout
 from lrsweep.training._monitor import (
     Bounds,
     Monitor,
     StopLimits,
     half_of,
-    keep_best,
-    late_of,
+    last_quarter_of,
     may_stop,
-    quiet_between,
-    where,
+    quiet_bounds,
+    tree_where,
+    update_best,
 )
 
-# From the count of updates and the train states: the states after one more update, and for each lane the loss before it
-# and whether the parameters before it were finite.
+# One update of all lanes. It takes the number of updates so far and the train states; it gives the states after the
+# update, and for each lane the loss before it and whether the parameters before it were finite.
 Update = Callable[[Any, Any], tuple[Any, Any, Any]]
 
 
@@ -32,13 +32,13 @@ class Chunk(NamedTuple):
     """The last chunk of updates that was run.
 
     Attributes:
-        end: int32, the updates made by its end.
-        train: The train states then.
-        losses: The losses before each of its updates, ``[update, lane]``.
-        finite: ``[lane] int32``, before how many of them the parameters were finite. Those are the first: an update is
-            added to the parameters, and what is not finite stays so.
-        best: ``[lane]`` each, the least loss before it, and where it was.
-        busy: bool, whether any trial may have stopped in it, or come nearer to a stop.
+        end: int32, the number of updates at its end.
+        train: The train states there.
+        losses: ``[update, lane]``, the loss before each of its updates.
+        finite: ``[lane] int32``, before how many of its updates the parameters were finite. These come first: since an
+            update is added to the parameters, what is not finite stays so.
+        best: ``[lane]`` each, the best loss before the chunk, and its update.
+        busy: bool, whether the monitors must observe the chunk: a trial may stop in it, or come nearer to a stop.
     """
 
     end: Any
@@ -56,81 +56,89 @@ def run_quiet_chunks(
     monitor: Monitor,
     limits: StopLimits,
     layout: Layout,
-    is_stop: Callable[[Any], Any],
+    is_wanted: Callable[[Any], Any],
 ) -> Chunk:
-    """Runs chunks until a trial may have stopped in one; the caller looks at the losses of that one.
+    """Runs chunks up to and including the first one that the monitors must observe.
 
     Args:
         update: One update of all lanes, which gives the loss over all the data.
         k: int32, the number of updates so far.
         train: The train states.
         monitor: The trials' monitors, ``[lane]``.
-        limits: What ends a trial.
-        layout: How many updates a chunk has.
-        is_stop: Whether the caller wants the chunk that begins at an update in any case.
+        limits: The limits that end a trial.
+        layout: The layout, which says how many updates a chunk has.
+        is_wanted: Whether the caller wants the chunk that begins at an update in any case.
+
+    Returns:
+        The last chunk. Those before it were quiet: of their losses its `best` says all that the monitors need.
     """
 
-    def take(chunk: Chunk, quiet: Bounds) -> Chunk:
-        def one(now: tuple[Any, Any, Any], _: None) -> tuple[tuple[Any, Any, Any], Any]:
-            k, train, finite = now
+    def run_chunk(chunk: Chunk, quiet: Bounds) -> Chunk:
+        def run_update(carry: tuple[Any, Any, Any], _: None) -> tuple[tuple[Any, Any, Any], Any]:
+            k, train, finite = carry
             train, loss, is_finite = update(k, train)
             return (k + 1, train, finite + is_finite), loss
 
         none = jnp.zeros(monitor.best_at.shape, jnp.int32)
-        (end, train, finite), losses = lax.scan(one, (chunk.end, chunk.train, none), length=layout.chunk)
-        each = [losses[place] for place in range(layout.chunk)]
-        matters = may_stop(monitor, quiet, each, limits) | (monitor.active & (finite < layout.chunk))
-        busy = matters.any() | is_stop(chunk.end) | _is_mark(chunk.end, limits, layout.chunk)
-        best = where(busy, chunk.best, keep_best(chunk.best, chunk.end, each))
-        return Chunk(end, train, losses, finite, best, busy)
+        (end, train, finite), stacked = lax.scan(run_update, (chunk.end, chunk.train, none), length=layout.chunk)
+        losses = [stacked[place] for place in range(layout.chunk)]
+        matters = may_stop(monitor, quiet, losses, limits) | (monitor.active & (finite < layout.chunk))
+        busy = matters.any() | is_wanted(chunk.end) | _reaches_milestone(chunk.end, limits, layout.chunk)
+        best = tree_where(busy, chunk.best, update_best(chunk.best, chunk.end, losses))
+        return Chunk(end, train, stacked, finite, best, busy)
 
-    def until_busy(k: Any, train: Any, monitor: Monitor) -> Chunk:
+    def run_until_busy(k: Any, train: Any, monitor: Monitor) -> Chunk:
         losses = jnp.zeros((layout.chunk, *monitor.best_loss.shape), monitor.best_loss.dtype)
         finite = jnp.zeros(monitor.best_at.shape, jnp.int32)
         first = Chunk(k, train, losses, finite, (monitor.best_loss, monitor.best_at), jnp.bool_(False))
-        return lax.while_loop(lambda chunk: ~chunk.busy, partial(take, quiet=quiet_between(monitor, limits)), first)
+        advance = partial(run_chunk, quiet=quiet_bounds(monitor, limits))
+        return lax.while_loop(lambda chunk: ~chunk.busy, advance, first)
 
-    return call(until_busy, k, train, monitor, one_kernel=layout.one_kernel)
+    return call(run_until_busy, k, train, monitor, one_kernel=layout.one_kernel)
 
 
-def _is_mark(k: Any, limits: StopLimits, chunk: int) -> Any:
-    """Tells whether the chunk from `k` on holds a mark of the steps, or the next chunk begins the last quarter."""
-    late = late_of(limits.steps)
-    found = (k == 0) | ((late - k >= chunk) & (late - k < 2 * chunk))
-    for mark in (half_of(limits.steps), late, limits.steps):
-        found |= (k <= mark) & (mark - k < chunk)
-    return found
+def _reaches_milestone(k: Any, limits: StopLimits, chunk: int) -> Any:
+    """Tells whether the chunk that begins at `k` is one that the monitors must observe whatever its losses.
+
+    It is the first one; one with the end of the first half, the start of the last quarter or the last update in it; and
+    the one before the start of the last quarter, from which on the predicted decrease is added up.
+    """
+    last_quarter = last_quarter_of(limits.steps)
+    reaches = (k == 0) | ((last_quarter - k >= chunk) & (last_quarter - k < 2 * chunk))
+    for milestone in (half_of(limits.steps), last_quarter, limits.steps):
+        reaches |= (k <= milestone) & (milestone - k < chunk)
+    return reaches
 
 
 def call(function: Callable[..., Any], *arguments: Any, one_kernel: bool) -> Any:
-    """Calls a function; XLA's CPU backend can be asked to compile it into one kernel.
+    """Calls a function, and where `one_kernel` is set asks XLA's CPU backend to compile it into one kernel.
 
-    It would otherwise start a kernel for every few operations, which takes longer than small ones do.
+    The backend would otherwise start a kernel for every few operations, which takes longer than small ones do.
     """
     if not one_kernel:
         return function(*arguments)
-    # Where JAX no longer has this, no layout asks for it: see `has_one_kernel`.
+    # `has_one_kernel` finds out whether this version of JAX has it: where it has not, no layout asks for one kernel.
     from jax.experimental.xla_metadata import set_xla_metadata
 
-    computation, shapes = read(function, *arguments)
+    computation, shapes = trace(function, *arguments)
 
-    def kernel(held: list[Any], arguments: list[Any]) -> tuple[list[Any], Any]:
-        # The backend gives up where an argument is not used, so that every one is.
-        used = sum(jnp.sum(array, dtype=jnp.float32) for array in (*held, *arguments))
-        return compute(computation, held, arguments), used
+    def kernel(constants: list[Any], arguments: list[Any]) -> tuple[list[Any], Any]:
+        # The backend gives up where an argument is unused, so each of them goes into a sum.
+        total = sum(jnp.sum(array, dtype=jnp.float32) for array in (*constants, *arguments))
+        return compute(computation, constants, arguments), total
 
-    results, _ = jax.jit(kernel)(held_by(computation), jax.tree.leaves(arguments))
-    asked = {"xla_cpu_small_call": "true", "inlineable": "false"}
-    results = [set_xla_metadata(results[0], **asked), *results[1:]]
+    results, _ = jax.jit(kernel)(constants_of(computation), jax.tree.leaves(arguments))
+    request = {"xla_cpu_small_call": "true", "inlineable": "false"}
+    results = [set_xla_metadata(results[0], **request), *results[1:]]
     return jax.tree.unflatten(jax.tree.structure(shapes), results)
 
 
 @functools.cache
 def has_one_kernel(device: Any) -> bool:
-    """Tries once whether XLA, asked to compile a loop into one kernel, gives what it gives otherwise.
+    """Tries once whether XLA can compile a loop into one kernel, with the same results as otherwise.
 
     Args:
-        device: The one that it is compiled for.
+        device: The device to compile for.
     """
 
     def run(scale: Any, x: Any, *, one_kernel: bool) -> Any:
@@ -142,7 +150,7 @@ def has_one_kernel(device: Any) -> bool:
     try:
         with jax.default_device(device):
             scale, x = jnp.float32(2), jnp.arange(8, dtype=jnp.float32)
-            plain, asked = (jax.jit(partial(run, one_kernel=asked))(scale, x) for asked in (False, True))
-            return bool((plain == asked).all())
-    except Exception:  # whatever is in the way, the sweep does without
+            many, one = (jax.jit(partial(run, one_kernel=one_kernel))(scale, x) for one_kernel in (False, True))
+            return bool((many == one).all())
+    except Exception:  # whatever the reason, the sweep does without
         return False

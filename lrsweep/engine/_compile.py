@@ -1,4 +1,4 @@
-"""The compiled program: blocks of trials under vmap and jit."""
+"""The compiled program: blocks of trials under `jax.vmap` and `jax.jit`."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -18,12 +18,12 @@ from lrsweep.training._partition import Group
 from lrsweep.training._program import Program, SharedInputs
 from lrsweep.training._trial import TrainState
 
-# For blocks that do not pause.
+# The policy of blocks that never pause.
 NEVER_COMPACT = CompactionPolicy(2**30, 0)
 
 
 class GroupJob(NamedTuple):
-    """Everything that the trials of a group have in common."""
+    """A group of trials to run: its program, its rows, the arrays that all trials share, and the limits."""
 
     program: Program
     group: Group
@@ -32,7 +32,7 @@ class GroupJob(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """How one call of the compiled program is laid out: how many blocks it runs, one by one, and how wide they are."""
+    """How one call of the compiled program is laid out: the block width, how many blocks it runs, and the layout."""
 
     width: int
     blocks: int
@@ -51,27 +51,27 @@ def run_blocks(
     limits: StopLimits,
     compaction: CompactionPolicy,
 ) -> tuple[TrialState, Outcome]:
-    """Runs blocks of trials, each side by side, as one compiled program; a block ends, or pauses, with its trials.
+    """Runs blocks of trials, one block after another: the function that is compiled.
 
     Args:
-        program: What is compiled.
-        state_spec: How a trial's state is made up.
-        layout: How the loop of a trial is laid out.
-        values: Each column, ``[block, lane]``.
+        program: The functions that a trial calls.
+        state_spec: The description of a trial's state.
+        layout: How the loop of a block is laid out.
+        values: The columns by name, ``[block, lane]`` each.
         seeds: ``[block, lane] uint32``.
         used: ``[block, lane] bool``, whether there is a trial in the lane.
-        states: Where they are, ``[block, lane, ...]``, and ``[block, ...]`` where the lanes have it in common; a block
-            whose `k` is below 0 is to be started.
-        shared: What all trials share.
-        limits: What ends a trial.
+        states: The trials' states, ``[block, lane, ...]``, or ``[block, ...]`` where the lanes have them in common. A
+            block whose `k` is below 0 is started afresh.
+        shared: The arrays that all trials share.
+        limits: The limits that end a trial.
         compaction: When a block pauses.
 
     Returns:
-        Where they are now, and what has become of those that have ended.
+        The states after the run, and the outcomes, which hold for the trials that have ended.
     """
-    by_lane = jax.tree.structure(states).unflatten(None if shared else 0 for shared in state_spec.common)
+    by_lane = jax.tree.structure(states).unflatten(None if common else 0 for common in state_spec.common)
 
-    def go_on(values: Mapping[str, Any], seeds: Any, used: Any, state: TrialState) -> tuple[TrialState, Outcome]:
+    def run_block(values: Mapping[str, Any], seeds: Any, used: Any, state: TrialState) -> tuple[TrialState, Outcome]:
         def start_one(row: Mapping[str, Any], seed: Any) -> TrialState:
             return start_lane(program, row, seed, shared, state_spec.records, guarded=state_spec.guarded)
 
@@ -86,29 +86,29 @@ def run_blocks(
         state = Block(program, values, shared, limits, compaction, layout, by_lane.train).run(state)
         outcome = outcome_of(state.monitor, state.train.predicted_decrease, limits)
         if program.diagnoses:
-            found = jax.vmap(diagnose_one, in_axes=(0, by_lane.train))(values, state.train)
-            outcome = outcome._replace(diagnosis=found)
+            diagnosis = jax.vmap(diagnose_one, in_axes=(0, by_lane.train))(values, state.train)
+            outcome = outcome._replace(diagnosis=diagnosis)
         return as_numbers(state), outcome
 
-    lanes = values, seeds, used, states
+    blocks = values, seeds, used, states
     if len(seeds) > 1:
-        return lax.map(lambda block: go_on(*block), lanes)
-    only = go_on(*jax.tree.map(lambda array: array[0], lanes))
-    return jax.tree.map(lambda array: array[None], only)
+        return lax.map(lambda block: run_block(*block), blocks)
+    ran = run_block(*jax.tree.map(lambda array: array[0], blocks))
+    return jax.tree.map(lambda array: array[None], ran)
 
 
 def state_shapes(spec: ProgramSpec, plan: Plan, sharding: Any = None) -> TrialState:
-    """Gives the shapes and dtypes of the states of as many trials as a call runs."""
+    """Gives the shapes and dtypes of the states of the trials that one call runs."""
     leaves, structure = jax.tree.flatten(spec.state)
-    lanes = [(plan.blocks,) if shared else (plan.blocks, plan.width) for shared in spec.state_spec.common]
+    axes = [(plan.blocks,) if common else (plan.blocks, plan.width) for common in spec.state_spec.common]
     return structure.unflatten(
-        jax.ShapeDtypeStruct((*led, *leaf.shape), leaf.dtype, sharding=sharding)
-        for led, leaf in zip(lanes, leaves, strict=True)
+        jax.ShapeDtypeStruct((*leading, *leaf.shape), leaf.dtype, sharding=sharding)
+        for leading, leaf in zip(axes, leaves, strict=True)
     )
 
 
 def empty_states(spec: ProgramSpec, plan: Plan) -> TrialState:
-    """States of as many trials as a call runs, of blocks that are all to be started."""
+    """Makes the states that one call takes where all of its blocks are started afresh."""
     states = jax.tree.map(lambda like: np.zeros(like.shape, like.dtype), state_shapes(spec, plan))
     return states._replace(k=np.full(plan.blocks, -1, np.int32))
 
@@ -119,18 +119,18 @@ def spec_of(job: GroupJob, records: int) -> ProgramSpec:
 
 
 def lower_blocks(job: GroupJob, plan: Plan, records: int, device: Any) -> jax.stages.Lowered:
-    """Traces the program of a group for one device; it is kept, and given again."""
-    there, spec = SingleDeviceSharding(device), spec_of(job, records)
+    """Traces and lowers the program of a group for one device; from the cache where it has been before."""
+    sharding, spec = SingleDeviceSharding(device), spec_of(job, records)
     lanes = plan.blocks, plan.width
 
     def like(leaf: Any) -> jax.ShapeDtypeStruct:
-        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, weak_type=leaf.weak_type, sharding=there)
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, weak_type=leaf.weak_type, sharding=sharding)
 
     arguments = (
-        {name: weak(lanes, column.dtype, there) for name, column in job.group.values.items()},
-        jax.ShapeDtypeStruct(lanes, np.uint32, sharding=there),
-        jax.ShapeDtypeStruct(lanes, bool, sharding=there),
-        state_shapes(spec, plan, there),
+        {name: weak(lanes, column.dtype, sharding) for name, column in job.group.values.items()},
+        jax.ShapeDtypeStruct(lanes, np.uint32, sharding=sharding),
+        jax.ShapeDtypeStruct(lanes, bool, sharding=sharding),
+        state_shapes(spec, plan, sharding),
         jax.tree.map(like, job.shared),
         job.limits,
         NEVER_COMPACT,
@@ -139,6 +139,6 @@ def lower_blocks(job: GroupJob, plan: Plan, records: int, device: Any) -> jax.st
 
 
 def compile_blocks(lowered: jax.stages.Lowered, layout: Layout) -> jax.stages.Compiled:
-    """Compiles the program; JAX keeps it, and gives it again."""
-    # Loops over lanes are all that one kernel holds, and the widest registers suit them.
+    """Compiles a lowered program; JAX caches it."""
+    # In these layouts the innermost loops run over lanes, which fill the widest registers.
     return lowered.compile({"xla_cpu_prefer_vector_width": "512"} if layout.one_kernel or layout.lanes_last else None)

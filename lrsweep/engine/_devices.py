@@ -1,4 +1,4 @@
-"""The devices that trials run on, and arrays put there."""
+"""The devices that trials run on, and the transfer of arrays to them."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import jax
 
 
 def devices() -> list[Any]:
-    """Lists the devices that blocks are handed to: the one that JAX is told to use, or all of this process.
+    """Lists the devices that blocks run on: JAX's default device where one is set, otherwise all of this process.
 
     Example:
         >>> with jax.default_device("cpu"):
@@ -14,15 +14,15 @@ def devices() -> list[Any]:
         1 cpu
     """
     config: Any = jax.config
-    told = config.jax_default_device
-    if told is None:
+    default = config.jax_default_device
+    if default is None:
         return jax.local_devices()
-    # The name of a platform stands for the first device of it.
-    return jax.local_devices(backend=told)[:1] if isinstance(told, str) else [told]
+    # The name of a platform stands for its first device.
+    return jax.local_devices(backend=default)[:1] if isinstance(default, str) else [default]
 
 
 def on_first_device(tree: Any) -> Any:
-    """Puts the arrays of a pytree on the first of the devices, whole, however they were spread.
+    """Puts the arrays of a pytree on the first of the devices, each as a whole, also where it was sharded.
 
     Example:
         >>> on_first_device({"x": 2.0})["x"].devices() == {devices()[0]}

@@ -1,4 +1,4 @@
-"""Dispatches blocks to devices: similar trials together, and survivors compacted into new blocks."""
+"""Runs a group on all devices: similar trials share a block, and active trials are compacted into new blocks."""
 
 import math
 import time
@@ -22,14 +22,21 @@ from lrsweep.tables._schema import Status
 from lrsweep.training._monitor import Outcome
 from lrsweep.training._partition import Group
 
-# At how many places along the steps a block may pause, and what share of its trials is then active at most. To compact
-# trials takes the host about as long as a block of small ones takes to run.
+# At how many updates a block may pause, evenly along the steps, and the share of its trials that may then be active at
+# most. Both are less for small trials: compacting them takes the host about as long as a block of them takes to run.
 _SMALL_COMPACTION = 8, 0.5
 _COMPACTION = 32, 0.75
 
 
 class GroupResult(NamedTuple):
-    """Results of a group's trials: outcomes and curves ``[trial, ...]``, the block width of each, and the plan."""
+    """The results of a group's trials.
+
+    Attributes:
+        outcome: The outcomes, ``[trial]``.
+        curves: The recorded losses, ``[trial, record]``, or None.
+        widths: ``[trial] int32``, the width of the block that each trial ended in.
+        plan: The plan that they were run by in the end.
+    """
 
     outcome: Outcome
     curves: np.ndarray | None
@@ -38,12 +45,16 @@ class GroupResult(NamedTuple):
 
 
 class _Running(NamedTuple):
+    """A call that runs on a device, and what it will give."""
+
     call: Call
     states: TrialState
     outcome: Outcome
 
 
-class _Ran(NamedTuple):
+class _Finished(NamedTuple):
+    """A call that has run: its states, still on the device, and what the host has fetched of them."""
+
     device: Any
     call: Call
     states: TrialState
@@ -52,9 +63,9 @@ class _Ran(NamedTuple):
 
 
 class GroupExecutor:
-    """Runs any number of trials on all devices, and keeps their outcomes and curves.
+    """The executor of a group, which runs its trials on all devices, and collects their outcomes and curves.
 
-    A call that does not find the memory it needs is run again at half the width, and so are those after it.
+    A call that does not find the memory it needs is repeated at half the width, which later calls keep.
     """
 
     def __init__(
@@ -66,14 +77,14 @@ class GroupExecutor:
         records: int,
         advance: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """Gets everything ready.
+        """Compiles the program for the other devices, and puts all trials into the queue.
 
         Args:
-            job: What to run.
-            plan: How.
-            compiled: The program, for the first device.
-            records: How many losses to record of each trial.
-            advance: Called with the number of trials that have ended since it was last called.
+            job: The group to run.
+            plan: The plan to run it by.
+            compiled: The program, compiled for the first device.
+            records: How many losses of each trial to record.
+            advance: Called with the number of trials that have ended since the last call.
         """
         self.job, self.plan, self._compiled = job, plan, compiled
         self._records, self._advance = records, advance
@@ -82,59 +93,63 @@ class GroupExecutor:
         self._seeds = job.group.seeds[self._order]
         self._queue = TrialQueue(trials, spec_of(job, records))
         self._programs = _compile_all(job, plan, compiled, records)
-        self._given = {device: jax.device_put(job.shared, device) for device in self._programs}
+        self._shared = {device: jax.device_put(job.shared, device) for device in self._programs}
         self._running: dict[Any, _Running] = {}
         self._spare: dict[Any, list[TrialState]] = {}
         self._results: Any = None
         self._widths, self._active = np.empty(trials, np.int32), np.ones(trials, bool)
 
     def run(self, until: int | None = None) -> "GroupExecutor":
-        """Runs the trials to their ends, or all active ones to the same update.
+        """Runs the trials until they end, or all active ones to the same update.
 
         Args:
-            until: That update, the last one looked at, or None. The layout's chunk must divide `until + 1`.
+            until: That update, which is the last one evaluated; or None. The layout's chunk must divide `until + 1`.
+
+        Returns:
+            The executor itself.
 
         Raises:
             ValueError: Not even one trial finds the memory it needs.
         """
-        ran: _Ran | None = None
+        finished: _Finished | None = None
         while True:
             try:
-                # A device has its next call before the host looks at what came of its last.
+                # A device gets its next call before the host collects the results of its last, so that it never waits.
                 self._start_all(until)
-                if ran is None and not self._running:
+                if finished is None and not self._running:
                     return self
-                before, ran = ran, None if ran is not None else self._fetch()
+                to_collect, finished = finished, None if finished is not None else self._fetch()
             except jax.errors.JaxRuntimeError as error:
                 if OUT_OF_MEMORY not in str(error):
                     raise
                 self._narrow(error)
                 continue
-            if before is not None:
-                self._look_at(before, until)
+            if to_collect is not None:
+                self._collect(to_collect, until)
 
     def so_far(self) -> tuple[Outcome, np.ndarray]:
-        """Gives what has become of each trial, and whether it is active: ``[trial]``, in the group's order of rows."""
-        return jax.tree.map(lambda array: array[self._back], (self._results[0], self._active))
+        """Gives the outcome of each trial so far, and whether it is active: ``[trial]``, in the order of its rows."""
+        return jax.tree.map(lambda array: array[self._in_row_order], (self._results[0], self._active))
 
     def drop(self, dropped: np.ndarray) -> None:
-        """Lets go of active trials; `dropped` is ``[trial] bool``, in the order of the group's rows."""
-        mine = dropped[self._order]
-        self._results[0].status[mine] = Status.DROPPED
-        self._queue.drop(mine)
-        self._active &= ~mine
+        """Drops active trials; `dropped` is ``[trial] bool``, in the order of the group's rows."""
+        sorted_dropped = dropped[self._order]
+        self._results[0].status[sorted_dropped] = Status.DROPPED
+        self._queue.drop(sorted_dropped)
+        self._active &= ~sorted_dropped
         self._advance(int(dropped.sum()))
 
-    def done(self) -> GroupResult:
-        """Gives what is kept of the trials."""
-        outcome, curves = jax.tree.map(lambda array: array[self._back], self._results)
+    def result(self) -> GroupResult:
+        """Gives the results of trials that have all ended, in the order of the group's rows."""
+        outcome, curves = jax.tree.map(lambda array: array[self._in_row_order], self._results)
         widths, trials = self._widths, len(self._widths)
-        uniform = (widths == widths[0]).all()
-        widths = np.broadcast_to(widths[0].copy(), trials) if uniform else widths[self._back]
+        is_uniform = (widths == widths[0]).all()
+        widths = np.broadcast_to(widths[0].copy(), trials) if is_uniform else widths[self._in_row_order]
         return GroupResult(outcome, curves, widths, self.plan)
 
     @property
-    def _back(self) -> Any:
+    def _in_row_order(self) -> Any:
+        """The index that puts sorted trials back into the order of the group's rows."""
         return self._order if isinstance(self._order, slice) else np.argsort(self._order)
 
     def _start_all(self, until: int | None) -> None:
@@ -142,52 +157,59 @@ class GroupExecutor:
             call = self._queue.take(self.plan, math.inf if until is None else until + 1)
             if call is None:
                 break
-            with self._given_back(call):
+            with self._put_back_on_error(call):
                 self._start(device, call, until)
 
     def _start(self, device: Any, call: Call, until: int | None) -> None:
-        alone = not (self._queue.fresh or self._running or call.used[1:].any())
+        is_last_block = not (self._queue.fresh or self._running or call.used[1:].any())
         states, spare = call.states, self._spare.get(device)
         if states is None and spare:
             states = spare.pop()._replace(k=np.full(self.plan.blocks, -1, np.int32))
         elif states is None:
             states = empty_states(self._queue.spec, self.plan)
         places, shape = _span(call.places), call.places.shape
-        mine = {name: column[places].reshape(shape) for name, column in self._values.items()}
-        keys = self._seeds[places].reshape(shape)
+        values = {name: column[places].reshape(shape) for name, column in self._values.items()}
+        seeds = self._seeds[places].reshape(shape)
         if until is not None:
             compaction = CompactionPolicy(until + 1, self.plan.width)
         else:
-            # To measure where trials have ended is worth waiting until all have.
-            whole = alone or self.job.program.diagnoses
-            compaction = NEVER_COMPACT if whole else compaction_of(self.plan.layout, self.job.limits.steps, call.used)
-        arguments = mine, keys, call.used, states, self._given[device], self.job.limits, compaction
+            # A block that pauses would be diagnosed at every pause, which takes longer than the trials' waiting.
+            never = is_last_block or self.job.program.diagnoses
+            compaction = NEVER_COMPACT if never else compaction_of(self.plan.layout, self.job.limits.steps, call.used)
+        arguments = values, seeds, call.used, states, self._shared[device], self.job.limits, compaction
         self._running[device] = _Running(call, *dispatch(self._programs[device], *arguments))
 
-    def _fetch(self) -> _Ran:
-        device = first_ready({device: each.outcome.status for device, each in self._running.items()})
+    def _fetch(self) -> _Finished:
+        """Waits for the first call that finishes, and fetches its results."""
+        device = first_ready({device: running.outcome.status for device, running in self._running.items()})
         call, states, outcome = self._running.pop(device)
-        with self._given_back(call):
-            return _Ran(
-                device, call, states, np.asarray(states.monitor.active), jax.device_get((outcome, states.curve))
-            )
+        with self._put_back_on_error(call):
+            active = np.asarray(states.monitor.active)
+            return _Finished(device, call, states, active, jax.device_get((outcome, states.curve)))
 
-    def _look_at(self, ran: _Ran, until: int | None) -> None:
-        (places, used, _), states = ran.call, ran.states
+    def _collect(self, finished: _Finished, until: int | None) -> None:
+        """Stores the results of a call, and puts its active trials back into the queue."""
+        (places, used, _), states = finished.call, finished.states
         if self._results is None:
             trials = len(self._active)
-            self._results = jax.tree.map(lambda array: np.empty((trials, *array.shape[2:]), array.dtype), ran.results)
-        ended = used & ~ran.active
-        said = ended if until is None else used
-        _keep((self._results, self._widths), (ran.results, np.full(used.shape, used.shape[1])), places, said)
+            self._results = jax.tree.map(
+                lambda array: np.empty((trials, *array.shape[2:]), array.dtype), finished.results
+            )
+        ended, active = used & ~finished.active, used & finished.active
+        widths = np.full(used.shape, used.shape[1])
+        # Where all trials go to the same update, the results of active ones count too.
+        has_results = ended if until is None else used
+        _store((self._results, self._widths), (finished.results, widths), places, has_results)
         self._active[places[ended]] = False
         self._advance(int(ended.sum()))
-        for block in np.flatnonzero((used & ran.active).any(axis=1)):
-            self._queue.pause(states, int(block), np.flatnonzero(used[block] & ran.active[block]), places[block])
+        for block in np.flatnonzero(active.any(axis=1)):
+            self._queue.pause(states, int(block), np.flatnonzero(active[block]), places[block])
         if places.shape == (self.plan.blocks, self.plan.width):
-            self._spare.setdefault(ran.device, []).append(states)
+            # A later call of the same shape reuses this memory.
+            self._spare.setdefault(finished.device, []).append(states)
 
     def _narrow(self, error: Exception) -> None:
+        """Halves the block width, after a call that has not found the memory it needs."""
         if self.plan.width == 1:
             raise InputError(too_large(needed_bytes(self._compiled))) from error
         plan = narrower(self.job, self.plan, self.plan.width // 2)
@@ -196,7 +218,7 @@ class GroupExecutor:
         self._spare = {}
 
     @contextmanager
-    def _given_back(self, call: Call) -> Iterator[None]:
+    def _put_back_on_error(self, call: Call) -> Iterator[None]:
         try:
             yield
         except jax.errors.JaxRuntimeError:
@@ -205,21 +227,21 @@ class GroupExecutor:
 
 
 def dispatch(program: jax.stages.Compiled, *arguments: Any) -> tuple[TrialState, Outcome]:
-    """Hands a call to its device, which goes on by itself."""
+    """Starts a call on its device, and does not wait for it."""
     return program(*arguments)
 
 
 def similar_first(group: Group, width: int) -> np.ndarray | slice:
-    """Orders a group's rows so that those that take similarly long stand together: by the optimizer's columns.
+    """Sorts a group's rows by the optimizer's columns, so that trials of similar length share a block.
 
-    A column of few values comes before one of many, so that blocks differ in as few columns as they can.
+    Columns of few values are sorted by before columns of many, so that the rows of a block differ in few columns.
 
     Args:
-        group: The rows.
+        group: The group.
         width: The block width.
 
     Returns:
-        Their places, or a slice of all of them where they are in order.
+        The positions of its rows, sorted; or a slice of all of them where they are sorted already.
 
     Example:
         >>> from lrsweep.training._binding import Binding
@@ -240,23 +262,24 @@ def similar_first(group: Group, width: int) -> np.ndarray | slice:
 def _compile_all(
     job: GroupJob, plan: Plan, compiled: jax.stages.Compiled, records: int
 ) -> dict[Any, jax.stages.Compiled]:
-    """Compiles the program for as many devices as there are calls, side by side."""
+    """Compiles the program for the other devices that there are calls for, all at the same time."""
     calls = -(-len(job.group.rows) // (plan.width * plan.blocks))
     first, *others = devices()[:calls]
     lowered = [lower_blocks(job, plan, records, device) for device in others]
     with ThreadPoolExecutor(max_workers=max(1, len(others))) as pool:
-        programs = pool.map(lambda one: compile_blocks(one, plan.layout), lowered)
+        programs = pool.map(lambda program: compile_blocks(program, plan.layout), lowered)
         return {first: compiled, **dict(zip(others, programs, strict=True))}
 
 
-def _keep(kept: Any, results: Any, places: np.ndarray, ended: np.ndarray) -> None:
-    there, here = (_span(places), ...) if ended.all() else (places[ended], ended)
-    for array, result in zip(jax.tree.leaves(kept), jax.tree.leaves(results), strict=True):
-        array[there] = result[here].reshape(-1, *array.shape[1:])
+def _store(stored: Any, results: Any, places: np.ndarray, selected: np.ndarray) -> None:
+    """Writes the selected results ``[block, lane, ...]`` into the arrays of all trials, at their places."""
+    target, source = (_span(places), ...) if selected.all() else (places[selected], selected)
+    for array, result in zip(jax.tree.leaves(stored), jax.tree.leaves(results), strict=True):
+        array[target] = result[source].reshape(-1, *array.shape[1:])
 
 
 def _span(places: np.ndarray) -> Any:
-    """Gives the places in order, as a slice where they are neighbours: that copies faster."""
+    """Gives the places in a row, as a slice where they are neighbours, which copies faster."""
     flat = places.ravel()
     if len(flat) and (np.diff(flat) == 1).all():
         return slice(flat[0], flat[-1] + 1)
@@ -265,13 +288,14 @@ def _span(places: np.ndarray) -> Any:
 
 def compaction_of(layout: Layout, steps: int, used: np.ndarray) -> CompactionPolicy:
     """Decides when the blocks of a call pause; `used` is ``[block, lane] bool``, whether there is a trial."""
-    places, share = _SMALL_COMPACTION if layout.unrolled else _COMPACTION
-    chunks = -(-steps // (places * layout.chunk))
+    pauses, share = _SMALL_COMPACTION if layout.unrolled else _COMPACTION
+    chunks = -(-steps // (pauses * layout.chunk))
     return CompactionPolicy(chunks * layout.chunk, int(share * used.sum(axis=1).min()))
 
 
 def first_ready(awaited: Mapping[Any, Any]) -> Any:
-    """Waits for the first array to be there, and gives its key. Blocking inside JAX would hold Ctrl-C back."""
+    """Waits for the first array that is computed, and gives its key."""
+    # Blocking inside JAX would hold back Ctrl-C.
     pause = 1e-5
     while True:
         for key, array in awaited.items():

@@ -1,4 +1,4 @@
-"""Whether this process was forked from one that had used JAX: what JAX keeps threads for does not come along."""
+"""Whether this process was forked from one that had used JAX, whose threads a fork does not take along."""
 
 import os
 import sys
@@ -8,16 +8,16 @@ _forked = False
 
 
 def is_forked() -> bool:
-    """Tells whether JAX cannot work here, since its threads stayed in the process that this one was forked from."""
+    """Tells whether JAX cannot work here: its threads stayed in the process that this one was forked from."""
     return _forked
 
 
-def _before() -> None:
+def _before_fork() -> None:
     global _used
-    # There is no public way to ask: where this one is gone, nothing is refused.
+    # JAX has no public way to ask. In a version without this one, a forked process is not refused.
     bridge = sys.modules.get("jax._src.xla_bridge")
-    asked = getattr(bridge, "backends_are_initialized", lambda: False)
-    _used = bool(asked())
+    is_initialized = getattr(bridge, "backends_are_initialized", lambda: False)
+    _used = bool(is_initialized())
 
 
 def _in_child() -> None:
@@ -26,4 +26,4 @@ def _in_child() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before, after_in_child=_in_child)
+    os.register_at_fork(before=_before_fork, after_in_child=_in_child)

@@ -1,15 +1,15 @@
-"""Choices about how trials run on the machine, none of which changes a result by more than rounding."""
+"""Choices of how trials run on a machine, none of which changes a result by more than rounding."""
 
 from typing import Any, NamedTuple
 
 
 class Layout(NamedTuple):
-    """How a trial's loop is laid out for the machine; what two layouts give differs by no more than rounding.
+    """How the loop of a block is laid out for the machine. Two layouts differ in their results only by rounding.
 
     Attributes:
         chunk: How many updates run between two looks at what has become of the trials.
-        unrolled: Whether small arrays are kept as separate scalars.
-        one_kernel: Whether XLA's CPU backend is asked to compile chunks into one kernel.
+        unrolled: Whether small arrays are computed on as separate scalars.
+        one_kernel: Whether XLA's CPU backend is asked to compile the loop over chunks into one kernel.
         lanes_last: Whether the trials side by side are the last axis of every array, rather than the first.
 
     Example:
@@ -27,11 +27,12 @@ class Layout(NamedTuple):
 
 
 class CompactionPolicy(NamedTuple):
-    """When a block pauses, so that its trials that are still active can be put together with those of other blocks.
+    """When a block pauses, so that its active trials can be put together with those of other blocks.
 
     Attributes:
-        every: int32, it may pause after multiples of this number of updates, itself a multiple of the layout's chunk.
-        most: int32, it pauses there if no more than so many of its trials are active.
+        every: int32, a block may pause after every multiple of this number of updates. It is itself a multiple of the
+            layout's chunk.
+        most: int32, a block pauses there if no more than this number of its trials are active.
     """
 
     every: Any

@@ -7,25 +7,25 @@ import psutil
 
 from lrsweep.engine._devices import devices
 
-# What is left to everything else: the table, other programs, what the compiler's own figures leave out.
+# The rest is for everything else: the table, other programs, and what the compiler's own figures leave out.
 _SHARE_OF_HOST = 0.5
 _SHARE_OF_DEVICE = 0.9
 
 
 def available_bytes() -> int:
-    """Gives the memory that a block may take on the first of the devices that blocks are handed to.
+    """Gives the memory that the blocks on the first device may take.
 
-    Of an accelerator what its allocator has left; of a CPU half of what the machine has available, or of what is left
-    of a container's limit where that is less.
+    On an accelerator that is 90% of what its allocator has left; on a CPU half of what the machine has available, or of
+    what is left of a container's limit where that is less.
 
     Example:
         >>> available_bytes() > 0
         True
     """
     device = devices()[0]
-    told = device.memory_stats() if device.platform != "cpu" else None
-    if told and "bytes_limit" in told:
-        return int(_SHARE_OF_DEVICE * (told["bytes_limit"] - told.get("bytes_in_use", 0)))
+    stats = device.memory_stats() if device.platform != "cpu" else None
+    if stats and "bytes_limit" in stats:
+        return int(_SHARE_OF_DEVICE * (stats["bytes_limit"] - stats.get("bytes_in_use", 0)))
     left = psutil.virtual_memory().available
     limit, used = (_read(f"/sys/fs/cgroup/memory.{name}") for name in ("max", "current"))
     if limit is not None and used is not None:
@@ -34,21 +34,21 @@ def available_bytes() -> int:
 
 
 def needed_bytes(compiled: jax.stages.Compiled) -> int:
-    """Gives what a compiled program takes while it runs, arguments and results included; 0 where it does not say."""
-    told = compiled.memory_analysis()
-    if told is None:
+    """Gives the memory that a compiled program takes, arguments and results included; 0 where XLA does not say."""
+    analysis = compiled.memory_analysis()
+    if analysis is None:
         return 0
     return (
-        told.argument_size_in_bytes
-        + told.output_size_in_bytes
-        + told.temp_size_in_bytes
-        - told.alias_size_in_bytes
-        + told.generated_code_size_in_bytes
+        analysis.argument_size_in_bytes
+        + analysis.output_size_in_bytes
+        + analysis.temp_size_in_bytes
+        - analysis.alias_size_in_bytes
+        + analysis.generated_code_size_in_bytes
     )
 
 
 def show_bytes(size: float) -> str:
-    """Writes a size as people do.
+    """Writes a size in bytes with a unit and three digits.
 
     Example:
         >>> show_bytes(1536), show_bytes(25_300_000_000)

@@ -1,4 +1,4 @@
-"""JAX's modes: those that trials run under wherever they are called for, and the places where none can run."""
+"""JAX's modes: those that trials run under, whatever the caller's are; and the places where trials cannot run."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,21 +11,21 @@ import numpy as np
 from lrsweep.engine._forks import is_forked
 from lrsweep.inputs._errors import InputError
 
-# How the caller has types and ranks promoted, where something is under way.
+# The caller's modes of dtype and rank promotion, while `ordinary_modes` has replaced them.
 _PROMOTION: ContextVar[tuple[Any, Any] | None] = ContextVar("promotion", default=None)
 
 
 @contextmanager
 def ordinary_modes() -> Iterator[None]:
-    """Runs under JAX's ordinary modes, in this thread, and leaves the caller's as they were.
+    """Switches this thread to JAX's ordinary modes, and back to the caller's at the end.
 
-    Modes that look for faults in the caller's own code (a NaN, a promotion, a transfer that was not asked for) would
-    find them in trials that diverge, and in what lrsweep does on purpose; a mesh is for arrays that are spread over
-    devices, and trials are not; keys of other kinds than threefry's give a trial numbers that depend on the trials
-    beside it. What decides about precision stays the caller's: 64 bits, and how products are rounded.
+    Modes that look for faults in the caller's code (a NaN, a promotion, a transfer that was not asked for) would find
+    them in trials that diverge, and in what lrsweep does on purpose. A mesh is for arrays that are sharded over
+    devices, and trials are not. Keys other than threefry's can give a trial numbers that depend on the trials beside
+    it. What decides about precision stays as the caller has it: 64 bits, and how products are rounded.
 
     Raises:
-        ValueError: Nothing can be run here: within a transformation of JAX, or in a process that was forked from one
+        ValueError: Trials cannot run here: within a transformation of JAX, or in a process that was forked from one
             that had used JAX.
 
     Example:
@@ -48,8 +48,8 @@ def ordinary_modes() -> Iterator[None]:
                 "trials cannot be run while JAX traces what is around them: call lrsweep outside jax.jit, jax.vmap and "
                 "jax.grad"
             ) from error
-        held = _PROMOTION.set(_promotion())
-        stack.callback(_PROMOTION.reset, held)
+        token = _PROMOTION.set(_promotion())
+        stack.callback(_PROMOTION.reset, token)
         for mode in (
             jax.numpy_dtype_promotion("standard"),
             jax.numpy_rank_promotion("allow"),
@@ -65,7 +65,7 @@ def ordinary_modes() -> Iterator[None]:
 
 @contextmanager
 def callers_promotion() -> Iterator[None]:
-    """Promotes types and ranks as the caller does, within `ordinary_modes`: to try the caller's functions."""
+    """Switches back to the caller's modes of promotion within `ordinary_modes`, to try the caller's functions."""
     dtypes, ranks = _promotion()
     with jax.numpy_dtype_promotion(dtypes), jax.numpy_rank_promotion(ranks):
         yield

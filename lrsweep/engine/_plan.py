@@ -1,4 +1,4 @@
-"""How a group is laid out: the width of its blocks, how many of them to a call, and the layout of the loop."""
+"""The plan of a group: the width of its blocks, how many of them a call runs, and the layout of their loop."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -24,29 +24,29 @@ MAX_WIDTH_BESIDE_OTHERS = 256
 # 0.3 s in blocks of this width, and 45 s in blocks that suit a CPU.
 MAX_WIDTH_ACCELERATOR = 131_072
 
-# The widths at which small trials are laid out to run in few kernels: with fewer lanes there is nothing to gain by
-# what takes longer to compile, and with more XLA's CPU backend splits operations, which one kernel cannot hold.
+# The least and the greatest width of blocks of small trials, which are unrolled and run in one kernel. With fewer lanes
+# that is not worth its longer compilation; with more XLA's CPU backend splits operations, which one kernel cannot hold.
 SMALL_WIDTHS = 128, 256
 
-# With the lanes as the last axis: the fewest that fill a register, the most that products with shared data take well,
-# and how large the arrays of a block may get, so that a few of them fit into a core's own cache (bytes).
+# With the lanes as the last axis: the fewest lanes that fill a register; the most at which products with shared data
+# are fast; and the size in bytes up to which a few of a block's arrays fit into a core's own cache.
 REGISTER = 16
 MAX_WIDTH_LAST = 128
 MAX_ARRAY_LAST = 2**18
 
-# How many trials a device must have for another to be given as many.
+# How many trials each device must get for it to be worth compiling for several.
 MIN_SHARE = 16
 
-# How many updates a chunk of small trials has: with more of them a trial stops in more of the chunks.
+# How many updates a chunk of small trials has. The longer chunks are, the more of them a trial stops in.
 CHUNK = 8
 
-# The longest chunk that a caller may ask for: every update of it is compiled by itself.
+# The longest chunk that a caller may ask for: each of its losses is compared by code of its own.
 MAX_CHUNK = 256
 
-# How many blocks one call runs, where they are small: a call takes the host as long as a small block takes to run.
+# The most blocks of small trials that one call runs. A call takes the host about as long as such a block takes to run.
 MAX_BLOCKS = 64
 
-# How XLA's errors begin where there is not enough memory.
+# How XLA's errors begin where memory does not suffice.
 OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
 
 
@@ -81,10 +81,10 @@ def next_power_of_two(number: int) -> int:
 
 
 def choose_plan(job: GroupJob, width: int | None = None, layout: Layout | None = None) -> Plan:
-    """Lays out a group: as the caller says, or as suits its trials, their number, and the devices.
+    """Chooses the plan of a group: as the caller asks, otherwise as suits its trials, their number and the devices.
 
     Args:
-        job: What is to be run.
+        job: The group to run.
         width: The block width that the caller wants, or None.
         layout: The layout that the caller wants, or None.
 
@@ -95,9 +95,9 @@ def choose_plan(job: GroupJob, width: int | None = None, layout: Layout | None =
     if layout is not None:
         _check_layout(job, layout)
     on_cpu = devices()[0].platform == "cpu"
-    seen = layout is None and _every_loss_is_seen(job)
-    small = seen and (width or trials) >= SMALL_WIDTHS[0] and spec_of(job, 0).small
-    widest = spec_of(job, 0).widest if seen and on_cpu and not small else None
+    is_free = layout is None and _updates_see_every_loss(job)
+    small = is_free and (width or trials) >= SMALL_WIDTHS[0] and spec_of(job, 0).small
+    widest = spec_of(job, 0).widest if is_free and on_cpu and not small else None
     if width is None:
         # Each device has its share, unless that is less than is worth compiling for.
         share = -(-trials // len(devices()))
@@ -128,7 +128,7 @@ def _check_layout(job: GroupJob, layout: Layout) -> None:
     for name, value in layout._asdict().items():
         if name != "chunk" and not isinstance(value, bool | np.bool_):
             raise InputTypeError(f"layout: {name}={quote(value)} must be True or False")
-    if layout.chunk > 1 and not _every_loss_is_seen(job):
+    if layout.chunk > 1 and not _updates_see_every_loss(job):
         raise InputError(
             f"layout: chunk={layout.chunk} must be 1 where an update does not see what is measured: with a batch_size, "
             "metrics, or evaluate_every above 1"
@@ -146,7 +146,8 @@ def _check_layout(job: GroupJob, layout: Layout) -> None:
         raise InputError("layout: lanes_last must be False where unrolled is True: scalars have no other axis")
 
 
-def _every_loss_is_seen(job: GroupJob) -> bool:
+def _updates_see_every_loss(job: GroupJob) -> bool:
+    """Tells whether the losses that updates compute are all that is evaluated, at every update."""
     return job.program.sees_loss and job.limits.evaluate_every == 1
 
 
@@ -154,45 +155,50 @@ def fit_plan(job: GroupJob, plan: Plan, records: int, *, exact: bool) -> tuple[P
     """Compiles a plan, halving the block width until it fits in memory.
 
     Args:
-        job: What is to be run.
-        plan: As it should be laid out.
+        job: The group to run.
+        plan: The plan to start from.
         records: How many losses to record.
-        exact: Whether the width is the caller's, and to be tried in any case.
+        exact: Whether to keep the width whatever memory it needs, since the caller asks for it.
+
+    Returns:
+        The plan that fits, and its compiled program.
 
     Raises:
         ValueError: Not even one trial fits.
     """
     device = devices()[0]
-    there = available_bytes() // (len(devices()) if device.platform == "cpu" else 1)
+    # The devices of a CPU share its memory.
+    available = available_bytes() // (len(devices()) if device.platform == "cpu" else 1)
     shared = sum(leaf.nbytes for leaf in jax.tree.leaves(job.shared))
     while True:
         plan, compiled = _compile(job, plan, records, device)
         needed = needed_bytes(compiled)
-        if needed <= there or exact:
+        if needed <= available or exact:
             return plan, compiled
         if plan.width == 1:
             raise InputError(too_large(needed))
-        lane = max(1, (needed - shared) // (plan.width * plan.blocks))
-        fits = max(1, (there - shared) // lane)
-        plan = narrower(job, plan, min(plan.width // 2, 1 << (fits.bit_length() - 1)))
+        per_lane = max(1, (needed - shared) // (plan.width * plan.blocks))
+        lanes = max(1, (available - shared) // per_lane)
+        plan = narrower(job, plan, min(plan.width // 2, 1 << (lanes.bit_length() - 1)))
 
 
 def check_width(width: int, programs: Iterable[jax.stages.Compiled]) -> None:
-    """Refuses a block width that the caller wants, where not even all the memory there is would do.
+    """Refuses a block width that the caller asks for, where it needs more than all the memory of the machine.
 
     Raises:
-        InputError: A block of it needs more than there is.
+        InputError: A block of that width needs more memory than there is.
     """
-    needed, there = max(map(needed_bytes, programs)), available_bytes()
-    # What is available is a share of what there is, since what a block needs is known roughly.
-    if needed > 2 * there:
+    needed, available = max(map(needed_bytes, programs)), available_bytes()
+    # `available_bytes` is a cautious share of the memory that there is: what a block needs is only known roughly.
+    if needed > 2 * available:
         raise InputError(
-            f"block_width={width} needs {show_bytes(needed)} of memory, and there are {show_bytes(there)}: take less"
+            f"block_width={width} needs {show_bytes(needed)} of memory, and there are {show_bytes(available)}: "
+            "take less"
         )
 
 
 def narrower(job: GroupJob, plan: Plan, width: int) -> Plan:
-    """Makes a plan for less memory; what is not small stays laid out as it is."""
+    """Makes a plan for narrower blocks. Small trials may need another layout there; others keep theirs."""
     return choose_plan(job, width) if plan.layout.unrolled else Plan(width, 1, plan.layout)
 
 
@@ -202,18 +208,18 @@ def _compile(job: GroupJob, plan: Plan, records: int, device: Any) -> tuple[Plan
     except Exception as error:
         if plan.layout == Layout() or OUT_OF_MEMORY in str(error):
             raise
-    # What this version of JAX or XLA does not take is done without: first the one kernel, then the rest.
+    # This version of JAX or XLA does not compile the layout: do without the one kernel, and then without all of it.
     layout = plan.layout._replace(one_kernel=False) if plan.layout.one_kernel else Layout()
     return _compile(job, plan._replace(layout=layout), records, device)
 
 
 def one_by_one(plan: Plan) -> Plan:
-    """Makes the plan's chunks one update long."""
+    """Makes a plan's chunks one update long."""
     return plan._replace(layout=plan.layout._replace(chunk=1, one_kernel=False))
 
 
 def too_large(needed: int) -> str:
-    """Says that a single trial does not fit."""
+    """Writes the message that a single trial does not fit into memory."""
     return (
         f"a single trial needs {show_bytes(needed)} of memory, and there are {show_bytes(available_bytes())} for it on "
         f"{devices()[0].device_kind}: take a smaller model, less data or a smaller batch_size"

@@ -1,4 +1,4 @@
-"""Trials that wait for a device, fresh or paused; the next call takes blocks of them."""
+"""The queue of trials that wait for a device, fresh or paused, from which the next call takes its blocks."""
 
 from collections import deque
 from typing import Any, NamedTuple
@@ -12,9 +12,12 @@ from lrsweep.engine._spec import ProgramSpec
 
 
 class Call(NamedTuple):
-    """What one call runs: `places` ``[block, lane]`` among the sorted trials, and in which lanes there is one.
+    """The trials that one call of the compiled program runs.
 
-    `states` are those of trials that have paused, ``[block, lane, ...]``, or None where all are to be started.
+    Attributes:
+        places: ``[block, lane] int``, their positions among the sorted trials. An unused lane repeats the last one's.
+        used: ``[block, lane] bool``, whether there is a trial in the lane.
+        states: The states of paused trials, ``[block, lane, ...]``, or None where all blocks are started afresh.
     """
 
     places: np.ndarray
@@ -22,55 +25,69 @@ class Call(NamedTuple):
     states: TrialState | None
 
 
-class _Paused(NamedTuple):
-    """Some trials that have come equally far: their places, and every leaf of their states, ``[trial, ...]``."""
+class _Waiting(NamedTuple):
+    """Trials after the same number of updates: their positions, and every leaf of their states, ``[trial, ...]``.
+
+    Fresh ones have no states.
+    """
 
     places: np.ndarray
     states: list[np.ndarray]
 
 
 class TrialQueue:
-    """The trials that no device runs: fresh ones, and those that have paused, by their count of updates."""
+    """The trials that no device runs.
+
+    Attributes:
+        fresh: The positions of those that have not started.
+        paused: Those that have paused, by their number of updates.
+        spec: The description of the trials.
+    """
 
     def __init__(self, trials: int, spec: ProgramSpec) -> None:
         self.fresh: deque[Any] = deque([range(trials)])
-        self.paused: dict[int, list[_Paused]] = {}
+        self.paused: dict[int, list[_Waiting]] = {}
         self.spec = spec
 
     def pause(self, states: TrialState, block: int, lanes: np.ndarray, places: np.ndarray) -> None:
-        """Takes in what has paused in some lanes of a block, whose trials are at `places`."""
+        """Takes in the trials in some lanes of a block that has paused; `places` are those of all its lanes."""
         arrays = [np.asarray(leaf)[block] for leaf in jax.tree.leaves(states)]
-        each = [
-            np.repeat(array[None], len(lanes), 0) if shared else array[lanes]
-            for array, shared in zip(arrays, self.spec.state_spec.common, strict=True)
+        by_trial = [
+            np.repeat(array[None], len(lanes), 0) if common else array[lanes]
+            for array, common in zip(arrays, self.spec.state_spec.common, strict=True)
         ]
-        self._put(int(arrays[0]), _Paused(places[lanes], each))
+        self._put(int(arrays[0]), _Waiting(places[lanes], by_trial))
 
-    def _put(self, k: int, paused: "_Paused") -> None:
+    def _put(self, k: int, paused: _Waiting) -> None:
         self.paused.setdefault(k, []).append(paused)
 
     def put_back(self, call: Call) -> None:
-        """Takes back what a call has not run; it starts anew."""
+        """Takes back the trials of a call that has failed; they start afresh."""
         self.fresh.appendleft(np.sort(call.places[call.used]))
 
     def drop(self, dropped: np.ndarray) -> None:
-        """Lets go of trials; `dropped` is ``[trial] bool``."""
+        """Removes paused trials; `dropped` is ``[trial] bool``."""
         for k, parts in list(self.paused.items()):
-            kept = [(part, ~dropped[part.places]) for part in parts]
+            stays = [(part, ~dropped[part.places]) for part in parts]
             self.paused[k] = [
-                _Paused(part.places[stay], [array[stay] for array in part.states]) for part, stay in kept if stay.any()
+                _Waiting(part.places[stay], [array[stay] for array in part.states])
+                for part, stay in stays
+                if stay.any()
             ]
 
     def take(self, plan: Plan, before: float) -> Call | None:
-        """Takes what the next call runs: blocks of trials that have paused, where they fill one, and of fresh ones.
+        """Takes the trials that the next call runs: full blocks of paused ones first, and then fresh ones.
 
         Args:
-            plan: How many blocks, and how wide.
-            before: What has made so many updates stays where it is.
+            plan: The plan, which says how many blocks a call runs, and how wide.
+            before: Paused trials that have made this number of updates, or more, stay in the queue.
+
+        Returns:
+            The call, or None where there is nothing to run.
         """
-        blocks: list[_Paused] = []
+        blocks: list[_Waiting] = []
         for least in (plan.width, None, 1):
-            # Those that fill no block go on by themselves only where nothing else is left to do.
+            # Paused trials that do not fill a block run only where there is nothing else to do.
             if least == 1 and blocks:
                 break
             while len(blocks) < plan.blocks:
@@ -83,30 +100,32 @@ class TrialQueue:
         places = np.zeros((plan.blocks, plan.width), int)
         used = np.zeros(places.shape, bool)
         states = empty_states(self.spec, plan) if any(block.states for block in blocks) else None
-        for at, (mine, each) in enumerate(blocks):
-            places[at, : len(mine)], places[at, len(mine) :] = mine, mine[-1]
-            used[at, : len(mine)] = True
-            if each:
-                for to, array, shared in zip(jax.tree.leaves(states), each, self.spec.state_spec.common, strict=True):
-                    to[at if shared else (at, slice(len(mine)))] = array[0] if shared else array
+        for row, block in enumerate(blocks):
+            filled = len(block.places)
+            places[row, :filled], places[row, filled:] = block.places, block.places[-1]
+            used[row, :filled] = True
+            if block.states:
+                common = self.spec.state_spec.common
+                for target, array, is_common in zip(jax.tree.leaves(states), block.states, common, strict=True):
+                    target[row if is_common else (row, slice(filled))] = array[0] if is_common else array
         return Call(places, used, states)
 
-    def _next_fresh(self, width: int) -> "_Paused | None":
+    def _next_fresh(self, width: int) -> _Waiting | None:
         if not self.fresh:
             return None
         places = self.fresh.popleft()
         if len(places) > width:
             self.fresh.appendleft(places[width:])
         places = places[:width]
-        return _Paused(np.arange(places.start, places.stop) if isinstance(places, range) else places, [])
+        return _Waiting(np.arange(places.start, places.stop) if isinstance(places, range) else places, [])
 
-    def _next_paused(self, width: int, least: int, before: float) -> "_Paused | None":
+    def _next_paused(self, width: int, least: int, before: float) -> _Waiting | None:
         for k, parts in self.paused.items():
             if k < before and sum(len(part.places) for part in parts) >= least:
                 del self.paused[k]
                 places = np.concatenate([part.places for part in parts])
                 states = [np.concatenate(arrays) for arrays in zip(*(part.states for part in parts), strict=True)]
                 if len(places) > width:
-                    self._put(k, _Paused(places[width:], [array[width:] for array in states]))
-                return _Paused(places[:width], [array[:width] for array in states])
+                    self._put(k, _Waiting(places[width:], [array[width:] for array in states]))
+                return _Waiting(places[:width], [array[:width] for array in states])
         return None

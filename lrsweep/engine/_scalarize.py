@@ -1,4 +1,4 @@
-"""Small arrays as separate scalars: side by side on lanes, what is computed on them can stay in registers."""
+"""Small arrays as separate scalars: with many lanes side by side, what is computed on them can stay in registers."""
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from lrsweep.engine._jaxpr import Operation, is_elementwise, operations, read, walk
+from lrsweep.engine._jaxpr import Operation, is_elementwise, operations, trace, walk
 
-# What computes more scalars than this is not small: it would not fit into the registers.
+# The most scalars that a function may compute: more would not fit into the registers.
 MAX_OPERATIONS = 400
 
-# What takes the elements along some axes together, two by two.
+# Reductions along axes, each with the operation that combines two elements.
 REDUCTIONS = {
     "reduce_sum": lax.add_p,
     "reduce_max": lax.max_p,
@@ -26,7 +26,7 @@ REDUCTIONS = {
 
 
 class TooLargeError(Exception):
-    """A function computes more than a small one does, on nothing at all, or in a way that only works on arrays."""
+    """A function cannot be unrolled: it computes too much, on empty arrays, or in a way that only works on arrays."""
 
 
 class Split(NamedTuple):
@@ -36,12 +36,12 @@ class Split(NamedTuple):
 
 
 class Unrolled(NamedTuple):
-    """A function of arrays written out as one of their elements; to be called with `Split` for every array.
+    """A function of arrays, unrolled into one of their elements: it takes and returns a `Split` for every array.
 
     Attributes:
-        computation: What it computes.
+        computation: The computation of the function.
         arguments: The shapes of its arguments.
-        results: The structure of what it returns.
+        results: The structure of the pytree that it returns.
     """
 
     computation: Any
@@ -49,7 +49,7 @@ class Unrolled(NamedTuple):
     results: Any
 
     def __call__(self, *trees: Any) -> Any:
-        """Computes what the function returns, split."""
+        """Calls the function."""
         leaves = jax.tree.leaves(trees, is_leaf=_is_split)
         arrays = [_array(leaf.elements, shape) for leaf, shape in zip(leaves, self.arguments, strict=True)]
         values = walk(self.computation, arrays, _apply, _elements)
@@ -57,44 +57,45 @@ class Unrolled(NamedTuple):
 
 
 def unroll(function: Callable[..., Any], *like: Any) -> Unrolled:
-    """Writes a function of arrays out as one of their elements.
+    """Unrolls a function of arrays into one of their elements.
 
-    Sums and products are taken from the first element to the last; everything else is computed as it was.
+    Reductions and products are computed from the first element to the last; everything else as it was.
 
     Args:
-        function: It takes and returns pytrees of arrays.
-        like: Arguments to it.
+        function: A function of pytrees of arrays that returns one.
+        like: Arguments to it; shapes and dtypes suffice.
 
     Raises:
-        TooLargeError: It computes more than `MAX_OPERATIONS` scalars, or by what is not known element by element.
+        TooLargeError: The function computes more than `MAX_OPERATIONS` scalars, or holds an operation that
+            `count_scalars` refuses.
 
     Example:
         >>> total = unroll(lambda x: 2 * x.sum(), jnp.zeros(2))
         >>> float(total(split(jnp.array([1.0, 3.0]))).elements[0])
         8.0
     """
-    computation, results = read(function, *like)
+    computation, results = trace(function, *like)
     if count_scalars(computation) > MAX_OPERATIONS:
         raise TooLargeError
     return Unrolled(computation, [np.shape(leaf) for leaf in jax.tree.leaves(like)], jax.tree.structure(results))
 
 
 def count_scalars(computation: Any) -> int:
-    """Counts the scalars that a computation comes to, as `read` gives it.
+    """Counts the scalars that a computation, as `trace` gives it, would compute if it were unrolled.
 
     Raises:
-        TooLargeError: It computes by what is not known element by element, or on nothing at all.
+        TooLargeError: It holds an operation on empty arrays, or one that this module has no rule for.
     """
     return sum(map(_scalars, operations(computation)))
 
 
 def split(tree: Any) -> Any:
-    """Puts the elements of each array of a pytree in its place."""
+    """Replaces each array of a pytree by its elements."""
     return jax.tree.map(lambda array: Split(tuple(_elements(array).ravel())), tree)
 
 
 def join(tree: Any, like: Any) -> Any:
-    """Makes arrays, shaped as those of `like`, of a pytree that has been split."""
+    """Undoes `split`: gives arrays of the shapes of those of `like`."""
     leaves, structure = jax.tree.flatten(like)
     parts = jax.tree.leaves(tree, is_leaf=_is_split)
     return structure.unflatten(_joined(part.elements, leaf) for part, leaf in zip(parts, leaves, strict=True))
@@ -112,20 +113,18 @@ def _is_split(value: Any) -> bool:
 
 def _array(elements: Iterable[Any], shape: Sequence[int]) -> np.ndarray:
     array = np.empty(shape, object)
-    for place, element in zip(np.ndindex(*shape), elements, strict=True):
-        array[place] = element
+    for index, element in zip(np.ndindex(*shape), elements, strict=True):
+        array[index] = element
     return array
 
 
 def _elements(array: Any) -> np.ndarray:
-    places = np.ndindex(*np.shape(array))
-    return _array(
-        (
-            lax.squeeze(lax.slice(array, place, [at + 1 for at in place]), range(len(place))) if place else array
-            for place in places
-        ),
-        np.shape(array),
-    )
+    def element_at(index: tuple[int, ...]) -> Any:
+        if not index:
+            return array
+        return lax.squeeze(lax.slice(array, index, [at + 1 for at in index]), range(len(index)))
+
+    return _array(map(element_at, np.ndindex(*np.shape(array))), np.shape(array))
 
 
 def _scalars(operation: Operation) -> int:
@@ -150,6 +149,7 @@ def _size(shape: Sequence[int], axes: Sequence[int]) -> int:
 
 
 def _apply(operation: Operation, operands: list[np.ndarray]) -> list[np.ndarray]:
+    """Computes an operation on arrays of scalars, scalar by scalar."""
     name, params, result = operation.name, operation.params, operation.results[0]
     if name in MOVES:
         move: Callable[..., np.ndarray] = MOVES[name]
@@ -158,13 +158,13 @@ def _apply(operation: Operation, operands: list[np.ndarray]) -> list[np.ndarray]
         return [_reduce(REDUCTIONS[name].bind, operands[0], params["axes"], result.shape)]
     if name == "dot_general":
         return [_dot(operands[0], operands[1], params, result)]
-    one_by_one = zip(*(np.broadcast_to(operand, result.shape).ravel() for operand in operands), strict=True)
-    return [_array((operation.compute(*scalars)[0] for scalars in one_by_one), result.shape)]
+    elements = zip(*(np.broadcast_to(operand, result.shape).ravel() for operand in operands), strict=True)
+    return [_array((operation.compute(*scalars)[0] for scalars in elements), result.shape)]
 
 
 def _reduce(combine: Callable[..., Any], array: np.ndarray, axes: Sequence[int], shape: Sequence[int]) -> np.ndarray:
-    kept = [axis for axis in range(array.ndim) if axis not in axes]
-    rows = array.transpose([*kept, *axes]).reshape(-1, _size(array.shape, axes))
+    remaining = [axis for axis in range(array.ndim) if axis not in axes]
+    rows = array.transpose([*remaining, *axes]).reshape(-1, _size(array.shape, axes))
     return _array((functools.reduce(combine, row) for row in rows), shape)
 
 
@@ -177,15 +177,15 @@ def _dot(left: np.ndarray, right: np.ndarray, params: Mapping[str, Any], result:
             _size(array.shape, batch), -1, _size(array.shape, contracted)
         )
 
-    def inner(one: np.ndarray, other: np.ndarray) -> Any:
-        products = (lax.mul(_typed(a, result), _typed(b, result)) for a, b in zip(one, other, strict=True))
+    def inner(row: np.ndarray, column: np.ndarray) -> Any:
+        products = (lax.mul(_as_dtype_of(result, a), _as_dtype_of(result, b)) for a, b in zip(row, column, strict=True))
         return functools.reduce(lax.add, products)
 
     pairs = zip(rows(left, left_batch, left_contracted), rows(right, right_batch, right_contracted), strict=True)
-    return _array((inner(one, other) for ones, others in pairs for one in ones for other in others), result.shape)
+    return _array((inner(a, b) for lefts, rights in pairs for a in lefts for b in rights), result.shape)
 
 
-def _typed(scalar: Any, like: Any) -> Any:
+def _as_dtype_of(like: Any, scalar: Any) -> Any:
     return lax.convert_element_type(scalar, like.dtype)
 
 
@@ -196,7 +196,7 @@ def _broadcast(array: np.ndarray, shape: Sequence[int], params: Any) -> np.ndarr
     )
 
 
-def _cut(array: np.ndarray, _: Sequence[int], params: Any) -> np.ndarray:
+def _slice(array: np.ndarray, _: Sequence[int], params: Any) -> np.ndarray:
     strides = params["strides"] or [1] * array.ndim
     ranges = zip(params["start_indices"], params["limit_indices"], strides, strict=True)
     return array[tuple(slice(*bounds) for bounds in ranges)]
@@ -204,22 +204,22 @@ def _cut(array: np.ndarray, _: Sequence[int], params: Any) -> np.ndarray:
 
 def _pad(array: np.ndarray, padding: np.ndarray, shape: Sequence[int], params: Any) -> np.ndarray:
     padded = np.full(shape, padding[()], object)
-    # A negative width cuts: what falls outside is dropped.
-    for place in np.ndindex(*array.shape):
-        there = tuple(
-            low + at * (1 + inside) for at, (low, _, inside) in zip(place, params["padding_config"], strict=True)
+    # Where a width is negative, elements fall outside the result and are dropped.
+    for index in np.ndindex(*array.shape):
+        target = tuple(
+            low + at * (1 + interior) for at, (low, _, interior) in zip(index, params["padding_config"], strict=True)
         )
-        if all(0 <= at < size for at, size in zip(there, shape, strict=True)):
-            padded[there] = array[place]
+        if all(0 <= at < size for at, size in zip(target, shape, strict=True)):
+            padded[target] = array[index]
     return padded
 
 
 def _iota(shape: Sequence[int], params: Any) -> np.ndarray:
-    places = np.indices(shape)[params["dimension"]]
-    return _array(places.astype(params["dtype"]).ravel(), shape)
+    counts = np.indices(shape)[params["dimension"]]
+    return _array(counts.astype(params["dtype"]).ravel(), shape)
 
 
-# What only rearranges elements, or makes some up.
+# Operations that only rearrange elements, or make constants.
 MOVES: dict[str, Callable[..., np.ndarray]] = {
     "broadcast_in_dim": _broadcast,
     "concatenate": lambda *operands: np.concatenate(operands[:-2], operands[-1]["dimension"]),
@@ -227,7 +227,7 @@ MOVES: dict[str, Callable[..., np.ndarray]] = {
     "pad": _pad,
     "reshape": lambda array, shape, _: array.reshape(shape),
     "rev": lambda array, _, params: np.flip(array, params["dimensions"]),
-    "slice": _cut,
+    "slice": _slice,
     "squeeze": lambda array, shape, _: array.reshape(shape),
     "transpose": lambda array, _, params: array.transpose(params["permutation"]),
 }

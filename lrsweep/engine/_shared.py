@@ -1,4 +1,4 @@
-"""What all trials share, put on the device; numbers that JAX would change to fit 32 bits are refused."""
+"""The arrays that all trials share, on the device; numbers that JAX would change to fit 32 bits are refused."""
 
 import math
 from typing import Any
@@ -15,10 +15,10 @@ from lrsweep.training._program import SharedInputs
 
 
 def check_precision(name: str, value: float) -> None:
-    """Refuses a finite number that is none in the precision that is switched on.
+    """Refuses a finite number that would be infinite in the precision that JAX computes in.
 
     Raises:
-        InputError: It would become infinite.
+        InputError: It would be infinite.
 
     Example:
         >>> check_precision("tolerance", 1e-4)
@@ -28,15 +28,15 @@ def check_precision(name: str, value: float) -> None:
         raise InputError(f"{name}={value:g} is beyond 32-bit floating point ({most:.3g} at most): {HOW_TO_WIDEN}")
 
 
-def to_device(place: str, tree: Any) -> Any:
-    """Puts a pytree of arrays on the first device that is used.
+def to_device(name: str, tree: Any) -> Any:
+    """Puts a pytree of arrays on the first device.
 
     Args:
-        place: What messages call it.
-        tree: Arrays of NumPy or JAX.
+        name: What messages call it.
+        tree: A pytree of NumPy's or JAX's arrays.
 
     Raises:
-        InputError: A whole number or a finite one does not fit the dtype that JAX would give it.
+        InputError: A finite number does not fit the dtype that JAX would give it.
 
     Example:
         >>> to_device("data", np.array([1.0, 3.0])).tolist()
@@ -44,44 +44,45 @@ def to_device(place: str, tree: Any) -> Any:
     """
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         if isinstance(leaf, np.ndarray | np.generic | int | float):
-            _check_fits(place + jax.tree_util.keystr(path), np.asarray(leaf))
+            _check_fits(name + jax.tree_util.keystr(path), np.asarray(leaf))
     return on_first_device(tree)
 
 
-def _check_fits(place: str, array: np.ndarray) -> None:
+def _check_fits(name: str, array: np.ndarray) -> None:
+    """Refuses an array with a number that does not fit the dtype that JAX would give it."""
     narrow = jax.dtypes.canonicalize_dtype(array.dtype)
     if array.size == 0 or narrow == array.dtype:
         return
     if array.dtype.kind not in "iufc":
         return
     bounds: Any = np.iinfo(narrow) if array.dtype.kind in "iu" else np.finfo(narrow)
-    # The usual case, without a copy.
+    # The usual case, without a copy of the array.
     if array.dtype.kind != "c" and bounds.min <= array.min() and array.max() <= bounds.max:
         return
     if array.dtype.kind in "iu":
         wrong = array[(array < bounds.min) | (array > bounds.max)]
-        said = f"which {narrow} does not hold: make it floating point"
+        problem = f"which {narrow} does not hold: make it floating point"
     else:
         with np.errstate(over="ignore"):
             wrong = array[np.isfinite(array) & ~np.isfinite(array.astype(narrow))]
-        said = f"which {narrow} does not hold: scale it"
+        problem = f"which {narrow} does not hold: scale it"
     if wrong.size:
-        raise InputError(f"{place} holds {wrong.flat[0]}, {said}, or {HOW_TO_WIDEN}")
+        raise InputError(f"{name} holds {wrong.flat[0]}, {problem}, or {HOW_TO_WIDEN}")
 
 
 def share_inputs(objective: Objective) -> SharedInputs:
-    """Puts the objective's arrays on the device; what several share is put there once.
+    """Puts the objective's arrays on the device. Metrics that are measured on its data share that one copy of it.
 
     Raises:
-        InputError: They hold a number that the precision that is switched on does not.
+        InputError: An array holds a number that does not fit the dtype that JAX would give it.
     """
-    called = f"objective {objective.name!r}"
-    data = to_device(f"{called}, data", objective.data)
+    owner = f"objective {objective.name!r}"
+    data = to_device(f"{owner}, data", objective.data)
     return SharedInputs(
-        start=None if objective.draws_start else to_device(f"{called}, init", objective.init),
+        start=None if objective.draws_start else to_device(f"{owner}, init", objective.init),
         data=data,
         metrics=tuple(
-            data if own is objective.data else to_device(f"{called}, metric {name!r}, data", own)
-            for name, (_, own) in objective.measures.items()
+            data if metric_data is objective.data else to_device(f"{owner}, metric {name!r}, data", metric_data)
+            for name, (_, metric_data) in objective.measures.items()
         ),
     )

@@ -1,4 +1,4 @@
-"""Compile-time description of a program's trials: the shapes of their state, what they share, their size."""
+"""Compile-time description of a program's trials: the shapes of their state, what they have in common, their size."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -11,13 +11,13 @@ import numpy as np
 from lrsweep.engine._batch_last import widest
 from lrsweep.engine._block import TrialState, start_lane
 from lrsweep.engine._cache import cached
-from lrsweep.engine._jaxpr import differing, is_bounded, read
+from lrsweep.engine._jaxpr import differing, is_bounded, trace
 from lrsweep.engine._scalarize import MAX_OPERATIONS, count_scalars
 from lrsweep.training._monitor import StopLimits
 from lrsweep.training._program import Program, SharedInputs
 from lrsweep.training._trial import TrainState, evaluate, start_trial, update
 
-# How many programs' descriptions are kept.
+# How many programs' descriptions are cached.
 MOST_SPECS = 256
 
 
@@ -25,12 +25,11 @@ class StateSpec(NamedTuple):
     """Compile-time description of a trial's state.
 
     Attributes:
-        common: Which leaves of their state are the same for all trials side by side: counts, which depend on nothing
-            that differs between them.
-        kinds: What kind of key each leaf is, or None where it is a number.
+        common: Which leaves of the state all trials side by side have in common, as they have an optimizer's count of
+            updates: those that depend neither on a trial's columns nor on its seed.
+        kinds: JAX's implementation of the keys in each leaf, or None where it holds numbers.
         records: How many losses are recorded.
-        guarded: Whether their parameters must stay finite: with others an update, or a metric, might not come to its
-            end.
+        guarded: Whether the parameters must stay finite: on others an update or a metric might never end.
     """
 
     common: tuple[bool, ...]
@@ -43,11 +42,11 @@ class ProgramSpec(NamedTuple):
     """Compile-time description of a program's trials.
 
     Attributes:
-        state_spec: That of their state.
-        state: One trial's state as the host holds it: shapes and dtypes, keys as the numbers that they are made of.
+        state_spec: The description of a trial's state.
+        state: The shapes and dtypes of one trial's state as the host holds it, with the numbers of keys in their place.
         small: Whether an update is small enough to be computed on separate scalars.
-        widest: The size in bytes of the largest array that an update makes for one trial, where it suits the lanes as
-            the last axis; or None.
+        widest: The size in bytes of the largest array that an update makes for one trial; None where an update is
+            better computed with the lanes as the first axis.
     """
 
     state_spec: StateSpec
@@ -57,7 +56,7 @@ class ProgramSpec(NamedTuple):
 
 
 class _Like(NamedTuple):
-    """The shapes and dtypes of a pytree, which can be a key to what has been kept."""
+    """The shapes and dtypes of a pytree, hashable, so that they can be a key of a cache."""
 
     structure: Any
     leaves: tuple[tuple[tuple[int, ...], Any, bool], ...]
@@ -74,10 +73,10 @@ class _Like(NamedTuple):
 
 
 def weak(shape: tuple[int, ...], dtype: Any, sharding: Any = None) -> jax.ShapeDtypeStruct:
-    """Gives the shape and dtype of a column: weakly typed, as Python's own numbers are.
+    """Gives the shape and dtype of a column, weakly typed as Python's own numbers are.
 
-    What they meet decides the precision. A strongly typed learning rate would turn the state of an optimizer of 16-bit
-    parameters to 32-bit at its first update.
+    So the parameters decide the precision. A strongly typed 32-bit learning rate would turn an optimizer's 16-bit state
+    to 32-bit at the first update.
     """
     return jax.ShapeDtypeStruct(shape, dtype, weak_type=True, sharding=sharding)
 
@@ -85,13 +84,13 @@ def weak(shape: tuple[int, ...], dtype: Any, sharding: Any = None) -> jax.ShapeD
 def find_spec(
     program: Program, columns: Mapping[str, np.ndarray], shared: SharedInputs, limits: StopLimits, records: int
 ) -> ProgramSpec:
-    """Describes a program's trials; what it finds is kept, and given again.
+    """Describes a program's trials, from the cache where it has before.
 
     Args:
-        program: What is compiled.
-        columns: The trials' columns.
-        shared: What all trials share.
-        limits: What ends them.
+        program: The functions that a trial calls.
+        columns: The trials' columns by name.
+        shared: The arrays that all trials share.
+        limits: The limits that end a trial.
         records: How many losses to record.
     """
     row = _Like.of({name: weak((), column.dtype) for name, column in columns.items()})
@@ -109,75 +108,81 @@ def _find_spec(
     seed, k = jax.ShapeDtypeStruct((), np.uint32), jax.ShapeDtypeStruct((), np.int32)
     arguments = row.shapes(), shared.shapes(), limits.shapes()
 
-    def begin(guarded: bool, seed: Any, row: Any, shared: Any, _: Any) -> TrainState:
+    def start(guarded: bool, seed: Any, row: Any, shared: Any, _: Any) -> TrainState:
         return start_trial(program, row, seed, shared, guarded=guarded)
 
-    def go_on(k: Any, train: TrainState, row: Any, shared: Any, limits: Any) -> TrainState:
+    def advance(k: Any, train: TrainState, row: Any, shared: Any, limits: Any) -> TrainState:
         return update(program, row, shared, limits, k, train, predicting=True)[0]
 
-    def judge(train: TrainState, row: Any, shared: Any) -> Any:
+    def measure(train: TrainState, row: Any, shared: Any) -> Any:
         return evaluate(program, row, shared, train, train.predicted_decrease)
 
-    def start(seed: Any, row: Any, shared: Any, _: Any) -> TrialState:
+    def start_state(seed: Any, row: Any, shared: Any, _: Any) -> TrialState:
         state = start_lane(program, row, seed, shared, records, guarded=guarded)
         kinds[:] = [jax.random.key_impl(leaf) if is_key(leaf) else None for leaf in jax.tree.leaves(state)]
         return state
 
-    train = jax.eval_shape(partial(begin, False), seed, *arguments)
-    judged, moved = read(judge, train, *arguments[:2])[0], read(go_on, k, train, *arguments)[0]
-    guarded = not _otherwise(False, lambda: is_bounded(judged) and is_bounded(moved))
+    train = jax.eval_shape(partial(start, False), seed, *arguments)
+    evaluate_jaxpr, update_jaxpr = trace(measure, train, *arguments[:2])[0], trace(advance, k, train, *arguments)[0]
+    guarded = not _try(lambda: is_bounded(evaluate_jaxpr) and is_bounded(update_jaxpr), otherwise=False)
     if guarded:
-        train = jax.eval_shape(partial(begin, True), seed, *arguments)
-        moved = read(go_on, k, train, *arguments)[0]
-    started = read(partial(begin, guarded), seed, *arguments)[0]
+        train = jax.eval_shape(partial(start, True), seed, *arguments)
+        update_jaxpr = trace(advance, k, train, *arguments)[0]
+    start_jaxpr = trace(partial(start, guarded), seed, *arguments)[0]
     none = [False for _ in jax.tree.leaves(train)]
-    common = _otherwise(none, lambda: _in_common(started, moved, train, arguments))
-    state = jax.eval_shape(start, seed, *arguments)
-    rest = [False for _ in jax.tree.leaves((state.monitor, state.curve))]
-    own = [False, *(not leaf for leaf in common), *_by_row(arguments)]
+    common = _try(lambda: _in_common(start_jaxpr, update_jaxpr, train, arguments), otherwise=none)
+    state = jax.eval_shape(start_state, seed, *arguments)
+    not_train = [False for _ in jax.tree.leaves((state.monitor, state.curve))]
+    differ = [False, *(not leaf for leaf in common), *_of_row(arguments)]
+    is_small = program.sees_loss and not guarded
     return ProgramSpec(
-        StateSpec((True, *common, *rest), tuple(kinds), records, guarded),
+        StateSpec((True, *common, *not_train), tuple(kinds), records, guarded),
         jax.eval_shape(as_numbers, state),
-        program.sees_loss and not guarded and _otherwise(False, lambda: count_scalars(moved) <= MAX_OPERATIONS),
-        _otherwise(None, lambda: widest(moved, own)),
+        is_small and _try(lambda: count_scalars(update_jaxpr) <= MAX_OPERATIONS, otherwise=False),
+        _try(lambda: widest(update_jaxpr, differ), otherwise=None),
     )
 
 
-def _otherwise(without: Any, found: Callable[[], Any]) -> Any:
-    """Gives what is found out of a computation, or what to do without it: JAX may say it in new ways."""
+def _try(find: Callable[[], Any], *, otherwise: Any) -> Any:
+    """Gives what is found in a jaxpr, or something else where that fails: JAX may change the form of jaxprs."""
     try:
-        return found()
+        return find()
     except Exception:
-        return without
+        return otherwise
 
 
-def _by_row(arguments: Any) -> list[bool]:
-    """Tells which leaves of the row, of the shared inputs and of the limits are the row's."""
+def _of_row(arguments: Any) -> list[bool]:
+    """Tells which leaves of the row, the shared inputs and the limits are the row's."""
     return [place == 0 for place, argument in enumerate(arguments) for _ in jax.tree.leaves(argument)]
 
 
-def _in_common(started: Any, moved: Any, train: TrainState, arguments: Any) -> list[bool]:
-    """Tells which leaves of a train state depend neither on the row nor on the seed, however many updates there are."""
-    by_row = _by_row(arguments)
-    # The parameters and what is known of them are a trial's own in any case.
-    own = [
+def _in_common(start_jaxpr: Any, update_jaxpr: Any, train: TrainState, arguments: Any) -> list[bool]:
+    """Tells which leaves of a train state depend neither on the row nor on the seed, however many updates there are.
+
+    A leaf differs between trials where it does so at the start, or after an update of leaves that differ.
+    """
+    of_row = _of_row(arguments)
+    # The parameters, and what is measured of them, count as differing in any case.
+    always = [
         name not in ("optimizer", "batches") for name, tree in train._asdict().items() for _ in jax.tree.leaves(tree)
     ]
-    lanes = [first or mine for first, mine in zip(differing(started, [True, *by_row]), own, strict=True)]
+    at_start = differing(start_jaxpr, [True, *of_row])
+    differ = [here or by_kind for here, by_kind in zip(at_start, always, strict=True)]
     while True:
-        after = [before or now for before, now in zip(lanes, differing(moved, [False, *lanes, *by_row]), strict=True)]
-        if after == lanes:
-            return [not lane for lane in lanes]
-        lanes = after
+        updated = differing(update_jaxpr, [False, *differ, *of_row])
+        after = [before or now for before, now in zip(differ, updated, strict=True)]
+        if after == differ:
+            return [not leaf for leaf in differ]
+        differ = after
 
 
 def as_numbers(state: Any) -> Any:
-    """Puts the numbers that keys are made of in their place, so that the host can hold the state."""
+    """Replaces the keys in a state by the numbers that they are made of, so that the host can hold it."""
     return jax.tree.map(lambda leaf: jax.random.key_data(leaf) if is_key(leaf) else leaf, state)
 
 
 def with_keys(numbers: Any, kinds: Sequence[Any]) -> Any:
-    """Undoes `as_numbers`."""
+    """Undoes `as_numbers`; `kinds` are those of the `StateSpec`."""
     leaves, structure = jax.tree.flatten(numbers)
     pairs = zip(leaves, kinds, strict=True)
     return structure.unflatten(jax.random.wrap_key_data(leaf, impl=kind) if kind else leaf for leaf, kind in pairs)

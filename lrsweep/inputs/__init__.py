@@ -1,1 +1,1 @@
-"""What the caller hands in: checked, and refused in one sentence that names the culprit."""
+"""Checks of what the caller passes, which is refused in one sentence that names the culprit."""

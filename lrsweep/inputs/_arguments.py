@@ -1,4 +1,4 @@
-"""Arguments checked: counts, finite numbers, names."""
+"""Checks of arguments: counts, numbers, names, paths."""
 
 import math
 import operator
@@ -12,7 +12,7 @@ import numpy as np
 from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import quote
 
-# Counts are kept in 32 bits, and one more than the largest of them must still be one.
+# Counts are 32-bit integers, and one more than the largest must still fit.
 LARGEST_COUNT = 2**31 - 2
 
 
@@ -21,9 +21,9 @@ def check_count(name: str, value: Any, *, least: int = 1, most: int = LARGEST_CO
 
     Args:
         name: What messages call it.
-        value: What was handed in: an integer of Python, NumPy or JAX.
-        least: The least that it may be.
-        most: The most.
+        value: The value: an integer of Python, NumPy or JAX.
+        least: The least value allowed.
+        most: The greatest value allowed.
 
     Raises:
         InputTypeError: It is not a whole number.
@@ -47,14 +47,14 @@ def check_count(name: str, value: Any, *, least: int = 1, most: int = LARGEST_CO
 
 
 def as_names(argument: str, value: Any) -> list[str]:
-    """Names, as a list; one alone stands for itself.
+    """Gives names as a list; a single name may stand for a list of one.
 
     Args:
         argument: What messages call them.
-        value: What was handed in: text, or any iterable of names.
+        value: The value: text, or any iterable of text.
 
     Raises:
-        InputTypeError: It is neither, or a name is none.
+        InputTypeError: It is neither.
 
     Example:
         >>> as_names("static", "width")
@@ -72,10 +72,10 @@ def as_names(argument: str, value: Any) -> list[str]:
 
 
 def check_keywords(value: Any) -> dict[str, Any]:
-    """Gives the keyword-only arguments of a loss by name; none where None was handed in.
+    """Gives the keyword-only arguments of a loss by name; for None there are none.
 
     Raises:
-        InputTypeError: They are not by name.
+        InputTypeError: The value is not a mapping from names.
 
     Example:
         >>> check_keywords({"penalty": 0.1}), check_keywords(None)
@@ -87,10 +87,10 @@ def check_keywords(value: Any) -> dict[str, Any]:
 
 
 def check_numbers(name: str, value: Any) -> np.ndarray:
-    """Numbers, as an array of float64 of whatever shape.
+    """Gives numbers as an array of float64, of whatever shape they have.
 
     Raises:
-        InputTypeError: They are none.
+        InputTypeError: The value is not an array of numbers.
 
     Example:
         >>> check_numbers("y", [0, 1.5])
@@ -107,9 +107,9 @@ def check_number(name: str, value: Any, wanted: str, is_allowed: Callable[[float
 
     Args:
         name: What messages call it.
-        value: What was handed in: a number, or an array that holds one and has no axis.
+        value: The value: a number, or an array without axes.
         wanted: What it must be, for the message.
-        is_allowed: Whether it is.
+        is_allowed: Tells whether a number is that.
 
     Raises:
         InputTypeError: It is not a number.
@@ -134,11 +134,11 @@ def check_number(name: str, value: Any, wanted: str, is_allowed: Callable[[float
 
 
 def as_path(path: str | os.PathLike[str]) -> Path:
-    """Takes the path of a file.
+    """Gives the path of a file as a `Path`.
 
     Raises:
-        TypeError: It is no path.
-        ValueError: No file can be called so.
+        TypeError: It is not a path.
+        ValueError: No file can have that name.
 
     Example:
         >>> as_path("sweep.csv").suffix

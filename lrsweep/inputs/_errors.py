@@ -1,13 +1,13 @@
-"""What is raised where the caller, and not lrsweep, has to change something."""
+"""The errors that are raised where the caller has to change something, rather than lrsweep."""
 
 from lrsweep.inputs._messages import in_one_line, shorten
 
 
 class InputError(ValueError):
-    """What was handed in cannot be used; the message names the culprit and what would be accepted, in one sentence.
+    """An error in what the caller passed; its message names the culprit and what would be accepted, in one sentence.
 
-    Only these become the one line of the command line. Whatever else is raised is an error of lrsweep's own, or of the
-    functions it was given.
+    On the command line only these are shown as one line. Any other error is lrsweep's own, or one of the functions that
+    it was given.
 
     Example:
         >>> lrsweep.grid(learning_rate=[])
@@ -21,8 +21,8 @@ class InputError(ValueError):
 
 
 class InputTypeError(InputError, TypeError):
-    """What was handed in is of the wrong kind: an `InputError` that is a `TypeError` too."""
+    """An argument of the wrong kind: an `InputError` that is a `TypeError` too."""
 
 
 class MissingFileError(InputError, FileNotFoundError):
-    """A file that was named is not there: an `InputError` that is a `FileNotFoundError` too."""
+    """A file that does not exist: an `InputError` that is a `FileNotFoundError` too."""

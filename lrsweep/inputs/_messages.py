@@ -1,20 +1,22 @@
-"""Phrases that error messages share: what there is, the nearest match, and what was handed in, at a readable length."""
+"""Phrases that messages share: quoted values, the nearest match, lists, numbers, all at a readable length."""
 
 import difflib
 from collections.abc import Iterable
 from typing import Any
 
-# A message is no longer than this, nor is what it quotes, whatever a file or a caller holds; nor does it list more.
+# A message has no more characters than this, whatever it quotes from a file or a caller.
 LONGEST = 1000
+
+# A quotation has no more characters than this, and a list no more names.
 LONGEST_QUOTE = 80
 MOST_LISTED = 60
 
-# How to have 64 bits.
+# How a caller switches to 64-bit.
 HOW_TO_WIDEN = "compute in 64-bit (--x64, or jax.config.update('jax_enable_x64', True))"
 
 
 def shorten(text: str, most: int = LONGEST) -> str:
-    """Gives the text, or where it is longer its beginning and its end.
+    """Shortens a text that is too long to its beginning and its end.
 
     Example:
         >>> shorten("abcdefghijklmnopqrstuvwxyz", most=11)
@@ -35,7 +37,7 @@ def in_one_line(text: str) -> str:
 
 
 def quote(value: Any) -> str:
-    """Writes a value as Python does, in one line of readable length; a number of NumPy's as one of Python's own.
+    """Writes a value as Python does, in one line of readable length; a NumPy scalar as the Python number.
 
     Example:
         >>> quote("relu"), len(quote("relu" * 1000)) < 80
@@ -47,19 +49,19 @@ def quote(value: Any) -> str:
 
 
 def listed(names: Iterable[Any]) -> str:
-    """Puts commas between names; of very many it gives the first ones, and says how many more there are.
+    """Joins names by commas; of very many it gives the first ones, and says how many more there are.
 
     Example:
         >>> listed(["adam", "sgd"])
         'adam, sgd'
     """
-    told = [shorten(str(name), LONGEST_QUOTE) for name in names]
-    more = len(told) - MOST_LISTED
-    return ", ".join(told[:MOST_LISTED]) + (f" and {more:,} more" if more > 0 else "")
+    shown = [shorten(str(name), LONGEST_QUOTE) for name in names]
+    more = len(shown) - MOST_LISTED
+    return ", ".join(shown[:MOST_LISTED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def unknown(kind: str, name: Any, known: Iterable[str]) -> str:
-    """Refuses a name in one sentence that gives its nearest match and lists what there is.
+    """Writes the message that a name is unknown, with its nearest match and a list of what there is.
 
     Example:
         >>> unknown("optimizer", "adm", ["adam", "sgd"])
@@ -72,7 +74,7 @@ def unknown(kind: str, name: Any, known: Iterable[str]) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    r"""Gives what an exception says first, after its type's name; where it says nothing, that name alone.
+    r"""Gives the type of an exception and the first line of its message, if it has one.
 
     Example:
         >>> first_line(ValueError("too long\nby far"))
@@ -93,7 +95,7 @@ def number(value: float, digits: int = 4) -> str:
 
 
 def plural(number: int, word: str) -> str:
-    """Writes how many of something there are.
+    """Writes a count and what is counted, in the plural unless it is one.
 
     Example:
         >>> plural(1, "trial"), plural(2000, "trial")

@@ -16,15 +16,15 @@ Factory = Callable[..., optax.GradientTransformation]
 
 
 def gauss_seidel(learning_rate: Any, *, backward: bool = False) -> optax.GradientTransformationExtraArgs:
-    """Makes gradient descent that updates one array after another, each from where the last one led.
+    """Makes gradient descent that updates one array of the parameters after another.
 
-    The gradient of each array is taken at the parameters with the arrays before it already updated, as the
-    Gauss-Seidel method does for linear systems. The article's own Python is this, backward: it updates `w1` first,
-    and `w0` with the new `w1`. Needs optax's extra argument `value_fn`; costs one gradient per array.
+    The gradient for each array is taken with the arrays before it already updated, as in the Gauss-Seidel method for
+    linear systems. The article's own Python does this backward: it updates `w1` first, and then `w0` with the new
+    `w1`. An update takes optax's extra argument `value_fn`, and as many gradients as there are arrays.
 
     Args:
-        learning_rate: What the gradient is multiplied by.
-        backward: Go through the arrays in the reverse of the pytree's order.
+        learning_rate: The factor that the gradient is multiplied by.
+        backward: Whether to go through the arrays in the reverse of the pytree's order.
 
     Raises:
         ValueError: From `update`, where it is called without `params` or `value_fn`.
@@ -45,15 +45,16 @@ def gauss_seidel(learning_rate: Any, *, backward: bool = False) -> optax.Gradien
     def update(updates: Any, state: Any, params: Any = None, **extra_args: Any) -> tuple[Any, Any]:
         if params is None or "value_fn" not in extra_args:
             raise InputError("gauss_seidel computes gradients: call update(grads, state, params, value_fn=loss)")
-        slope_at = jax.grad(extra_args["value_fn"])
-        slopes, (leaves, structure) = jax.tree.leaves(updates), jax.tree.flatten(params)
-        moves = list(leaves)
-        for turn, place in enumerate(reversed(range(len(leaves))) if backward else range(len(leaves))):
-            if turn > 0:
-                slopes = jax.tree.leaves(slope_at(structure.unflatten(leaves)))
-            moves[place] = -learning_rate * slopes[place]
-            leaves[place] = jnp.asarray(leaves[place] + moves[place], jnp.result_type(leaves[place]))
-        return structure.unflatten(moves), state
+        grad_at = jax.grad(extra_args["value_fn"])
+        grads, (leaves, structure) = jax.tree.leaves(updates), jax.tree.flatten(params)
+        steps = list(leaves)
+        order = list(reversed(range(len(leaves)))) if backward else list(range(len(leaves)))
+        for place in order:
+            if place != order[0]:
+                grads = jax.tree.leaves(grad_at(structure.unflatten(leaves)))
+            steps[place] = -learning_rate * grads[place]
+            leaves[place] = jnp.asarray(leaves[place] + steps[place], jnp.result_type(leaves[place]))
+        return structure.unflatten(steps), state
 
     return optax.GradientTransformationExtraArgs(init, update)
 
@@ -66,16 +67,16 @@ class _LookaheadState(NamedTuple):
 def lookahead(
     fast_optimizer: optax.GradientTransformation, sync_period: int, slow_step_size: Any
 ) -> optax.GradientTransformation:
-    """Makes `optax.lookahead` for any parameters: the slow ones are kept in the optimizer's state.
+    """Makes `optax.lookahead` for any parameters, with the slow parameters in the optimizer's state.
 
-    Optax's own needs parameters that are a pair of fast and slow; with this one the parameters are the fast ones, and
-    the numbers are the same (Zhang et al., 2019, arXiv:1907.08610).
+    Optax's own takes parameters that are a pair of fast and slow ones. Here the parameters are the fast ones; the
+    numbers are the same (Zhang et al., 2019, arXiv:1907.08610).
 
     Args:
-        fast_optimizer: What updates the fast parameters.
-        sync_period: After how many updates the slow parameters move towards the fast ones, which then start again
-            from there; 1 or more.
-        slow_step_size: By what share of the way, from 0 to 1.
+        fast_optimizer: The optimizer of the fast parameters.
+        sync_period: After every how many updates the slow parameters move towards the fast ones, which continue from
+            where the slow ones are then; 1 or more.
+        slow_step_size: By what share of the way the slow parameters move, from 0 to 1.
 
     Example:
         >>> optimizer = lookahead(optax.sgd(0.5), sync_period=2, slow_step_size=0.5)
@@ -92,8 +93,8 @@ def lookahead(
         return _LookaheadState(inner.init(optax.LookaheadParams(params, params)), params)
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, _LookaheadState]:
-        moves, inner_state = inner.update(updates, state.inner, optax.LookaheadParams(params, state.slow))
-        return moves.fast, _LookaheadState(inner_state, optax.apply_updates(state.slow, moves.slow))
+        pair, inner_state = inner.update(updates, state.inner, optax.LookaheadParams(params, state.slow))
+        return pair.fast, _LookaheadState(inner_state, optax.apply_updates(state.slow, pair.slow))
 
     return optax.GradientTransformation(init, update)
 
@@ -126,7 +127,7 @@ def by_name(name: str) -> Factory:
 
 def _factories() -> dict[str, Factory]:
     ours: dict[str, Factory] = {"gauss_seidel": gauss_seidel}
-    # In optax, what takes a learning rate is an optimizer, unless its name says that it is only a part of one.
+    # What takes a learning rate in optax is an optimizer, unless its name says that it is only a part of one.
     theirs = {
         name: factory
         for name, factory in vars(optax).items()

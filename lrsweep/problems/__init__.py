@@ -1,4 +1,4 @@
-"""What is minimised: `Objective`, the ready-made ones, and those that are made of a CSV file."""
+"""What is minimised: the class `Objective`, ready-made objectives, and regressions on a CSV file."""
 
 from lrsweep.problems._ready_made import line as line
 from lrsweep.problems._ready_made import linear_regression as linear_regression

@@ -1,4 +1,4 @@
-"""An objective: a loss, where it starts, its data and batches, what is measured beside it, its minimum."""
+"""The objective: a loss, the start, data and minibatches, metrics, and the minimum."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -17,34 +17,34 @@ from lrsweep.tables._schema import LOSS
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """A loss to minimise, where it starts, the data it is computed on, and the least value it can reach.
+    """A loss to minimise, with the parameters to start from, its data, and the least value it can reach.
 
     Attributes:
-        loss: `loss(params) -> scalar`, or `loss(params, data) -> scalar` where there is `data`. Written in JAX,
-            for one trial: no batch axis of trials. Keyword-only arguments (a penalty, say) are filled by the columns
+        loss: `loss(params) -> scalar`, or `loss(params, data) -> scalar` where there is `data`. It is written in JAX
+            for one trial, without an axis of trials. Keyword-only arguments (a penalty, say) are filled by the columns
             of their names.
-        init: `init(key, **columns) -> params`, a pytree of floating-point arrays, drawn with a JAX key; or such a
-            pytree itself, to start every trial from. A keyword of `init` is filled by the column of that name;
-            one called `seed` gets the integer that the key was made from, and is left at its default where the
+        init: `init(key, **columns) -> params`, which draws a pytree of floating-point arrays with a JAX key; or such a
+            pytree itself, which every trial then starts from. A keyword of `init` is filled by the column of that
+            name. One called `seed` gets the integer that the key was made from, and is left at its default where the
             trials have no such column.
-        data: A pytree of arrays with a common leading axis (the examples), or None. It is handed to the compiled
+        data: A pytree of arrays with a common leading axis (the examples), or None. It is passed to the compiled
             program as an argument, once for all trials.
         batch_size: How many examples an update sees, or None for all of them. Every epoch is a fresh permutation
-            of the examples, the same for all trials of one seed; what one leaves over begins the next one's first
-            batch.
+            of the examples, the same for all trials of one seed. The examples that it leaves over begin the first batch
+            of the next one.
         metrics: What to measure beside the loss, by name: `metric(params) -> scalar`, or `metric(params, data)` on
             the objective's data; or a pair `(metric, data)`, to measure on data of its own (a validation set).
             Keyword-only arguments are filled as those of `loss` are.
-        best_by: What decides which update was a trial's best: `"loss"`, or the metric of that name; the least
-            value is the best.
+        best_by: What decides which update was a trial's best: `"loss"`, or the name of a metric. The least value is the
+            best.
         minimum: The least value the loss can reach, in the loss's unit. 0 suits any loss that is never negative.
-        baseline: A loss above which no trial is called converged, however small a share of its starting gap is left, or
-            None. A start may be so far off that with a ten-thousandth of its gap the model is still worse than none.
-            `Stopping(target=...)` goes before it.
+        baseline: A loss above which no trial counts as converged, however small a share of its starting gap is left; or
+            None. A start may be so far off that with a ten-thousandth of its gap left the model is still worse than
+            none. `Stopping(target=...)` takes precedence over it.
         name: What messages call it; the name of `loss` where it is left out.
 
     Raises:
-        TypeError: `loss` or a metric cannot be called, or data holds something that is not a numeric array.
+        TypeError: `loss` or a metric cannot be called, or the data holds something other than numeric arrays.
         ValueError: `minimum` or `baseline` is not finite, or the baseline is below the minimum; the arrays of some
             data differ in their leading axis, `batch_size` is not a whole number from 1 to the number of examples, or
             `best_by` names no metric.
@@ -101,30 +101,30 @@ class Objective:
 
     @property
     def measures(self) -> dict[str, tuple[Callable[..., Any], Any]]:
-        """Each metric by name: its function, and the data to measure on, or None for a function of the parameters.
+        """Each metric by name: its function, and the data to measure it on, or None where it takes none.
 
         Example:
             >>> norm = lambda params: jnp.linalg.norm(params)
             >>> Objective(lambda params: 0.0, jnp.ones(2), metrics={"norm": norm}).measures["norm"][1] is None
             True
         """
-        found = {}
+        measures = {}
         for name, metric in self.metrics.items():
             if isinstance(metric, tuple):
-                found[name] = metric
+                measures[name] = metric
             else:
-                found[name] = metric, self.data if _takes_data(metric) else None
-        return found
+                measures[name] = metric, self.data if _takes_data(metric) else None
+        return measures
 
     def _check_batch_size(self, size: Any) -> None:
-        place = f"objective {self.name!r} has batch_size={quote(size)}"
+        given = f"objective {self.name!r} has batch_size={quote(size)}"
         if self.examples == 0:
-            raise InputError(f"{place}, but no data to draw batches from")
+            raise InputError(f"{given}, but no data to draw batches from")
         try:
             size = check_count("batch_size", size, most=self.examples)
         except InputError as error:
             raise type(error)(
-                f"{place}: it must be a whole number from 1 to {self.examples}, the number of its examples"
+                f"{given}: it must be a whole number from 1 to {self.examples}, the number of its examples"
             ) from None
         object.__setattr__(self, "batch_size", size)
 
@@ -135,29 +135,29 @@ class Objective:
             )
         for name, metric in self.metrics.items():
             function, *rest = metric if isinstance(metric, tuple) else (metric,)
-            place = f"objective {self.name!r}, metric {name!r}"
+            owner = f"objective {self.name!r}, metric {name!r}"
             if not callable(function) or len(rest) > 1:
-                raise InputTypeError(f"{place} is {quote(metric)}: it must be a function, or a pair (function, data)")
-            signature_of(function, place)
+                raise InputTypeError(f"{owner} is {quote(metric)}: it must be a function, or a pair (function, data)")
+            signature_of(function, owner)
             if name == LOSS:
-                raise InputError(f"{place} is named like the loss itself: call it something else")
+                raise InputError(f"{owner} is named like the loss itself: call it something else")
             for data in rest:
-                _check_data(f"{place}, data", data)
+                _check_data(f"{owner}, data", data)
                 if not jax.tree.leaves(data):
-                    raise InputError(f"{place} is paired with no data: leave out the pair")
+                    raise InputError(f"{owner} is paired with no data: leave out the pair")
         if self.best_by not in [LOSS, *self.metrics]:
             raise InputError(f"objective {self.name!r}: " + unknown("metric", self.best_by, [LOSS, *self.metrics]))
 
 
-def signature_of(function: Callable[..., Any], place: str) -> inspect.Signature:
-    """Tells which arguments a function takes.
+def signature_of(function: Callable[..., Any], owner: str) -> inspect.Signature:
+    """Finds out which arguments a function takes.
 
     Args:
-        function: Any that can be called.
-        place: What messages call it.
+        function: Anything that can be called.
+        owner: What messages call it.
 
     Raises:
-        InputTypeError: It does not say, as some of Python's own do not.
+        InputTypeError: It does not say, as some built-in functions do not.
 
     Example:
         >>> list(signature_of(lambda params, data: 0.0, "the loss").parameters)
@@ -167,12 +167,12 @@ def signature_of(function: Callable[..., Any], place: str) -> inspect.Signature:
         return inspect.signature(function)
     except (TypeError, ValueError):
         raise InputTypeError(
-            f"{place} is {quote(function)}, which does not say what it takes: wrap it in a function that does"
+            f"{owner} is {quote(function)}, which does not say what it takes: wrap it in a function that does"
         ) from None
 
 
 def is_known_to_jax(dtype: Any) -> bool:
-    """Tells whether JAX computes with a NumPy dtype: a number or a truth, in this machine's order of bytes.
+    """Tells whether JAX computes with a NumPy dtype: numbers or booleans, in this machine's byte order.
 
     Example:
         >>> is_known_to_jax(np.dtype("float32")), is_known_to_jax(np.dtype(object))
@@ -182,27 +182,28 @@ def is_known_to_jax(dtype: Any) -> bool:
     return (jnp.issubdtype(dtype, np.number) or dtype == np.bool_) and dtype.isnative and not is_wider
 
 
-def _check_data(place: str, data: Any) -> None:
+def _check_data(owner: str, data: Any) -> None:
+    """Refuses data that is not a pytree of numeric arrays with a common leading axis; messages call it `owner`."""
     sizes = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(data):
-        here = place + jax.tree_util.keystr(path)
+        name = owner + jax.tree_util.keystr(path)
         if isinstance(leaf, np.ma.MaskedArray) or not isinstance(
             leaf, np.ndarray | np.generic | jax.Array | int | float | complex
         ):
             kind = "text" if isinstance(leaf, str) else f"a {type(leaf).__name__}"
             how = ", such as its .to_numpy()" if hasattr(leaf, "to_numpy") else ""
-            raise InputTypeError(f"{here} holds {kind}: data must be arrays of NumPy or JAX{how}")
+            raise InputTypeError(f"{name} holds {kind}: data must be arrays of NumPy or JAX{how}")
         array = leaf if isinstance(leaf, jax.Array) else np.asarray(leaf)
         if not is_known_to_jax(array.dtype):
-            raise InputTypeError(f"{here} holds {array.dtype} values: data must be numeric arrays")
+            raise InputTypeError(f"{name} holds {array.dtype} values: data must be numeric arrays")
         if array.ndim == 0:
-            raise InputError(f"{here} is a scalar: data must be arrays with the examples along their first axis")
-        sizes[here] = array.shape[0]
+            raise InputError(f"{name} is a scalar: data must be arrays with the examples along their first axis")
+        sizes[name] = array.shape[0]
     if len(set(sizes.values())) > 1:
-        told = "; ".join(f"{here} has {size}" for here, size in sizes.items())
-        raise InputError(f"data must have one leading axis in common, but {told}")
+        listed = "; ".join(f"{name} has {size}" for name, size in sizes.items())
+        raise InputError(f"data must have one leading axis in common, but {listed}")
     if sizes and 0 in sizes.values():
-        raise InputError(f"{place} holds no examples: it must have at least one")
+        raise InputError(f"{owner} holds no examples: it must have at least one")
 
 
 def _takes_data(function: Callable[..., Any]) -> bool:

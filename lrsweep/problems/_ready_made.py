@@ -17,9 +17,9 @@ from lrsweep.problems._objective import Objective
 def line() -> Objective:
     """Gives the article's line: fit `w1 * x + w0` to X = 0, 1, 3 and Y = -1, 1, 5, by mean squared error.
 
-    Parameters: `{"w0": [], "w1": []}`. They start at `w0=0, w1=1`; where the trials have a `seed` column, at values
-    drawn by it, uniformly from 0 to 1 (as the article's PyTorch version does); where they have a column `w0` or
-    `w1`, at its value. The minimum is 0, at `w0=-1, w1=2`.
+    Parameters: `{"w0": [], "w1": []}`. They start at `w0=0, w1=1`. Where the trials have a `seed` column, they start at
+    values drawn by it, uniformly from 0 to 1 (as the article's PyTorch version does); where the trials have a column
+    `w0` or `w1`, at its value. The minimum is 0, at `w0=-1, w1=2`.
 
     Example:
         >>> objective = line()
@@ -43,15 +43,15 @@ def linear_regression(X: Any, y: Any, *, name: str = "linear_regression") -> Obj
     """Makes a least-squares problem: the mean over examples of `(X @ coefficients + intercept - y) ** 2`.
 
     Parameters: `{"coefficients": [features], "intercept": []}`. They start at 0; where the trials have a `seed`
-    column, at standard normal values drawn by it. What ends worse than predicting the mean of `y`, or nearer to that
-    than to the minimum, is not called converged, however far it has come from its start (see `Objective`, `baseline`).
+    column, at standard normal values drawn by it. A trial whose loss is nearer to that of predicting the mean of `y`
+    than to the minimum, or above it, does not count as converged, however far it has come from its start (see
+    `baseline` in `Objective`).
 
-    The minimum is that of the numbers given, by least squares in 64-bit on columns that are centred and scaled: they
-    may be far from 0, of any size, constant, copies of one another, or more than the examples. Whether gradient
-    descent reaches it is another question. Columns that are not scaled take it many updates. And unless it is told
-    otherwise JAX computes in 32-bit, where numbers within a ten-millionth of each other, such as the Unix times of a
-    minute, are the same number, and the minimum is out of reach: take the mean of such columns out, or compute in
-    64-bit.
+    The minimum is computed by least squares in 64-bit, on columns that are centred and scaled: they may be far from 0,
+    of any size, constant, copies of one another, or more than the examples. Whether gradient descent reaches the
+    minimum is another question. On columns that are not scaled it takes many updates. And by default JAX computes in
+    32-bit, where numbers within a ten-millionth of each other, such as the Unix times of a minute, are the same number,
+    and the minimum is out of reach: subtract the mean of such columns, or compute in 64-bit.
 
     Args:
         X: [examples, features] float, the features.
@@ -86,14 +86,15 @@ def linear_regression(X: Any, y: Any, *, name: str = "linear_regression") -> Obj
     )
 
 
-# What 32-bit computing may round a number by, of its size.
+# The share of its size by which a number may be off after computing in 32-bit.
 _ROUNDING = 100 * float(np.finfo(np.float32).eps)
 
 
 def _least_squares(features: np.ndarray, target: np.ndarray) -> tuple[float, float]:
     """Gives a linear model's least mean squared error, and the loss half-way from there to predicting the mean.
 
-    The latter is rounded up as 32-bit computing may, so that it can be reached where the two are one.
+    The latter is rounded up by as much as computing in 32-bit may be off, so that it can be reached even where the two
+    losses are the same.
     """
     columns, (scaled, power) = _near_one(features)[0], _near_one(target[:, None])
     columns, centred = _centre(columns), _centre(scaled)[:, 0]
@@ -102,10 +103,10 @@ def _least_squares(features: np.ndarray, target: np.ndarray) -> tuple[float, flo
     directions, lengths, _ = np.linalg.svd(columns, full_matrices=False)
     rounding = max(columns.shape) * np.finfo(float).eps
     directions = directions[:, lengths > rounding * lengths.max(initial=0.0)]
-    left = centred - directions @ (directions.T @ centred)
+    residual = centred - directions @ (directions.T @ centred)
     # Once more, for what rounding has left along the directions.
-    left -= directions @ (directions.T @ left)
-    least, of_mean = np.mean(left**2), np.mean(centred**2)
+    residual -= directions @ (directions.T @ residual)
+    least, of_mean = np.mean(residual**2), np.mean(centred**2)
     if least <= rounding**2 * of_mean:
         least = 0.0
     baseline = (least + of_mean) / 2 + (_ROUNDING * of_mean if of_mean else _ROUNDING**2 * np.mean(scaled**2))
@@ -120,14 +121,14 @@ def _near_one(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _centre(columns: np.ndarray) -> np.ndarray:
-    # Differences to the first row are exact where a column holds numbers that are close to one another.
+    # Differences from the first row are exact where the numbers of a column are close to one another.
     columns = columns - columns[0]
     columns = columns - columns.mean(axis=0)
     return columns - columns.mean(axis=0)
 
 
 def _regression_loss(params: dict[str, Any], data: dict[str, Any]) -> Any:
-    # Accelerators round the factors of a product to fewer bits by default; the minimum could then not be reached.
+    # Accelerators by default round the factors of a product to fewer bits: the minimum could not be reached.
     predicted = jnp.dot(data["X"], params["coefficients"], precision="highest") + params["intercept"]
     return jnp.mean((predicted - data["y"]) ** 2)
 
@@ -146,12 +147,12 @@ def valleys() -> Objective:
     """Gives the article's harder map: one dimension, three valleys, the deepest at the far right.
 
     A bowl around 5 with two dents, at 1 and at 3:
-    `(x - 5)**2 / 2 - 4 exp(-((x - 1) / 0.4)**2 / 2) - 1.44 exp(-((x - 3) / 0.4)**2 / 2)`. Gradient descent rests
-    only in a valley whose curvature is below 2 / learning rate, so a weak push rests in the first, a middling one
-    in the second, and the right one reaches the global minimum (from the usual start: up to about 0.1, 0.3 and 1.8).
+    `(x - 5)**2 / 2 - 4 exp(-((x - 1) / 0.4)**2 / 2) - 1.44 exp(-((x - 3) / 0.4)**2 / 2)`. Gradient descent comes to
+    rest only in a valley whose curvature is below 2 / learning rate. From the usual start, learning rates up to about
+    0.1 end in the first valley, up to about 0.3 in the second, and up to about 1.8 at the global minimum.
 
-    Parameters: `{"x": []}`. It starts at 0; where the trials have a `seed` column, at a value drawn by it,
-    uniformly from -1 to 0.5; where they have a column `x`, at its value.
+    Parameters: `{"x": []}`. It starts at 0. Where the trials have a `seed` column, it starts at a value drawn by it,
+    uniformly from -1 to 0.5; where the trials have a column `x`, at its value.
 
     Example:
         >>> objective = valleys()
@@ -182,8 +183,8 @@ def quadratic(eigenvalues: Any = (1.0, 10.0), start: Any = None) -> Objective:
 
     Gradient descent on it has a closed form, which the tests use: `x_k = (1 - learning_rate * eigenvalues)**k * x_0`.
 
-    Parameters: `{"x": [dim]}`. They start at `start`; where it is left out, at 1, or, where the trials have a `seed`
-    column, at standard normal values drawn by it. The minimum is 0.
+    Parameters: `{"x": [dim]}`. They start at `start`. Where it is left out they start at 1; or, where the trials have a
+    `seed` column, at standard normal values drawn by it. The minimum is 0.
 
     Args:
         eigenvalues: [dim] float, the eigenvalues of the Hessian, none below 0.
@@ -222,7 +223,7 @@ def _quadratic_start(dim: int) -> Callable[..., dict[str, Any]]:
 
 
 def rosenbrock(dim: int = 2) -> Objective:
-    """Rosenbrock's banana valley: `sum(100 * (x[i+1] - x[i]**2)**2 + (1 - x[i])**2)`.
+    """Makes Rosenbrock's banana valley: `sum(100 * (x[i+1] - x[i]**2)**2 + (1 - x[i])**2)`.
 
     Parameters: `{"x": [dim]}`. They start at -1.2, 1, -1.2, 1, ..., the start usual since Rosenbrock (1960,
     doi:10.1093/comjnl/3.3.175); where the trials have a `seed` column, at values drawn by it, uniformly from -2 to

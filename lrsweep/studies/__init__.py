@@ -1,1 +1,1 @@
-"""The verbs: sweep, refine, critical learning rate, halving, replay, sharpness, landscape."""
+"""What a user runs: sweep, refine, critical learning rate, halving, replay, sharpness, landscape."""

@@ -1,4 +1,4 @@
-"""The critical learning rate: the least at which a trial diverges, by bisecting every start's at once."""
+"""The critical learning rate, the least at which a trial diverges: found by bisection, for all starts at once."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -34,21 +34,21 @@ from lrsweep.tables._schema import (
 )
 from lrsweep.training._stopping import Stopping
 
-# Of the first scan, per decade of the learning rate.
+# How many learning rates per decade the first scan tries.
 SCAN = 5
 
-# Some directions hold a small share of the loss: a trial must not pass for converged while one of them still grows.
+# So small a share, since a direction that holds little of the loss may still grow while the others have converged.
 STOPPING = Stopping(tolerance=1e-12)
 
-# Fewer trials than this side by side leave a processor's lanes idle.
+# A round tries about this many trials or more: fewer side by side would leave a processor's lanes idle.
 _LANES = 32
 
-
+# The codes of the column `found`, a category, by its words.
 _CODES = {end: code for code, end in enumerate(CRITICAL_DTYPES["found"].categories)}
 
 
 class Critical(NamedTuple):
-    """The table of `critical_learning_rate`, and what made it."""
+    """The table of `critical_learning_rate`, and its provenance."""
 
     table: pd.DataFrame
     provenance: dict[str, Any]
@@ -70,41 +70,46 @@ def critical_learning_rate(
 ) -> pd.DataFrame:
     """Finds the least learning rate at which each start diverges, and what theory says of it.
 
-    First a scan, five learning rates per decade from `low` to `high`: the least of them that diverges and the one below
-    it are a start's bracket. Then bisection in the logarithm, every start's in one sweep per round, until its ends are
-    within `width` of each other. Where learning rates that diverge lie below some that do not, so that there is a
-    window, it is the least edge that is found; a window narrower than the scan's spacing can be missed.
+    First a scan tries five learning rates per decade from `low` to `high`. The least of them that diverges and the one
+    below it are a start's bracket. Then the brackets of all starts are narrowed together, one sweep per round, by
+    bisection in the logarithm, until their ends are within `width` of each other. Where a learning rate that diverges
+    lies below one that does not, there is a window: then the least edge is found. A window narrower than the scan's
+    spacing can be missed.
 
-    What counts is divergence within `steps`, and near the edge it takes its time: on a quadratic, gradient descent at
-    `1 + eps` times its edge multiplies the loss by `1 + 4 eps` per update, so that it takes `log(2 / share) / (4 eps)`
-    updates to twice what it was, where it must be by the last quarter; `share` is that of the sharpest direction in the
-    loss at the start. With 1,000 updates the edge is seen no finer than to about a thousandth. With momentum the loss
-    rises for a while below the edge too: with few steps the edge that is found may lie a little below.
+    What counts is divergence within `steps`, and just above the edge trials diverge slowly. On a quadratic, gradient
+    descent at `1 + eps` times the edge multiplies the loss by `1 + 4 eps` per update, so that the loss doubles after
+    `log(2 / share) / (4 eps)` updates, where `share` is that of the sharpest direction in the loss at the start; and it
+    must have doubled by the last quarter. So with 1,000 updates the edge is found to about a thousandth, and no finer.
+    With momentum the loss also rises for a while below the edge: with few steps the edge found may be a little low.
 
     Args:
         objective: What is minimised.
         optimizer: A factory such as `optax.adam` that takes `learning_rate`.
-        seeds: The seeds, each of which starts every row of `trials`; or None, where `trials` has a column of them, or
-            every trial starts at the objective's own.
+        seeds: The seeds: every row of `trials` is started from each of them. None where `trials` has a column `seed`,
+            or where the start needs none.
         trials: One row per setting, as for `sweep`, without the learning rate; None for no further columns.
         low: The least learning rate of the scan, above 0.
         high: The greatest.
         width: The relative width of the bracket to end with, above 0.
         steps: The most updates a trial may make, 1 or more.
-        stopping: When a trial has diverged, or needs no longer be watched since it has converged; where it is left
-            out `Stopping(tolerance=1e-12)`, whose small share is that of no direction that may still grow.
+        stopping: When a trial has diverged, and when it has converged and is no longer run. Where it is left out,
+            `Stopping(tolerance=1e-12)`: so small a share of the gap hides no direction that still grows.
         static: See `sweep`.
         block_width: See `sweep`.
 
     Returns:
-        One row per start, index `start`: the caller's columns, then `critical_learning_rate` (float64, the geometric
-        mean of the bracket), `low` and `high` (float64, the bracket: not seen to diverge, seen to diverge), `found`
-        (category: `found`; `never diverges`, not at any learning rate of the scan; `always diverges`, already at the
-        least of them; `bad start`, where the loss or its gradient is not finite; the numbers are NaN in these),
-        `window` (bool, whether the scan saw a learning rate above one that diverged and yet did not),
-        `sharpness_start` (float64, the Hessian's largest eigenvalue at the start, over all the data), `theory`
-        (float64, what theory says for `optax.sgd` and for `optax.adam` with its preconditioner frozen; NaN for other
-        optimizers) and `ratio` (float64, over theory).
+        One row per start, index `start`: the caller's columns, and then
+
+        - `critical_learning_rate`: float64, the geometric mean of the bracket;
+        - `low` and `high`: float64, the bracket: a learning rate that did not diverge, and one that did;
+        - `found`: category, `found`; `never diverges`, at no learning rate of the scan; `always diverges`, even at the
+          least of them; or `bad start`, where the loss or its gradient is not finite. The numbers before it are NaN in
+          the last three;
+        - `window`: bool, whether in the scan a learning rate did not diverge though a smaller one did;
+        - `sharpness_start`: float64, the Hessian's largest eigenvalue at the start, over all the data;
+        - `theory`: float64, the critical learning rate in theory, for `optax.sgd`, and for `optax.adam` with its
+          preconditioner frozen; NaN for other optimizers;
+        - `ratio`: float64, `critical_learning_rate` over `theory`.
 
     Raises:
         TypeError: An argument is of the wrong kind.
@@ -150,7 +155,7 @@ def search_critical(
     static: Iterable[str],
     block_width: int | None,
 ) -> Critical:
-    """Gives what `critical_learning_rate` returns, and what made it, as JSON can hold it."""
+    """Does what `critical_learning_rate` does, and gives the provenance too, as JSON can hold it."""
     _check_range(low, high, width)
     if isinstance(optimizer, Mapping):
         raise InputTypeError("the optimizer must be one factory such as optax.sgd: search the others' edges one by one")
@@ -180,23 +185,23 @@ def search_critical(
         "ratio": edges / theory["theory"].to_numpy(),
     }
     results = pd.DataFrame(columns, index=starts.index).astype(CRITICAL_DTYPES)
-    made = sweeps.provenance | {"low": low, "high": high, "width": width}
-    return Critical(pd.concat([starts, results], axis=1).rename_axis(START), made)
+    provenance = sweeps.provenance | {"low": low, "high": high, "width": width}
+    return Critical(pd.concat([starts, results], axis=1).rename_axis(START), provenance)
 
 
 class _Sweeps:
-    """Sweeps over starts, and what made them in all."""
+    """Sweeps over starts by the same options, and the provenance of all of them together."""
 
     def __init__(self, objective: Objective, optimizer: Factory, options: Mapping[str, Any]) -> None:
         self._objective, self._optimizer, self._options = objective, optimizer, options
-        self._made: list[dict[str, Any]] = []
+        self._provenances: list[dict[str, Any]] = []
 
     def run(self, starts: pd.DataFrame, rates: np.ndarray) -> pd.DataFrame:
-        """Sweeps some starts, each with its learning rates ``[start, rate]``, one start after another."""
+        """Sweeps some starts, each at its learning rates ``[start, rate]``; gives their rows start after start."""
         trials = starts.loc[starts.index.repeat(rates.shape[1])].reset_index(drop=True)
         trials.insert(0, LEARNING_RATE, rates.ravel())
         result = sweep(self._objective, self._optimizer, trials, **self._options)
-        self._made.append(result.provenance)
+        self._provenances.append(result.provenance)
         return result.table
 
     def diverges(self, starts: pd.DataFrame, rates: np.ndarray) -> np.ndarray:
@@ -205,12 +210,12 @@ class _Sweeps:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """What made the last sweep, with what all of them came to."""
-        return self._made[-1] | {
-            "started": self._made[0]["started"],
-            "trials": sum(made["trials"] for made in self._made),
-            "sweeps": len(self._made),
-            "seconds": round(sum(made["seconds"] for made in self._made), 3),
+        """The provenance of the last sweep, with the trials and seconds of all of them."""
+        return self._provenances[-1] | {
+            "started": self._provenances[0]["started"],
+            "trials": sum(each["trials"] for each in self._provenances),
+            "sweeps": len(self._provenances),
+            "seconds": round(sum(each["seconds"] for each in self._provenances), 3),
         }
 
 
@@ -218,10 +223,10 @@ def _scan(sweeps: _Sweeps, starts: pd.DataFrame, low: float, high: float) -> tup
     """Tries learning rates from `low` to `high`, evenly spaced in the logarithm, at every start.
 
     Returns:
-        ``[start]`` int, how its search has ended so far, a code of the column `found`; ``[start]`` bool, whether one
-        that does not diverge was seen above one that does; and ``[start, 2]``, the bracket, NaN where there is none.
+        ``[start] int``, the code of the column `found`; ``[start] bool``, whether there is a window; and
+        ``[start, 2] float64``, the bracket, NaN where there is none.
     """
-    rates = _told_apart(np.geomspace(low, high, math.ceil(SCAN * (math.log10(high) - math.log10(low))) + 1))
+    rates = _as_computed(np.geomspace(low, high, math.ceil(SCAN * (math.log10(high) - math.log10(low))) + 1))
     table = sweeps.run(starts, np.tile(rates, (len(starts), 1)))
     diverged = (table["status"] == "diverged").to_numpy().reshape(len(starts), -1)
     is_bad = cannot_start(table).reshape(diverged.shape)[:, 0]
@@ -235,18 +240,18 @@ def _scan(sweeps: _Sweeps, starts: pd.DataFrame, low: float, high: float) -> tup
 
 
 def _narrow(starts: pd.DataFrame, bracket: np.ndarray, width: float, diverges: Any) -> np.ndarray:
-    """Brackets ``[start, 2]`` cut, all at once and round by round, until their ends are within `width`."""
+    """Narrows the brackets ``[start, 2]`` of all starts, round by round, until their ends are within `width`."""
     points = 2 ** math.ceil(math.log2(max(2, 1 + _LANES / len(starts)))) - 1
-    within = np.arange(points + 2) / (points + 1)
+    shares = np.arange(points + 2) / (points + 1)
     rows = np.arange(len(starts))
     while (bracket[:, 1] / bracket[:, 0]).max() - 1 > width:
         low, high = np.log(bracket).T
-        rates = _told_apart(np.exp(low[:, None] + (high - low)[:, None] * within))
+        rates = _as_computed(np.exp(low[:, None] + (high - low)[:, None] * shares))
         rates[:, [0, -1]] = bracket
-        seen = np.ones(rates.shape, bool)
-        seen[:, 1:-1] = diverges(starts, rates[:, 1:-1])
-        seen[:, 0] = False
-        first = seen.argmax(axis=1)
+        diverged = np.ones(rates.shape, bool)
+        diverged[:, 1:-1] = diverges(starts, rates[:, 1:-1])
+        diverged[:, 0] = False
+        first = diverged.argmax(axis=1)
         bracket = np.stack([rates[rows, first - 1], rates[rows, first]], axis=1)
     return bracket
 
@@ -283,6 +288,6 @@ def _check_range(low: float, high: float, width: float) -> None:
         raise InputError(f"width={width:g} is finer than the numbers tell apart: take {finest:.2g} or more{wider}")
 
 
-def _told_apart(rates: np.ndarray) -> np.ndarray:
-    """Rounds learning rates to the precision that trials compute in."""
+def _as_computed(rates: np.ndarray) -> np.ndarray:
+    """Rounds learning rates to the precision that trials compute in, so that the table holds what was tried."""
     return rates.astype(jnp.result_type(float)).astype(float)

@@ -1,4 +1,4 @@
-"""Successive halving: at stated updates the worse part of the settings is dropped, and the rest goes on."""
+"""Successive halving: after some updates the worse part of the settings is dropped, and the others run on."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -22,16 +22,17 @@ from lrsweep.training._monitor import Outcome
 
 @dataclass(frozen=True)
 class Halving:
-    """When a sweep drops the worse part of its settings, and how much of them.
+    """When a sweep drops the worse part of its settings, and how large the part is.
 
-    A setting is every combination of the trials' columns but `seed`; all of its trials are dropped together. Settings
-    are compared by their lower medians over seeds of the loss last measured, or of the metric that decides the best: a
-    trial that has diverged counts as infinite, and one that has converged as better than any that has not, since it
-    takes no more updates (Jamieson and Talwalkar, 2016, arXiv:1502.07943, with the loss in place of the reward).
+    A setting is a combination of values in the trials' columns other than `seed`; its trials are dropped together.
+    Settings are compared by the loss last evaluated, or by the metric that decides the best: by its lower median over
+    the seeds. A trial that has diverged counts as infinite. One that has converged counts as better than any that has
+    not, since it takes no more updates (Jamieson and Talwalkar, 2016, arXiv:1502.07943, with the loss in place of the
+    reward).
 
     Attributes:
         at: The updates after which settings are dropped, ascending, each 1 or more.
-        keep: The share of the settings that are left which goes on, above 0 and below 1; rounded up.
+        keep: The share of the remaining settings that are not dropped, above 0 and below 1. Their number is rounded up.
 
     Raises:
         ValueError: A value is outside these bounds.
@@ -54,18 +55,18 @@ class Halving:
 
     def __post_init__(self) -> None:
         steps = list(self.at) if isinstance(self.at, Iterable) else []
-        whole = all(isinstance(step, int | np.integer) and not isinstance(step, bool) for step in steps)
-        if not (steps and whole and steps[0] >= 1 and all(before < after for before, after in pairwise(steps))):
+        are_whole = all(isinstance(step, int | np.integer) and not isinstance(step, bool) for step in steps)
+        if not (steps and are_whole and steps[0] >= 1 and all(before < after for before, after in pairwise(steps))):
             wanted = "whole numbers of updates, 1 or more, in ascending order"
             raise InputError(f"halving at={quote(self.at)} must be {wanted}")
         check_number("halving keep", self.keep, "a share above 0 and below 1", lambda share: 0 < share < 1)
 
 
 def check_halving(halving: Any, steps: int) -> None:
-    """Refuses what cannot drop settings of a sweep of so many steps.
+    """Refuses a halving that does not suit a sweep of a number of steps.
 
     Raises:
-        TypeError: It is no `Halving`.
+        TypeError: It is not a `Halving`.
         ValueError: Its last update is not below `steps`.
     """
     if not isinstance(halving, Halving):
@@ -81,33 +82,34 @@ def in_step(plan: Plan, halving: Halving) -> Plan:
     return one_by_one(plan)
 
 
-def halve(runs: Sequence[GroupExecutor], trials: pd.DataFrame, objective: Objective, halving: Halving) -> None:
-    """Runs the groups of a sweep to the last update at which settings are dropped.
+def halve(executors: Sequence[GroupExecutor], trials: pd.DataFrame, objective: Objective, halving: Halving) -> None:
+    """Runs the groups of a sweep to the last update after which settings are dropped, and drops them on the way.
 
     Args:
-        runs: The groups; together they hold every row of `trials`.
+        executors: Those of all groups.
         trials: The trials table.
-        objective: What decides which settings are better.
-        halving: When, and how many.
+        objective: The objective, which says what decides the best.
+        halving: When to drop settings, and how many.
     """
     settings = _settings(trials)
-    left = np.ones(len(trials), bool)
+    remaining = np.ones(len(trials), bool)
     for step in halving.at:
         scores, active = np.empty(len(trials)), np.empty(len(trials), bool)
-        for run in runs:
-            rows = run.job.group.rows
-            outcome, active[rows] = run.run(until=int(step)).so_far()
+        for executor in executors:
+            rows = executor.job.group.rows
+            outcome, active[rows] = executor.run(until=int(step)).so_far()
             scores[rows] = _scores(outcome, objective)
-        medians = pd.Series(scores[left]).groupby(settings[left]).quantile(0.5, interpolation="lower")
+        medians = pd.Series(scores[remaining]).groupby(settings[remaining]).quantile(0.5, interpolation="lower")
         worse = medians.sort_values(kind="stable").index[math.ceil(halving.keep * len(medians)) :]
-        dropped = active & left & np.isin(settings, worse)
-        left &= ~np.isin(settings, worse)
-        for run in runs:
-            run.drop(dropped[run.job.group.rows])
+        is_worse = np.isin(settings, worse)
+        dropped = active & remaining & is_worse
+        remaining &= ~is_worse
+        for executor in executors:
+            executor.drop(dropped[executor.job.group.rows])
 
 
 def _settings(trials: pd.DataFrame) -> np.ndarray:
-    """Numbers the setting of each trial, in the order in which they appear."""
+    """Numbers the settings in the order in which they appear; gives each trial's, ``[trial] int``."""
     names: Any = [name for name in trials.columns if name != SEED]
     if not names:
         return np.zeros(len(trials), int)
@@ -115,7 +117,7 @@ def _settings(trials: pd.DataFrame) -> np.ndarray:
 
 
 def _scores(outcome: Outcome, objective: Objective) -> np.ndarray:
-    """Scores each trial, ``[trial] float64``: the less the better."""
+    """Scores each trial, ``[trial] float64``; less is better."""
     if objective.best_by == LOSS:
         last = outcome.final_loss
     else:

@@ -1,4 +1,4 @@
-"""The landscape: the loss over all the data along one or two of the parameters, the others held still."""
+"""The landscape: the loss over all the data along one or two of the parameters, the others unchanged."""
 
 from collections.abc import Collection, Mapping
 from itertools import islice
@@ -22,7 +22,7 @@ from lrsweep.studies._validate import check_leaves
 from lrsweep.training._pytree import names_of
 
 # A message lists no more parameters than this.
-_MOST_TOLD = 20
+_MOST_LISTED = 20
 
 
 @ordinary_modes()
@@ -33,23 +33,24 @@ def landscape(
     params: Any = None,
     keywords: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Computes the loss over all the data along one or two scalar parameters, the others held where they are.
+    """Computes the loss over all the data along one or two scalar parameters, the others unchanged.
 
     Args:
-        objective: Whose loss.
-        along: Of one parameter or two, by the name that it has in `Sweep.path` (`w1`, `x[0]`), the values to take,
-            ``[value] float``, ascending, in the parameter's unit.
-        params: Where the other parameters are held: a pytree such as `init` gives. The objective's start where it is
-            left out, as in a sweep whose trials have no columns for `init`.
+        objective: The objective.
+        along: One parameter or two, by the names they have in `Sweep.path` (`w1`, `x[0]`), with the values to give to
+            each: ``[value] float``, ascending, in the parameter's unit.
+        params: The values of the other parameters: a pytree such as `init` gives. Where it is left out, the objective's
+            start, as in a sweep whose trials have no columns for `init`.
         keywords: The keyword-only arguments of the loss, where it has any.
 
     Returns:
-        float64, in the loss's unit, computed in the parameters' own precision: along one parameter a Series called
-        `loss`, whose index is called like the parameter; along two a DataFrame with the first along its columns and
-        the second along its index, each called like its parameter.
+        The losses, float64 in the loss's unit, computed in the parameters' own precision. Along one parameter a Series
+        called `loss`, whose index is called like the parameter. Along two a DataFrame with the first parameter along
+        its columns and the second along its index, which are called like them.
 
     Raises:
-        TypeError: `objective` is none, `along` is no mapping, or a parameter is not a floating-point array.
+        TypeError: `objective` is not an `Objective`, `along` is no mapping, or a parameter is not a floating-point
+            array.
         ValueError: There is no such parameter, more than two or none are named, some values are not finite numbers
             in ascending order, or the objective's `init` needs a column.
 
@@ -72,41 +73,43 @@ def landscape(
     params = _start(objective) if params is None else params
     check_leaves(objective, params)
     params = on_first_device(jax.tree.map(jnp.asarray, params))
-    names = _scalars(params)
+    names = _scalars_by_name(params)
     for name in along:
         if name not in names:
-            raise InputError(unknown("parameter", str(name), _told(names)))
+            raise InputError(unknown("parameter", str(name), _first_names(names)))
     if not 1 <= len(along) <= 2:
-        raise InputError(f"along names {len(along)} parameters: it must name one or two of {', '.join(_told(names))}")
+        raise InputError(
+            f"along names {len(along)} parameters: it must name one or two of {', '.join(_first_names(names))}"
+        )
     values = {name: _values(name, column) for name, column in along.items()}
     (x_name, x), *rest = values.items()
     places = tuple(names[name] for name in reversed(values))
-    y = next((column for _, column in rest), None)
+    y = next((values for _, values in rest), None)
     data = to_device(f"objective {objective.name!r}, data", objective.data)
-    columns = [column for column in (y, x) if column is not None]
-    arguments = columns, params, data, check_keywords(keywords)
+    axes = [values for values in (y, x) if values is not None]
+    arguments = axes, params, data, check_keywords(keywords)
     losses = np.asarray(jitted(losses_along, (objective.loss, places), arguments)(*arguments), float)
     if y is None:
         return pd.Series(losses, pd.Index(x, name=x_name), name="loss")
     return pd.DataFrame(losses, pd.Index(y, name=rest[0][0]), pd.Index(x, name=x_name))
 
 
-def _scalars(params: Any) -> dict[str, Scalar]:
+def _scalars_by_name(params: Any) -> dict[str, Scalar]:
     sizes = [np.size(leaf) for leaf in jax.tree.leaves(params)]
     places = [Scalar(leaf, element) for leaf, size in enumerate(sizes) for element in range(size)]
     return dict(zip(names_of(params), places, strict=True))
 
 
-def _told(names: Collection[str]) -> list[str]:
-    more = len(names) - _MOST_TOLD
-    return [*islice(names, _MOST_TOLD), *([f"{more} more"] if more > 0 else [])]
+def _first_names(names: Collection[str]) -> list[str]:
+    more = len(names) - _MOST_LISTED
+    return [*islice(names, _MOST_LISTED), *([f"{more} more"] if more > 0 else [])]
 
 
 def _start(objective: Objective) -> Any:
     if not objective.draws_start:
         return objective.init
     try:
-        # As trials without a seed start.
+        # The seed of trials that have no such column.
         return objective.init(jax.random.key(0))
     except Exception as error:
         raise InputError(

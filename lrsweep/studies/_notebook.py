@@ -1,4 +1,4 @@
-"""What a sweep shows of itself in a notebook: what was run, what came of it, the best settings."""
+"""How a sweep shows itself in a notebook: what was run, the answer, the best settings."""
 
 import html
 from collections.abc import Mapping
@@ -13,16 +13,16 @@ from lrsweep.statistics._display import in_html
 from lrsweep.statistics._summary import summarize
 from lrsweep.tables._schema import best_by_of
 
-# More settings than this are not a table to read.
+# A table of more settings than this is not read.
 _MOST_SHOWN = 20
 
 
-def present(table: pd.DataFrame, made: Mapping[str, Any]) -> str:
-    """Shows a sweep as HTML: a line on what was run, the answer in a sentence, and its summary by setting.
+def present(table: pd.DataFrame, provenance: Mapping[str, Any]) -> str:
+    """Shows a sweep as HTML: a line on what was run, the answer in a sentence or two, and the summary by setting.
 
     Args:
-        table: Its table.
-        made: Its provenance.
+        table: The sweep's table.
+        provenance: The sweep's provenance.
 
     Example:
         >>> print(present(result.table, result.provenance).splitlines()[1])
@@ -31,11 +31,11 @@ def present(table: pd.DataFrame, made: Mapping[str, Any]) -> str:
     """
     summary = summarize(table)
     shown = rank(summary, best_by_of(table)).head(_MOST_SHOWN) if len(summary) > _MOST_SHOWN else summary
-    of_them = f" The best {len(shown)} of {len(summary):,} settings:" if len(shown) < len(summary) else ""
-    trials = plural(made["trials"], "trial")
-    ran = (
-        f"{made['objective']}, {made['optimizer']}: {trials} of up to {made['steps']:,} updates, "
-        f"in {made['seconds']:.2g} s on {made['device']['kind']}, {made['dtype']}."
+    heading = f" The best {len(shown)} of {len(summary):,} settings:" if len(shown) < len(summary) else ""
+    trials = plural(provenance["trials"], "trial")
+    what_was_run = (
+        f"{provenance['objective']}, {provenance['optimizer']}: {trials} of up to {provenance['steps']:,} updates, "
+        f"in {provenance['seconds']:.2g} s on {provenance['device']['kind']}, {provenance['dtype']}."
     )
-    told = [f"<p>{html.escape(text)}</p>" for text in (ran, advise(summary, table) + of_them)]
-    return "\n".join([*told, in_html(shown)])
+    paragraphs = [f"<p>{html.escape(text)}</p>" for text in (what_was_run, advise(summary, table) + heading)]
+    return "\n".join([*paragraphs, in_html(shown)])

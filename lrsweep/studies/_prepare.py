@@ -1,4 +1,4 @@
-"""From a trials table to what the engine runs: columns bound, checked, and cut into groups, each with its program."""
+"""From a trials table to the jobs that the engine runs: groups of its rows, each with its program, checked."""
 
 import math
 from collections.abc import Mapping
@@ -23,7 +23,8 @@ from lrsweep.training._partition import Group, optimizers_of, partition
 from lrsweep.training._program import make_program
 from lrsweep.training._stopping import Stopping
 
-# With more seeds than this a block draws fewer permutations by drawing each trial's own.
+# Where permutations of minibatches are shared, every block draws those of all seeds: with more seeds than this it is
+# less work to draw one per trial.
 MAX_SHARED_SEEDS = 32
 
 
@@ -36,13 +37,30 @@ def prepare(
     *,
     diagnose: bool = False,
 ) -> list[GroupJob]:
-    """Checks a trials table with its objective and optimizers, and cuts it into the jobs that the engine runs."""
+    """Checks a trials table against its objective and optimizers, and divides it into the jobs that the engine runs.
+
+    Args:
+        objective: The objective.
+        optimizers: The optimizers' factories by name; a single one without a name is under None.
+        trials: The trials table.
+        static: The columns of numbers whose values programs are compiled for.
+        limits: The limits that end a trial.
+        diagnose: Whether to measure what says why each trial ended as it did.
+
+    Returns:
+        The jobs, in the order of their first rows.
+
+    Raises:
+        TypeError: An argument or a column is of the wrong kind.
+        ValueError: Nobody takes a column, a value is out of range, or objective and optimizer do not fit.
+    """
     names = [None] if None in optimizers else optimizers_of(trials, optimizers)
     columns = [name for name in trials.columns if name != OPTIMIZER or None in optimizers]
     bindings = bind(columns, objective, {name: optimizers[name] for name in names})
     groups = partition(trials, bindings, static)
     if not objective.draws_start:
         check_leaves(objective, objective.init)
+    # Everything is checked on shapes before the data moves to the device.
     shapes, programs = jax.eval_shape(lambda: share_inputs(objective)), []
     for group in groups:
         program = make_program(objective, optimizers[group.optimizer], group.binding, group.static)
@@ -59,7 +77,7 @@ def prepare(
 
 
 def _shared_seeds(objective: Objective, group: Group) -> Any:
-    """Gives a group's seeds, where trials on batches have them in common; None otherwise."""
+    """Gives the distinct seeds of a group that trains on minibatches, where many trials share each; otherwise None."""
     if objective.batch_size is None:
         return None
     seeds = np.unique(group.seeds)
@@ -73,10 +91,10 @@ def limits_of(
     evaluate_every: int | None = None,
     record_every: int | None = None,
 ) -> StopLimits:
-    """Gives the numbers that end a trial, as the program takes them; see `sweep`.
+    """Gives the limits that end a trial, as the compiled program takes them; for the arguments see `sweep`.
 
     Raises:
-        InputError: One is out of range, or beyond the precision that is switched on.
+        InputError: A number is out of range, or beyond the precision that JAX computes in.
     """
     record_every = None if record_every is None else check_count("record_every", record_every)
     if evaluate_every is not None:

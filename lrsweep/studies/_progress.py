@@ -1,4 +1,4 @@
-"""How far the trials are, on a terminal."""
+"""The progress bar."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def progress(trials: int) -> Iterator[Callable[[int], None]]:
-    """Shows how many trials have ended, on a terminal and never elsewhere; gives what to call as they do."""
+    """Shows on a terminal, and never elsewhere, how many trials have ended; gives a function to add some to them."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
@@ -23,5 +23,5 @@ def progress(trials: int) -> Iterator[Callable[[int], None]]:
 
     parts = (TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*parts, console=Console(stderr=True), transient=True) as bar:
-        job = bar.add_task("trials", total=trials)
-        yield lambda done: bar.advance(job, done)
+        task = bar.add_task("trials", total=trials)
+        yield lambda ended: bar.advance(task, ended)

@@ -1,4 +1,4 @@
-"""What made a table, as JSON can hold it."""
+"""The provenance of a table: what made it, as JSON can hold it."""
 
 import functools
 import importlib.metadata
@@ -26,15 +26,15 @@ def provenance_of(
     record_every: int | None,
     ran: Sequence[tuple[Group, GroupResult]],
 ) -> dict[str, Any]:
-    """Records what made the trials of a sweep: what was run, how, with which versions and on what.
+    """Records what made the results of a sweep: what was run and how, with which versions, and on which devices.
 
     Args:
-        objective: What was minimised.
-        optimizers: The factories, by the names that the trials call them by.
-        stopping: When a trial ended.
-        limits: The numbers the program was given.
-        record_every: Which losses were recorded, or None.
-        ran: The groups, and what became of them.
+        objective: The objective.
+        optimizers: The optimizers' factories by name.
+        stopping: When a trial had converged or diverged.
+        limits: The limits that the compiled program was given.
+        record_every: At every which update losses were recorded, or None.
+        ran: The groups, and their results.
     """
     first = devices()[0]
     return {
@@ -50,23 +50,23 @@ def provenance_of(
         "best_by": objective.best_by,
         "evaluate_every": limits.evaluate_every,
         "record_every": record_every,
-        "groups": [_describe_group(group, done) for group, done in ran],
+        "groups": [_describe_group(group, result) for group, result in ran],
         "dtype": str(ran[0][1].outcome.final_loss.dtype),
         "device": {"platform": first.platform, "kind": first.device_kind, "count": len(devices())},
         "versions": dict(_versions()),
     }
 
 
-def _describe_group(group: Group, done: GroupResult) -> dict[str, Any]:
-    named = {} if group.optimizer is None else {"optimizer": group.optimizer}
-    widths = [int(width) for width in pd.unique(done.widths)]
+def _describe_group(group: Group, result: GroupResult) -> dict[str, Any]:
+    optimizer = {} if group.optimizer is None else {"optimizer": group.optimizer}
+    widths = [int(width) for width in pd.unique(result.widths)]
     return {
-        **named,
+        **optimizer,
         "static": {static.name: static.value for static in group.static},
         "trials": len(group.rows),
-        # More than one where a block did not find the memory it needed, and was run again at half its width.
+        # More than one where a block did not find the memory it needed, and was repeated at half its width.
         "block_widths": widths,
-        "layout": done.plan.layout._asdict(),
+        "layout": result.plan.layout._asdict(),
     }
 
 

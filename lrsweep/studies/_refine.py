@@ -1,4 +1,4 @@
-"""Zoom: finer and finer grids of learning rates around the best one, or around the one at which trials diverge."""
+"""Refinement: finer and finer grids of learning rates around the best one, or around the least that diverges."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -32,12 +32,12 @@ class Refinement:
 
     Attributes:
         table: One row per trial of every round, as `sweep` gives it, and last a column `round` (int, 0 for the grid
-            that went in). The new rows follow the caller's, and their labels go on from the caller's.
-        found: One row per setting of the other columns (all but `learning_rate` and `seed`): these columns, then
-            float64 `learning_rate`, the answer, NaN where every trial diverged, and `low` and `high`, the two learning
-            rates that enclose it, NaN where none of those tried does.
-        provenance: What made it, as `sweep` has it, with `trials` and `seconds` in all, and what `refine` was asked;
-            what is each round's own stands under `rounds`. JSON can hold it.
+            that went in). The new rows follow the caller's, and their labels continue the caller's.
+        found: One row per setting of the other columns (all but `learning_rate` and `seed`): these columns; then
+            `learning_rate`, the answer, float64, NaN where every trial diverged; and `low` and `high`, the two learning
+            rates that enclose it, float64, NaN where no learning rate tried lies on that side.
+        provenance: What made it, as in `Sweep`, with the `trials` and `seconds` of all rounds, the arguments of
+            `refine`, and under `rounds` what differs from round to round. JSON can hold it.
     """
 
     table: pd.DataFrame
@@ -61,23 +61,25 @@ def refine(
     block_width: int | None = None,
     layout: Layout | None = None,
 ) -> Refinement:
-    """Sweeps a coarse grid of learning rates, and then finer ones where it matters.
+    """Sweeps a coarse grid of learning rates, and then finer ones around its answer.
 
-    Every setting of the other columns is zoomed into by itself, so that each is judged at its own best; where only one
-    of them matters, hand in its rows alone. A round tries `points` new learning rates per setting, each with all the
-    seeds of the coarse grid, so that they are compared in pairs; none is tried twice.
+    Every setting of the other columns is refined by itself, so that each is judged at its own best; where only one of
+    them matters, pass its rows alone. A round tries `points` new learning rates per setting, each with all the seeds of
+    the coarse grid, so that they are compared in pairs. None is tried twice.
 
     - Around the best, they lie between the neighbours of the best learning rate of all rounds so far, evenly in the
-      logarithm. Best is what `best_setting` calls so. It counts whole updates, so that neighbouring learning rates may
-      be equally fast; the final loss then decides, which for one seed is measured at the same update for all of these.
-      The answer is as fine as `width` asks, but for other seeds it may be another one among the equally fast.
+      logarithm. Best is what `best_setting` calls best. It counts whole updates, so that neighbouring learning rates
+      may be equally fast. The final loss then decides between them; for one seed it is measured at the same update for
+      all of them. So the answer is as fine as `width` asks, but with other seeds another one of the equally fast may
+      win.
     - Around the edge, they lie between the least learning rate at which a trial of any seed diverged, and the next
-      smaller one, the answer: up to it no trial diverged. What lies beyond the least that diverges is not looked at.
-      Just above the critical learning rate trials diverge slowly, so that with few `steps` the edge lies above it.
-    - Where the answer is at an end of the grid, the round goes on outward by the ratio of the last two there.
+      smaller one, which is the answer: up to it no trial diverged. Learning rates beyond the least that diverges are
+      not tried. Just above the critical learning rate trials diverge slowly: with few `steps` the edge lies above it.
+    - Where the answer is at an end of the grid, the next round extends the grid there, by the ratio of its last two
+      learning rates.
 
-    A zoom looks around the best of the coarse grid, and does not see a better one in a gap of it elsewhere: where the
-    speed rises and falls several times (with momentum, say) start from a finer grid.
+    Only the neighbourhood of the coarse grid's answer is searched: a better learning rate in a gap elsewhere is not
+    found. Where the speed rises and falls several times (with momentum, say), start from a finer grid.
 
     Args:
         objective: See `sweep`.
@@ -85,25 +87,25 @@ def refine(
         trials: The coarse grid, as `sweep` takes it: a column `learning_rate`, two or more of them per setting.
         around: `"best"`, or `"edge"`: the critical learning rate.
         rounds: The most rounds after the coarse grid, 0 or more.
-        width: A setting is done when the upper of the two learning rates that enclose its answer is above the lower
-            by no more than this share of it, above 0. With 0.01 the best learning rate is known to two digits.
+        width: A setting is done when the two learning rates that enclose its answer differ by no more than this share
+            of the lower one, above 0. With 0.01 the best learning rate is known to two digits.
         points: How many learning rates a round tries in each setting, 1 or more. Around the best, 8 of them narrow
             the interval fivefold, around the edge ninefold.
         steps: See `sweep`.
         stopping: See `sweep`.
         static: See `sweep`.
         evaluate_every: See `sweep`.
-        block_width: See `sweep`. Where it is left out, the later rounds have the block width that the coarse grid was
-            given: they run its compiled programs, and a row gives the same bits in whichever round it is.
+        block_width: See `sweep`. Where it is left out, the later rounds take the coarse grid's: so they reuse its
+            compiled programs, and a row gives the same bits in every round.
         layout: See `sweep`.
 
     Returns:
-        A `Refinement`: the table of all rounds, what was found for each setting, and what made them.
+        A `Refinement`: the table of all rounds, the answer for each setting, and the provenance.
 
     Raises:
-        TypeError: As `sweep` does; or `rounds` or `points` is not a whole number.
-        ValueError: As `sweep` does; or the trials have no two learning rates above 0 in some setting, or a column
-            called `round`; or `around`, `rounds`, `width` or `points` is out of range. All of this is said before
+        TypeError: As `sweep`; or `rounds` or `points` is not a whole number.
+        ValueError: As `sweep`; or some setting has fewer than two learning rates above 0, the trials have a column
+            called `round`, or `around`, `rounds`, `width` or `points` is out of range. All of this is checked before
             anything is compiled.
 
     Example:
@@ -125,7 +127,7 @@ def refine(
     check_count("points", points, least=1)
     check_number("width", width, "a finite number above 0, such as 0.01", lambda width: 0 < width < math.inf)
     trials = _check_grid(trials)
-    # It is read anew in every round.
+    # An iterator would be used up by the first round.
     static = as_names("static", static)
 
     def run(rows: pd.DataFrame, width: int | None) -> Sweep:
@@ -141,23 +143,23 @@ def refine(
             layout=layout,
         )
 
-    swept = run(trials, block_width)
-    table, made = swept.table.assign(**{ROUND: 0}), [swept.provenance]
+    result = run(trials, block_width)
+    table, provenances = result.table.assign(**{ROUND: 0}), [result.provenance]
     if block_width is None:
-        block_width = min(least for group in swept.provenance["groups"] for least in group["block_widths"])
+        block_width = min(least for group in result.provenance["groups"] for least in group["block_widths"])
     for number in range(1, rounds + 1):
         trials = _next_trials(table, _find(table, around), width, points)
         if len(trials) == 0:
             break
-        swept = run(trials, block_width)
-        table = pd.concat([table, swept.table.assign(**{ROUND: number})])
-        made.append(swept.provenance)
-    asked = {"around": around, "rounds": rounds, "width": width, "points": points}
-    return Refinement(table, _find(table, around), _provenance(made, asked))
+        result = run(trials, block_width)
+        table = pd.concat([table, result.table.assign(**{ROUND: number})])
+        provenances.append(result.provenance)
+    arguments = {"around": around, "rounds": rounds, "width": width, "points": points}
+    return Refinement(table, _find(table, around), _provenance(provenances, arguments))
 
 
 def _find(table: pd.DataFrame, around: str) -> pd.DataFrame:
-    """Finds the answer of every setting so far, as `Refinement.found` has it."""
+    """Finds the answer of every setting in the rounds so far, as `Refinement.found` has it."""
     others, summary = _others(table), summarize(table).dropna(subset=[LEARNING_RATE])
     place = pd.Series(range(len(summary)), index=rank(summary, best_by_of(table)).index)
     firsts, answers = [], []
@@ -170,8 +172,8 @@ def _find(table: pd.DataFrame, around: str) -> pd.DataFrame:
             answer = int(np.searchsorted(rates, best))
             low, high = answer - 1, answer + 1
         else:
-            bad = part.loc[part["diverged"] > 0, LEARNING_RATE]
-            high = len(rates) if bad.empty else int(np.searchsorted(rates, bad.min()))
+            diverging = part.loc[part["diverged"] > 0, LEARNING_RATE]
+            high = len(rates) if diverging.empty else int(np.searchsorted(rates, diverging.min()))
             low = answer = high - 1
         firsts.append(part.index[0])
         answers.append([rates[at] if 0 <= at < len(rates) else math.nan for at in (answer, low, high)])
@@ -181,7 +183,7 @@ def _find(table: pd.DataFrame, around: str) -> pd.DataFrame:
 
 
 def _next_trials(table: pd.DataFrame, found: pd.DataFrame, width: float, points: int) -> pd.DataFrame:
-    """Makes the next round's trials table: no rows where every setting is done."""
+    """Makes the next round's trials table, without rows where every setting is done."""
     others, settings = _others(table), settings_of(table)
     tried = table[[*others, LEARNING_RATE]].dropna(subset=[LEARNING_RATE]).drop_duplicates()
     wanted = []
@@ -203,11 +205,14 @@ def _finer(tried: np.ndarray, low: float, answer: float, high: float, points: in
     """Chooses the learning rates to try next in a setting, ascending, without those tried already.
 
     Args:
-        tried: [tried] float64, ascending.
-        low: The one below the answer, or NaN.
+        tried: ``[tried] float64``, ascending, those tried already.
+        low: The learning rate below the answer, or NaN.
         answer: The answer so far, or NaN.
-        high: The one above it, or NaN.
+        high: The learning rate above it, or NaN.
         points: How many to try.
+
+    Returns:
+        ``[rate] float64``; at most `points` of them.
     """
     outward = np.arange(1, points + 1)
     if math.isnan(low):
@@ -224,9 +229,9 @@ def _finer(tried: np.ndarray, low: float, answer: float, high: float, points: in
     rates = rates[(rates >= np.finfo(dtype).tiny) & (rates <= np.finfo(dtype).max)]
     if len(rates) == 0:
         return rates
-    # Digits enough to tell neighbours apart.
+    # As many digits as tell neighbours apart.
     rates = round_to(rates, digits=min(12, max(3, 1 - math.floor(math.log10(step)))))
-    # What is the same number to the compiled program is the same trial.
+    # Two that are the same number to the compiled program would be the same trial.
     _, first = np.unique(rates.astype(dtype), return_index=True)
     return rates[first][~np.isin(rates[first].astype(dtype), tried.astype(dtype))]
 
@@ -236,7 +241,7 @@ def _between(low: float, high: float, count: int) -> np.ndarray:
 
 
 def _by_setting(rows: pd.DataFrame, others: list[str]) -> list[pd.DataFrame]:
-    """Cuts rows into those of each setting of the other columns, in the order in which these first appear."""
+    """Splits rows by the setting of the other columns, in the order in which settings first appear."""
     return [part for _, part in rows.groupby(others, sort=False, dropna=False, observed=True)] if others else [rows]
 
 
@@ -245,7 +250,7 @@ def _others(table: pd.DataFrame) -> list[str]:
 
 
 def _labels(table: pd.DataFrame, count: int) -> list[Any]:
-    """Labels for new rows, which go on from the table's where those are whole numbers."""
+    """Makes labels for new rows, which continue the table's where those are whole numbers."""
     if pd.api.types.is_integer_dtype(table.index.dtype):
         after = int(table.index.max()) + 1
         return list(range(after, after + count))
@@ -253,23 +258,23 @@ def _labels(table: pd.DataFrame, count: int) -> list[Any]:
 
 
 def _check_grid(trials: pd.DataFrame) -> pd.DataFrame:
-    """Gives the coarse grid with its learning rates as float64; refuses one that cannot be zoomed into."""
+    """Gives the coarse grid with its learning rates as float64; refuses one that cannot be refined."""
     trials = check_trials(trials)
     if LEARNING_RATE not in trials.columns:
         raise InputError(f"the trials have no column {LEARNING_RATE!r}: it is what is refined")
     if ROUND in trials.columns:
         raise InputError(f"column {ROUND!r} of the trials is named like one of the result's own: rename or drop it")
-    shared = trials[LEARNING_RATE].dropna()
-    if len(shared) == 0:
+    present = trials[LEARNING_RATE].dropna()
+    if len(present) == 0:
         raise InputError(f"column {LEARNING_RATE!r} of the trials holds no learning rate: a zoom needs two or more")
-    rates = read_numbers(shared, jax.dtypes.canonicalize_dtype(float))
+    rates = read_numbers(present, jax.dtypes.canonicalize_dtype(float))
     if (rates == 0).any():
         raise InputError(
-            f"column {LEARNING_RATE!r} of the trials holds 0 at row {shared.index[int(np.argmin(rates))]!r}: "
+            f"column {LEARNING_RATE!r} of the trials holds 0 at row {present.index[int(np.argmin(rates))]!r}: "
             "a zoom needs learning rates above 0"
         )
     others = [name for name in trials.columns if name not in (LEARNING_RATE, SEED)]
-    for part in _by_setting(trials.loc[shared.index], others):
+    for part in _by_setting(trials.loc[present.index], others):
         if part[LEARNING_RATE].nunique() < 2:
             where = ", ".join(f"{name} {part[name].iloc[0]}" for name in others)
             raise InputError(
@@ -279,12 +284,12 @@ def _check_grid(trials: pd.DataFrame) -> pd.DataFrame:
     return trials.assign(**{LEARNING_RATE: trials[LEARNING_RATE].to_numpy(float, na_value=math.nan)})
 
 
-def _provenance(made: list[dict[str, Any]], asked: dict[str, Any]) -> dict[str, Any]:
-    own = ("trials", "groups", "started", "seconds")
-    return {name: value for name, value in made[0].items() if name not in own} | {
-        "trials": sum(each["trials"] for each in made),
-        "started": made[0]["started"],
-        "seconds": round(sum(each["seconds"] for each in made), 3),
-        "refine": asked,
-        "rounds": [{name: each[name] for name in own} for each in made],
+def _provenance(rounds: list[dict[str, Any]], arguments: dict[str, Any]) -> dict[str, Any]:
+    by_round = ("trials", "groups", "started", "seconds")
+    return {name: value for name, value in rounds[0].items() if name not in by_round} | {
+        "trials": sum(each["trials"] for each in rounds),
+        "started": rounds[0]["started"],
+        "seconds": round(sum(each["seconds"] for each in rounds), 3),
+        "refine": arguments,
+        "rounds": [{name: each[name] for name in by_round} for each in rounds],
     }

@@ -1,4 +1,4 @@
-"""One trial of a sweep run again, for its parameters, its whole curve, or its path."""
+"""The replay of one trial of a sweep, for its parameters, its whole curve, or its path."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -19,119 +19,131 @@ from lrsweep.training._monitor import Outcome
 from lrsweep.training._pytree import names_of, values_of
 
 
-# Arrays and tables have no one answer to whether they are equal: a replay is equal to itself.
+# Comparing tables and arrays gives one answer per element, not one in all: a replay is equal only to itself.
 @dataclass(frozen=True, eq=False)
 class Replay:
-    """One trial run again.
+    """One trial of a sweep, replayed.
 
     Attributes:
-        params: The parameters it ended with: the objective's pytree, as NumPy arrays.
-        curve: float64 Series, the loss at every update at which it was measured, from 0 to the trial's last.
+        params: The parameters that it ended with: the objective's pytree, as NumPy arrays.
+        curve: float64 Series, the loss at every update at which it was evaluated, from 0 to the trial's last.
     """
 
     params: Any
     curve: pd.Series
 
 
-class Rerun(NamedTuple):
-    """What it takes to run a group's trials again: all but their columns, and the block width of each."""
+class Replayable(NamedTuple):
+    """A group whose trials can be replayed from the trials table.
+
+    Attributes:
+        job: The job of the group, without its columns.
+        plan: The plan that it was run by.
+        widths: ``[row] int32``, the width of the block that each trial was run in.
+    """
 
     job: GroupJob
     plan: Plan
     widths: np.ndarray
 
 
-def rerun(job: GroupJob, done: GroupResult) -> Rerun:
-    """Keeps what it takes to run a group's trials again, without another copy of the trials table's numbers."""
+def replayable(job: GroupJob, result: GroupResult) -> Replayable:
+    """Gives what a replay of a group's trials needs, without a copy of the trials table's numbers."""
     group = job.group
     values = {name: np.empty(0, column.dtype) for name, column in group.values.items()}
-    return Rerun(
-        job._replace(group=group._replace(values=values, seeds=group.seeds[:0].copy())), done.plan, done.widths
-    )
+    group = group._replace(values=values, seeds=group.seeds[:0].copy())
+    return Replayable(job._replace(group=group), result.plan, result.widths)
 
 
 @ordinary_modes()
-def replay(groups: list[Rerun], trials: pd.DataFrame, row: int, steps: int) -> Replay:
-    """Runs the trial of a row again, in every lane of a block as wide as the one it was run in.
+def replay(groups: list[Replayable], trials: pd.DataFrame, row: int, steps: int) -> Replay:
+    """Replays the trial of a row, in every lane of a block as wide as the one it was run in: so the bits are the same.
 
     Args:
-        groups: What the sweep ran.
-        trials: The table that went in.
-        row: The place of the trial in it.
-        steps: How many updates it made.
+        groups: The sweep's groups.
+        trials: The trials table.
+        row: The position of the trial in it.
+        steps: How many updates the trial made.
     """
-    job, plan = _only(groups, trials, row)
+    job, plan = _job_of_row(groups, trials, row)
     every = job.limits.evaluate_every
-    # Beside other trials it went on, unwatched: its parameters stay as its last update left them.
-    rerun = _Rerun(job._replace(limits=job.limits._replace(record_every=every)), plan, steps // every + 1)
-    states, outcome = rerun.run(rerun.fresh, last=steps)
-    params, curve, final_loss = jax.tree.map(_of_one_lane, (states.train.params, states.curve, outcome.final_loss))
+    replayer = _Replayer(job._replace(limits=job.limits._replace(record_every=every)), plan, steps // every + 1)
+    # Chunks run to their ends: without freezing, the parameters would move on after the trial has ended.
+    states, outcome = replayer.run(replayer.start, freeze_at=steps)
+    params, curve, final_loss = jax.tree.map(_first_lane, (states.train.params, states.curve, outcome.final_loss))
     updates = np.arange(0, steps + 1, every)
     if steps % every != 0:
-        # It ended between two of the updates at which losses are recorded, and was measured there.
+        # The trial was evaluated where it ended, between two of the updates whose losses are recorded.
         updates, curve = np.append(updates, steps), np.append(curve, final_loss)
     return Replay(params, pd.Series(curve.astype(float), pd.Index(updates, name="step"), name="loss"))
 
 
 @ordinary_modes()
-def follow(groups: list[Rerun], trials: pd.DataFrame, row: int, steps: int, every: int) -> pd.DataFrame:
-    """Runs the trial of a row again for its parameters after each of its updates, as `Sweep.path` has them.
+def follow(groups: list[Replayable], trials: pd.DataFrame, row: int, steps: int, every: int) -> pd.DataFrame:
+    """Replays the trial of a row for the parameters on its way, as `Sweep.path` has them.
 
     Args:
-        groups: What the sweep ran.
-        trials: The table that went in.
-        row: The place of the trial in it.
-        steps: How many updates it made.
-        every: After which of them the parameters are wanted, beside the last.
+        groups: The sweep's groups.
+        trials: The trials table.
+        row: The position of the trial in it.
+        steps: How many updates the trial made.
+        every: The parameters are wanted after every such number of updates, and after the last.
     """
-    job, plan = _only(groups, trials, row)
-    rerun, chunk = _Rerun(job, plan, 0), plan.layout.chunk
+    job, plan = _job_of_row(groups, trials, row)
+    replayer, chunk = _Replayer(job, plan, 0), plan.layout.chunk
     updates = np.unique([*range(0, steps, every), steps])
-    states, at, reached = rerun.fresh, 0, []
-    for k in updates:
-        begin = int(k) // chunk * chunk
-        if begin > at:
-            states, at = rerun.run(states, last=begin, until=begin)[0], begin
-        there = states
-        if k > begin or k == 0:
-            # Chunks are run whole: this one changes nothing more once it is there.
-            there = rerun.run(jax.device_get(states), last=int(k), until=begin + chunk)[0]
-        reached.append(jax.tree.map(_of_one_lane, there.train.params))
-    names = pd.Index(names_of(reached[0]))
-    return pd.DataFrame([values_of(params) for params in reached], pd.Index(updates, name="step"), names)
+    # The program is compiled for whole chunks. So the states advance chunk by chunk, and for an update within a chunk a
+    # copy of them runs that chunk with its parameters frozen there.
+    states, reached, path = replayer.start, 0, []
+    for k in map(int, updates):
+        chunk_start = k // chunk * chunk
+        if chunk_start > reached:
+            states, reached = replayer.run(states, freeze_at=chunk_start, until=chunk_start)[0], chunk_start
+        states_at_k = states
+        if k > chunk_start or k == 0:
+            states_at_k = replayer.run(jax.device_get(states), freeze_at=k, until=chunk_start + chunk)[0]
+        path.append(jax.tree.map(_first_lane, states_at_k.train.params))
+    names = pd.Index(names_of(path[0]))
+    return pd.DataFrame([values_of(params) for params in path], pd.Index(updates, name="step"), names)
 
 
-def _only(groups: list[Rerun], trials: pd.DataFrame, row: int) -> tuple[GroupJob, Plan]:
-    """Gives the job of a row with no trial but that one, in one block as wide as the one it was run in."""
+def _job_of_row(groups: list[Replayable], trials: pd.DataFrame, row: int) -> tuple[GroupJob, Plan]:
+    """Gives a job that holds the trial of one row only, and a plan with a block as wide as the one it was run in."""
     job, plan, widths = next(each for each in groups if row in each.job.group.rows)
     width = int(widths[np.searchsorted(job.group.rows, row)])
-    alone, group = trials.iloc[[row]], job.group
-    values = {name: read_numbers(alone[name], like.dtype) for name, like in group.values.items()}
-    seeds = read_numbers(alone[SEED], None) if SEED in alone.columns else np.zeros(1, np.uint32)
+    trial, group = trials.iloc[[row]], job.group
+    values = {name: read_numbers(trial[name], like.dtype) for name, like in group.values.items()}
+    seeds = read_numbers(trial[SEED], None) if SEED in trial.columns else np.zeros(1, np.uint32)
     group = group._replace(rows=np.zeros(1, int), values=values, seeds=seeds)
     return job._replace(group=group), plan._replace(width=width, blocks=1)
 
 
-class _Rerun:
-    """A group's only trial, in every lane of a block."""
+class _Replayer:
+    """A single trial, in every lane of a block."""
 
     def __init__(self, job: GroupJob, plan: Plan, records: int) -> None:
         plan, self._compiled = fit_plan(job, plan, records, exact=True)
         shape = 1, plan.width
-        self._task, self._keys, self._used = job, np.full(shape, job.group.seeds), np.ones(shape, bool)
+        self._job, self._seeds, self._used = job, np.full(shape, job.group.seeds), np.ones(shape, bool)
         self._values = {name: np.full(shape, column) for name, column in job.group.values.items()}
-        self.fresh = empty_states(spec_of(job, records), plan)
+        self.start = empty_states(spec_of(job, records), plan)
 
-    def run(self, states: TrialState, *, last: int, until: int | None = None) -> tuple[TrialState, Outcome]:
-        """Runs until the trial ends, or to an update that a chunk ends with; none after `last` moves anything."""
-        limits = self._task.limits._replace(last=last)
+    def run(self, states: TrialState, *, freeze_at: int, until: int | None = None) -> tuple[TrialState, Outcome]:
+        """Runs the trial until it ends, or to an update at the end of a chunk.
+
+        Args:
+            states: The states to continue from. The program reuses their memory.
+            freeze_at: The update from which on the parameters no longer move.
+            until: The update to run to, or None.
+        """
+        limits = self._job.limits._replace(freeze_at=freeze_at)
         compaction = NEVER_COMPACT if until is None else CompactionPolicy(until, self._used.size)
         states, outcome = self._compiled(
-            self._values, self._keys, self._used, states, self._task.shared, limits, compaction
+            self._values, self._seeds, self._used, states, self._job.shared, limits, compaction
         )
         first_ready({None: outcome.status})
         return states, outcome
 
 
-def _of_one_lane(array: Any) -> np.ndarray:
+def _first_lane(array: Any) -> np.ndarray:
     return np.asarray(array)[0, 0].copy()

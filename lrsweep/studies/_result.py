@@ -1,4 +1,4 @@
-"""What a sweep gives back: the table of results, the curves, and its trials run again."""
+"""The result of a sweep: its table, its curves, its provenance, and replays of its trials."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,15 +17,15 @@ from lrsweep.training._monitor import NEVER
 from lrsweep.training._stopping import gap
 
 
-# A table has no one answer to whether it equals another: a sweep is equal to itself.
+# Comparing two tables gives one answer per cell, not one in all: a sweep is equal only to itself.
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """What `sweep` returns.
+    """The result of `sweep`.
 
     Attributes:
-        table: One row per trial: the caller's columns, and what became of it.
-        curves: One row per trial, one column per recorded update (0, `record_every`, ...), float64, NaN after the
-            trial's end; or None where `record_every` was not given.
+        table: One row per trial: the caller's columns, and what became of the trial.
+        curves: The recorded losses, float64: one row per trial, one column per recorded update (0, `record_every`,
+            ...), NaN after the trial's end; or None where `record_every` was not given.
         provenance: What made it: objective, optimizer, steps, stopping, block width and layout, versions, devices,
             dtype, start and duration. JSON can hold it.
     """
@@ -37,7 +37,7 @@ class Sweep:
     _follow: Callable[[int, int, int], pd.DataFrame] = field(repr=False)
 
     def replay(self, trial: Any) -> Replay:
-        """Runs one trial again, alone, and returns its parameters and its whole curve.
+        """Runs one trial once more, alone, and returns its parameters and its whole curve.
 
         Args:
             trial: Its label in the table's index.
@@ -53,15 +53,15 @@ class Sweep:
         return self._replay(*self._row(trial))
 
     def path(self, trial: Any, every: int = 1) -> pd.DataFrame:
-        """Runs one trial again, alone, and returns the parameters on its way.
+        """Runs one trial once more, alone, and returns the parameters on its way.
 
         Args:
             trial: Its label in the table's index.
-            every: After how many updates each, beside the start and the end.
+            every: The parameters are given after every such number of updates, and at the start and the end.
 
         Returns:
-            ``[update, parameter]`` float64: the index `step` counts updates from 0 to the trial's last, and each
-            column is a scalar parameter, by the path of its leaf in the pytree, and in an array its place in brackets:
+            ``[update, parameter]`` float64. The index `step` counts updates from 0 to the trial's last. Each column is
+            a scalar parameter, named by the path of its leaf in the pytree, and in an array by its index in brackets:
             `w`, `layers.0.w[0, 1]`.
 
         Raises:
@@ -84,7 +84,7 @@ class Sweep:
         return present(self.table, self.provenance)
 
     def _row(self, trial: Any) -> tuple[int, int]:
-        """Finds the place of a trial in the table, and how many updates it made."""
+        """Finds the position of a trial in the table, and how many updates it made."""
         if not pd.api.types.is_hashable(trial) or trial not in self.table.index:
             raise InputError(f"there is no trial {quote(trial)}: the table's index has {len(self.table)} others")
         row = int(np.flatnonzero(self.table.index == trial)[0])
@@ -97,18 +97,17 @@ def result_table(
     """Puts what became of each trial beside the caller's columns.
 
     Args:
-        trials: The table that went in.
-        outcome: The fields of an `Outcome`, ``[trial]`` arrays in its order. What the table has taken is taken out, so
-            that memory need not hold both.
+        trials: The trials table.
+        outcome: The fields of an `Outcome` by name, ``[trial]`` arrays in the order of the trials. Each is removed once
+            it is in the table, so that memory need not hold both.
         minimum: The least value the loss can reach.
         metrics: The names of the outcome's metrics.
         best_by: What decided the best update.
 
     Returns:
-        The same rows under the same index, called `trial`: the caller's columns, then those of `RESULT_DTYPES`, then,
-        where there are metrics, `best_by` and two columns for each of them. `rate` is
-        `(gap_steps / gap_0) ** (1 / steps)`, 0 where it ends at or below the minimum, and NaN where no update was
-        made or the start is below it.
+        The same rows under the same index, called `trial`: the caller's columns; those of `RESULT_DTYPES`; and where
+        there are metrics `best_by` and two columns for each of them. `rate` is `(gap_steps / gap_0) ** (1 / steps)`, 0
+        where the trial ended at or below the minimum, and NaN where it made no update or started below the minimum.
     """
     columns: dict[str, Any] = {"rate": _rate(outcome, minimum)}
     columns["status"] = pd.Categorical.from_codes(outcome.pop("status"), dtype=RESULT_DTYPES["status"])
@@ -118,16 +117,17 @@ def result_table(
         del column
     for name in RESULT_DTYPES.keys() - columns.keys():
         columns[name] = outcome.pop(name).astype(RESULT_DTYPES[name])
-    # All of these arrays are new, so that the table may have them as they are.
+    # Nothing else refers to these arrays, so the table need not copy them.
     results = pd.DataFrame({name: columns[name] for name in RESULT_DTYPES}, index=trials.index, copy=False)
     if metrics:
         results[BEST_BY] = pd.Series(best_by, index=trials.index, dtype="str")
-        for name, at_end, there in zip(metrics, outcome["final_metrics"], outcome["best_metrics"], strict=True):
-            results[final(name)], results[at_best(name)] = at_end.astype(float), there.astype(float)
+        for name, last, best in zip(metrics, outcome["final_metrics"], outcome["best_metrics"], strict=True):
+            results[final(name)], results[at_best(name)] = last.astype(float), best.astype(float)
     return pd.concat([trials, results], axis=1).rename_axis(INDEX)
 
 
 def _rate(outcome: dict[str, Any], minimum: float) -> np.ndarray:
+    """Computes the column `rate`, the mean factor by which an update multiplied the gap."""
     first, last = (gap(outcome[name], outcome[name].dtype.type(minimum)) for name in ("initial_loss", "final_loss"))
     with np.errstate(all="ignore"):
         rate = np.divide(np.maximum(last, 0), first, dtype=np.float64)

@@ -23,19 +23,20 @@ def sharpness(
 ) -> float:
     """Computes the largest eigenvalue of the Hessian of an objective's loss over all its data, at some parameters.
 
-    Gradient descent is unstable wherever it is above 2 / learning rate. It is what `extreme_eigenvalues` finds.
+    Gradient descent is unstable where it is above 2 / learning rate. It is found by Lanczos's method.
 
     Args:
-        objective: Whose loss.
+        objective: The objective.
         params: A pytree of floating-point arrays, such as `init` gives.
         keywords: The keyword-only arguments of the loss, where it has any.
-        iterations: How many Hessian-vector products to take, 1 or more; exact where there are no more parameters.
+        iterations: How many Hessian-vector products to take, 1 or more; the result is exact where there are no more
+            parameters than that.
 
     Returns:
-        It, in the loss's unit per squared unit of the parameters; NaN where the Hessian is not finite.
+        The sharpness, in the loss's unit per squared unit of the parameters; NaN where the Hessian is not finite.
 
     Raises:
-        TypeError: `objective` is none, or a parameter is not a floating-point array.
+        TypeError: `objective` is not an `Objective`, or a parameter is not a floating-point array.
         ValueError: There are no parameters, or `iterations` is below 1.
 
     Example:

@@ -1,4 +1,4 @@
-"""sweep(): check the trials, run them, tabulate what became of each."""
+"""`sweep`: checks the trials, runs them, and tabulates what became of each."""
 
 import datetime
 import time
@@ -26,7 +26,7 @@ from lrsweep.studies._halving import Halving, check_halving, halve, in_step
 from lrsweep.studies._prepare import limits_of, prepare
 from lrsweep.studies._progress import progress
 from lrsweep.studies._provenance import provenance_of
-from lrsweep.studies._replay import follow, replay, rerun
+from lrsweep.studies._replay import follow, replay, replayable
 from lrsweep.studies._result import Sweep, result_table
 from lrsweep.studies._starts import starts_of
 from lrsweep.tables._columns import check_trials
@@ -35,7 +35,7 @@ from lrsweep.training._monitor import StopLimits
 from lrsweep.training._partition import check_static
 from lrsweep.training._stopping import Stopping
 
-# By so many units in the last place of the starting loss rounding alone may take a loss below its minimum.
+# By up to so many units in the last place of the starting loss, a fall below the minimum may be rounding alone.
 _ROUNDING = 100
 
 
@@ -58,47 +58,47 @@ def sweep(
     """Runs every trial of a table, many at a time, and says what became of each.
 
     What is compiled depends on the objective's functions, the optimizer's factory, the columns' names and the block
-    width, and is kept while these functions live: other values, limits, steps and data of the same shapes compile
-    nothing. A function that is defined anew is another function, so define it once. Rows that differ in a column of
-    text, of booleans, or named in `static` are compiled apart.
+    width, and stays compiled while these functions exist: other values, limits, steps and data of the same shapes
+    compile nothing new. A function that is defined a second time is another function, so define it once. Rows that
+    differ in a column that holds text or booleans or is named in `static` are compiled separately.
 
     Args:
         objective: What is minimised.
         optimizer: A factory such as `optax.adam`: from keywords to an `optax.GradientTransformation`. It is called
-            inside the compiled program, with traced values. Or several by name, `{"sgd": optax.sgd, "adam":
-            optax.adam}`: the column `optimizer` then names each row's, and a column that it does not take must be
-            missing there; one that is missing in all of its rows is left at its default.
+            inside the compiled program, with traced values. Or several factories by name, `{"sgd": optax.sgd, "adam":
+            optax.adam}`: then the column `optimizer` names each row's. A column that an optimizer does not take must be
+            missing in its rows; one that is missing in all of them is left at the optimizer's default.
         trials: One row per trial, one column per keyword of the factory, of the objective's `init`, or of its loss
-            and metrics; `seed` becomes the key (0 where there is no such column). See `lrsweep.grid`.
+            and metrics. The column `seed` becomes the key; without it the seed is 0. See `lrsweep.grid`.
         steps: The most updates a trial may make, 1 or more.
         stopping: When a trial has converged or diverged; `Stopping()` where it is left out.
         static: Columns of numbers whose values must be known while the program is compiled, such as a layer's width.
-        evaluate_every: Measure the loss over all the data, and the metrics, at every such update and at the last.
-            Where it is left out: every one; with a `batch_size`, every `record_every`-th or once an epoch. The table
-            knows no loss between two of them: `status` and `best_at` are no finer.
-        record_every: Record the loss at every such update, a multiple of `evaluate_every`, or None for no curves.
-            Memory for them grows with ``trials * steps / record_every``.
-        halving: At which updates the worse part of the settings is dropped; None for no such. See `Halving`.
+        evaluate_every: The loss over all the data, and the metrics, are evaluated at every such update and at the last.
+            Where it is left out, that is every update; with a `batch_size`, every `record_every`-th, or once an epoch.
+            `status` and `best_at` know of no loss between two evaluations.
+        record_every: The loss is recorded at every such update, a multiple of `evaluate_every`; None for no curves.
+            Their memory grows with ``trials * steps / record_every``.
+        halving: When the worse part of the settings is dropped, see `Halving`; None to drop none.
         diagnose: Whether to say why each trial ended as it did. Adds columns of float64: `sharpness_start` and
             `sharpness_end`, the largest eigenvalue of the Hessian of the loss over all the data (see
             `lrsweep.sharpness`), with the end's residual, `sharpness_residual`, and the least eigenvalue there,
             `least_eigenvalue_end`; `stability`, the learning rate over the largest that theory allows where the trial
             started (above 1 it must leave; NaN where there is no theory, see `critical_learning_rate`); `overshoot`,
             the share of its updates that landed beyond the valley's floor, where the next gradient points back along
-            them; `final_gradient_norm`; and `cause`, one word (str), see *Reading the table*. Costs about
-            as much as a hundred updates per trial, and trials then wait for those beside them.
-        block_width: How many trials run side by side, 1 or more; chosen by the number of trials and the memory there
-            is where it is left out. At one width a row gives the same bits whatever the other rows hold.
-        layout: How the loop of a trial is laid out for the machine; chosen where it is left out. See `Layout`.
+            them; `final_gradient_norm`; and `cause`, one word (str), see *Reading the table*. It costs about as much as
+            a hundred updates per trial, and a trial that has ended then waits for those beside it.
+        block_width: How many trials run side by side, 1 or more. Where it is left out, it is chosen by the number of
+            trials and the available memory. At one width a row gives the same bits whatever the other rows hold.
+        layout: How the loop of a block is laid out for the machine, see `Layout`. Chosen where it is left out.
 
     Returns:
-        A `Sweep`: the table of results, the curves, and what made them.
+        A `Sweep`: the table of results, the curves, and the provenance.
 
     Raises:
         TypeError: An argument is of the wrong kind, a column does not hold numbers, or a parameter is not a float.
-        ValueError: A value is out of range, nobody takes a column, objective and optimizer do not fit, or it is called
-            inside a transformation of JAX or in a process forked from one that has used JAX. All of this is said
-            before anything is compiled.
+        ValueError: A value is out of range, nobody takes a column, objective and optimizer do not fit, or `sweep` is
+            called inside a transformation of JAX or in a process forked from one that has used JAX. All of this is
+            checked before anything is compiled.
 
     Warns:
         UserWarning: A loss fell below the objective's stated minimum, by more than rounding.
@@ -129,47 +129,50 @@ def sweep(
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
     records = 0 if record_every is None else limits.steps // limits.record_every + 1
     fitted = _fit(jobs, records, width, layout, diagnose=diagnose, halving=halving)
-    done = _run(jobs, fitted, trials, objective, records, halving)
+    results = _run(jobs, fitted, trials, objective, records, halving)
     starts = [starts_of(job) for job in jobs] if diagnose else []
     seconds = time.perf_counter() - clock
 
-    made = provenance_of(
+    provenance = provenance_of(
         objective,
         optimizers,
         stopping,
         limits,
         record_every,
-        [(job.group, part) for job, part in zip(jobs, done, strict=True)],
+        [(job.group, result) for job, result in zip(jobs, results, strict=True)],
     )
-    made |= {"started": started.isoformat(timespec="seconds"), "seconds": round(seconds, 3)}
-    columns = _in_order(jobs, [part.outcome for part in done])._asdict()
-    recorded = None if record_every is None else _in_order(jobs, [part.curves for part in done])
-    at_start = _in_order(jobs, starts) if diagnose else None
-    groups = [rerun(job, part) for job, part in zip(jobs, done, strict=True)]
-    apart = {name for job in jobs for name in job.group.binding.loss}
-    apart |= {static.name for job in jobs for static in job.group.static}
-    del done, jobs
-    _warn_below_minimum(objective, columns["initial_loss"], columns["best_loss"])
-    table = _tabulate(objective, trials, columns, at_start, sorted(apart))
+    provenance |= {"started": started.isoformat(timespec="seconds"), "seconds": round(seconds, 3)}
+    outcome = _in_row_order(jobs, [result.outcome for result in results])._asdict()
+    recorded = None if record_every is None else _in_row_order(jobs, [result.curves for result in results])
+    at_start = _in_row_order(jobs, starts) if diagnose else None
+    groups = [replayable(job, result) for job, result in zip(jobs, results, strict=True)]
+    # The columns of which every value has a loss of its own, not to be compared with the others'.
+    loss_columns = {name for job in jobs for name in job.group.binding.loss}
+    loss_columns |= {static.name for job in jobs for static in job.group.static}
+    # The arrays are freed as the table takes them over.
+    del results, jobs
+    _warn_below_minimum(objective, outcome["initial_loss"], outcome["best_loss"])
+    table = _tabulate(objective, trials, outcome, at_start, sorted(loss_columns))
     curves = None if recorded is None else _curves_of(recorded, table.index, limits)
-    # Shares its memory with the caller's until one of the two is changed.
-    kept = trials.copy(deep=False)
-    return Sweep(table, curves, made, partial(replay, groups, kept), partial(follow, groups, kept))
+    # The copy shares its memory with the caller's table until one of the two is changed.
+    trials = trials.copy(deep=False)
+    return Sweep(table, curves, provenance, partial(replay, groups, trials), partial(follow, groups, trials))
 
 
 def _tabulate(
-    objective: Objective, trials: pd.DataFrame, columns: dict[str, Any], at_start: Any, apart: list[str]
+    objective: Objective, trials: pd.DataFrame, outcome: dict[str, Any], at_start: Any, loss_columns: list[str]
 ) -> pd.DataFrame:
-    """Makes the result table, and where trials were diagnosed says why each ended as it did."""
-    diagnosis = columns.pop("diagnosis")
-    table = result_table(trials, columns, objective.minimum, metrics=list(objective.metrics), best_by=objective.best_by)
+    """Makes the result table, with a diagnosis where there is one."""
+    diagnosis = outcome.pop("diagnosis")
+    table = result_table(trials, outcome, objective.minimum, metrics=list(objective.metrics), best_by=objective.best_by)
     if at_start is None:
         return table
     batches = objective.batch_size is not None
-    return add_diagnosis(table, diagnosis, *at_start, batches=batches, minimum=objective.minimum, apart=apart)
+    return add_diagnosis(table, diagnosis, *at_start, batches=batches, minimum=objective.minimum, apart=loss_columns)
 
 
 def _curves_of(recorded: np.ndarray, index: pd.Index, limits: StopLimits) -> pd.DataFrame:
+    """Labels recorded losses ``[trial, record]`` by their trials and updates."""
     every = limits.record_every
     updates = pd.RangeIndex(0, recorded.shape[1] * every, every, name="step")
     return pd.DataFrame(recorded.astype(float), index=index, columns=updates)
@@ -184,7 +187,7 @@ def _fit(
     diagnose: bool,
     halving: Halving | None,
 ) -> list[tuple[Plan, jax.stages.Compiled]]:
-    """Lays out and compiles every group before the first one runs, so that what does not fit costs no results."""
+    """Plans and compiles every group before the first one runs: a group that does not fit then costs no results."""
     plans = [choose_plan(job, width, layout) for job in jobs]
     if diagnose:
         plans = [one_by_one(plan) for plan in plans]
@@ -204,37 +207,38 @@ def _run(
     records: int,
     halving: Halving | None,
 ) -> list[GroupResult]:
-    """Runs the groups, one after another unless they are compared on the way: each holds memory on every device."""
+    """Runs the groups one after another, since each takes memory on every device; with halving all at the same time."""
     with progress(len(trials)) as advance:
-        runs: Iterable[GroupExecutor] = (
+        executors: Iterable[GroupExecutor] = (
             GroupExecutor(job, plan, compiled, records=records, advance=advance)
             for job, (plan, compiled) in zip(jobs, fitted, strict=True)
         )
         if halving is not None:
-            runs = list(runs)
-            halve(runs, trials, objective, halving)
-        return [run.run().done() for run in runs]
+            executors = list(executors)
+            halve(executors, trials, objective, halving)
+        return [executor.run().result() for executor in executors]
 
 
-def _in_order(jobs: list[GroupJob], parts: list[Any]) -> Any:
-    """Pytrees of arrays ``[row, ...]`` of each group as one, ``[trial, ...]`` in the order of the table."""
-    if len(parts) == 1:
-        return parts[0]
+def _in_row_order(jobs: list[GroupJob], by_group: list[Any]) -> Any:
+    """Merges pytrees of arrays ``[row, ...]``, one per group, into one of ``[trial, ...]`` in the table's order."""
+    if len(by_group) == 1:
+        return by_group[0]
 
-    def whole(*pieces: np.ndarray) -> np.ndarray:
-        array = np.empty((sum(map(len, pieces)), *pieces[0].shape[1:]), pieces[0].dtype)
-        for job, piece in zip(jobs, pieces, strict=True):
-            array[job.group.rows] = piece
-        return array
+    def merge(*parts: np.ndarray) -> np.ndarray:
+        merged = np.empty((sum(map(len, parts)), *parts[0].shape[1:]), parts[0].dtype)
+        for job, part in zip(jobs, parts, strict=True):
+            merged[job.group.rows] = part
+        return merged
 
-    return jax.tree.map(whole, *parts)
+    return jax.tree.map(merge, *by_group)
 
 
 def _warn_below_minimum(objective: Objective, initial_loss: np.ndarray, best_loss: np.ndarray) -> None:
-    """Warns of a fall below the minimum that is more than the rounding of the terms that losses are made of.
+    """Warns where a loss fell below the stated minimum by more than rounding explains.
 
-    Those are as large as the loss at the start, or larger, though near the minimum they cancel; and a function such as
-    `exp` multiplies the rounding of its argument by some tens. A fall that small moves no target by much.
+    Near the minimum the terms of a loss cancel, but each is rounded by its own size, which is that of the starting loss
+    or more; and a function such as `exp` multiplies the rounding of its argument by some tens. A fall that small does
+    not move a target by much.
     """
     minimum = best_loss.dtype.type(objective.minimum)
     if not (best_loss < minimum).any():

@@ -1,4 +1,4 @@
-"""What can be known before anything compiles: start, loss, metrics and optimizer are tried on shapes alone."""
+"""Checks before anything compiles: start, loss, metrics and optimizer are tried on shapes alone."""
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
@@ -22,7 +22,7 @@ def check_leaves(objective: Objective, params: Any) -> None:
     """Refuses parameters that are not a pytree of floating-point arrays.
 
     Raises:
-        TypeError: A leaf is something else; the message names its place in the tree.
+        TypeError: A leaf is something else; the message names its path in the tree.
         ValueError: There are no parameters.
 
     Example:
@@ -54,9 +54,9 @@ def check_program(
     """Tries a program on shapes: nothing is computed or compiled.
 
     Args:
-        objective: What messages call by name.
-        program: What would be compiled.
-        shared: What all trials share.
+        objective: The objective, which messages call by its name.
+        program: The program to try.
+        shared: The shapes and dtypes of the arrays that all trials share.
         row: The columns of one trial, as `jax.ShapeDtypeStruct`.
         sample: The same columns with the values of some trial.
 
@@ -75,29 +75,32 @@ def check_program(
             params = _check_start(objective, program, shared, row)
             owner = f"the loss of objective {objective.name!r}"
             _check_loss(owner, program, shared, row, params)
-            for place, (name, _) in enumerate(program.metrics):
+            for index, (name, _) in enumerate(program.metrics):
                 owner = f"metric {name!r} of objective {objective.name!r}"
-                _check_metric(owner, program, shared, row, params, place)
+                _check_metric(owner, program, shared, row, params, index)
         owner = f"the optimizer {label(program.optimizer)}"
         _check_optimizer(owner, program, shared, row, params)
 
-    program = _marked(program)
+    program = _mark_all(program)
     try:
         attempt(row)
     except InputError as error:
+        # Further attempts change `owner`.
         culprit = owner
-        needed = _needed(attempt, row, sample)
+        needed = _columns_needed(attempt, row, sample)
         if not needed:
             raise
-        named, static = " and ".join(map(repr, needed)), "".join(f"{name!r}, " for name in needed)
+        columns, static = " and ".join(map(repr, needed)), "".join(f"{name!r}, " for name in needed)
         raise InputError(
-            f"{culprit} needs the value of column {named} while it is compiled: list it in static, "
+            f"{culprit} needs the value of column {columns} while it is compiled: list it in static, "
             f"sweep(..., static=({static.strip()})), which compiles a program for each of its values"
         ) from error
 
 
-def _needed(attempt: Callable[[Mapping[str, Any]], None], row: Mapping[str, Any], sample: Mapping[str, Any]) -> list:
-    """Finds the columns without whose values the attempt fails, where it succeeds with all of them."""
+def _columns_needed(
+    attempt: Callable[[Mapping[str, Any]], None], row: Mapping[str, Any], sample: Mapping[str, Any]
+) -> list[str]:
+    """Finds the columns whose values an attempt needs to succeed; none where it fails with all of them too."""
 
     def succeeds(known: Iterable[str]) -> bool:
         try:
@@ -117,7 +120,7 @@ def _needed(attempt: Callable[[Mapping[str, Any]], None], row: Mapping[str, Any]
 
 
 class _UserError(Exception):
-    """What a function of the user's raised; what else is raised while it is tried is an error of lrsweep's own."""
+    """An error raised by a function of the user's. Any other that is raised while it is tried is lrsweep's own."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(error)
@@ -125,6 +128,8 @@ class _UserError(Exception):
 
 
 def _mark(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Makes a function of the user's raise its errors as `_UserError`."""
+
     @functools.wraps(function, updated=())
     def marked(*arguments: Any, **keywords: Any) -> Any:
         try:
@@ -137,7 +142,7 @@ def _mark(function: Callable[..., Any]) -> Callable[..., Any]:
     return marked
 
 
-def _marked(program: Program) -> Program:
+def _mark_all(program: Program) -> Program:
     return program._replace(
         loss=_mark(program.loss),
         init=None if program.init is None else _mark(program.init),
@@ -146,19 +151,22 @@ def _marked(program: Program) -> Program:
     )
 
 
-def _abstractly(function: Callable[..., Any], row: Mapping[str, Any], *arguments: Any) -> Any:
+def _evaluate_shapes(function: Callable[..., Any], row: Mapping[str, Any], *arguments: Any) -> Any:
+    """Does what `jax.eval_shape` does for a function of a row, of which some columns may have values."""
     traced = {name: value for name, value in row.items() if isinstance(value, jax.ShapeDtypeStruct)}
-    known = {name: value for name, value in row.items() if name not in traced}
-    return jax.eval_shape(lambda rest, *arguments: function({**known, **rest}, *arguments), traced, *arguments)
+    valued = {name: value for name, value in row.items() if name not in traced}
+    return jax.eval_shape(lambda traced, *arguments: function({**valued, **traced}, *arguments), traced, *arguments)
 
 
-def _kept(found: list[Any], value: Any) -> Any:
-    """Keeps what a user's function returned, traced arrays as their shapes, and goes on with what JAX can take."""
-    found[:] = [jax.tree.map(lambda leaf: jax.typeof(leaf) if isinstance(leaf, Tracer) else leaf, value)]
+def _note(returned: list[Any], value: Any) -> Any:
+    """Notes in a list what a user's function returned, and gives it on, or None where JAX could not return it.
+
+    Of arrays that JAX traces it notes the shapes, since they must not leave the trace.
+    """
+    returned[:] = [jax.tree.map(lambda leaf: jax.typeof(leaf) if isinstance(leaf, Tracer) else leaf, value)]
     leaves = jax.tree.leaves(value)
-    return (
-        value if all(isinstance(leaf, jax.Array | np.ndarray | np.generic | float | int) for leaf in leaves) else None
-    )
+    is_returnable = all(isinstance(leaf, jax.Array | np.ndarray | np.generic | float | int) for leaf in leaves)
+    return value if is_returnable else None
 
 
 def _check_start(objective: Objective, program: Program, shared: SharedInputs, row: Mapping[str, Any]) -> Any:
@@ -174,7 +182,7 @@ def _check_start(objective: Objective, program: Program, shared: SharedInputs, r
         return jax.tree.map(jnp.asarray, drawn)
 
     try:
-        params = _abstractly(start, row, shared)
+        params = _evaluate_shapes(start, row, shared)
     except _UserError as failed:
         raise InputError(
             f"the init of objective {objective.name!r} fails with {first_line(failed.error)}"
@@ -186,55 +194,58 @@ def _check_start(objective: Objective, program: Program, shared: SharedInputs, r
 
 def _check_loss(owner: str, program: Program, shared: SharedInputs, row: Mapping[str, Any], params: Any) -> None:
     for examples in {None, program.batch_size}:
-        data, found = _some(shared.data, examples), []
+        data, returned = _some(shared.data, examples), []
 
-        def loss_at(row: Any, params: Any, data: Any, found: list[Any] = found) -> Any:
-            return _kept(found, program.loss_on(row, data)(params))
+        def loss_at(row: Any, params: Any, data: Any, returned: list[Any] = returned) -> Any:
+            return _note(returned, program.loss_on(row, data)(params))
 
         try:
-            loss = _abstractly(loss_at, row, params, data)
+            loss = _evaluate_shapes(loss_at, row, params, data)
         except _UserError as failed:
             fits = "its parameters" if data is None else "its parameters and data"
             raise InputError(f"{owner} does not fit {fits}: {first_line(failed.error)}") from failed.error
-        if isinstance(found[0], float | np.floating):
+        if isinstance(returned[0], float | np.floating):
             raise InputError(
-                f"{owner} returns {quote(found[0])}, which does not depend on the parameters: compute it by jax.numpy"
+                f"{owner} returns {quote(returned[0])}, which does not depend on the parameters: "
+                "compute it by jax.numpy"
             )
         if loss is None or not _is_scalar(loss) or not jnp.issubdtype(loss.dtype, jnp.floating):
-            told = _described(found[0] if loss is None else loss)
-            raise InputError(f"{owner} returns {told}: it must return one floating-point scalar")
+            description = _describe(returned[0] if loss is None else loss)
+            raise InputError(f"{owner} returns {description}: it must return one floating-point scalar")
 
 
 def _check_metric(
-    owner: str, program: Program, shared: SharedInputs, row: Mapping[str, Any], params: Any, place: int
+    owner: str, program: Program, shared: SharedInputs, row: Mapping[str, Any], params: Any, index: int
 ) -> None:
-    name, function = program.metrics[place]
-    found: list[Any] = []
+    name, function = program.metrics[index]
+    returned: list[Any] = []
 
-    def measured(*arguments: Any, **keywords: Any) -> Any:
-        # Where it is no number a stand-in goes on, and what it was is looked at below.
-        value = _kept(found, function(*arguments, **keywords))
+    def noted(*arguments: Any, **keywords: Any) -> Any:
+        # What is no number is replaced by one here, and refused below.
+        value = _note(returned, function(*arguments, **keywords))
         return 0.0 if value is None or not _is_real_scalar(value) else value
 
-    metrics = (*program.metrics[:place], (name, measured), *program.metrics[place + 1 :])
+    metrics = (*program.metrics[:index], (name, noted), *program.metrics[index + 1 :])
     program = program._replace(metrics=metrics)
     try:
-        _abstractly(lambda *arguments: program.metric_at(place, *arguments), row, params, shared.metrics[place])
+        _evaluate_shapes(
+            lambda *arguments: program.compute_metric(index, *arguments), row, params, shared.metrics[index]
+        )
     except _UserError as failed:
         raise InputError(f"{owner} does not fit its parameters and data: {first_line(failed.error)}") from failed.error
-    if not _is_real_scalar(found[0]):
-        raise InputError(f"{owner} returns {_described(found[0])}: it must return one number")
+    if not _is_real_scalar(returned[0]):
+        raise InputError(f"{owner} returns {_describe(returned[0])}: it must return one number")
 
 
 def _check_optimizer(owner: str, program: Program, shared: SharedInputs, row: Mapping[str, Any], params: Any) -> None:
-    built = ""
-    made: list[Any] = []
+    kind = ""
+    returned: list[Any] = []
 
     def update(row: Mapping[str, Any], params: Any, data: Any) -> Any:
-        nonlocal built
-        # Its name alone leaves the trace, so that nothing traced does.
+        nonlocal kind
         optimizer = program.build_optimizer(row)
-        built = type(optimizer).__name__
+        # The optimizer itself may hold traced arrays, which must not leave the trace.
+        kind = type(optimizer).__name__
         if not isinstance(optimizer, optax.GradientTransformation):
             return None
         state = _mark(optimizer.init)(params)
@@ -243,25 +254,25 @@ def _check_optimizer(owner: str, program: Program, shared: SharedInputs, row: Ma
         extra = extra_arguments(optimizer, value, grads, loss_of)
         updated = _mark(optimizer.update)(grads, state, params, **extra)
         is_pair = isinstance(updated, tuple) and len(updated) == 2
-        made[:] = [is_pair, _described(updated)]
-        return _kept([], (state, updated[1])), _kept([], updated[0]) if is_pair else None
+        returned[:] = [is_pair, _describe(updated)]
+        return _note([], (state, updated[1])), _note([], updated[0]) if is_pair else None
 
     try:
-        found = _abstractly(update, row, params, _some(shared.data, program.batch_size))
+        shapes = _evaluate_shapes(update, row, params, _some(shared.data, program.batch_size))
     except _UserError as failed:
         raise InputError(f"{owner} fails with {first_line(failed.error)}") from failed.error
-    if not made:
-        raise InputTypeError(f"{owner} gives a {built}: a factory must return an optax.GradientTransformation")
-    is_pair, told = made
+    if not returned:
+        raise InputTypeError(f"{owner} gives a {kind}: a factory must return an optax.GradientTransformation")
+    is_pair, description = returned
     if not is_pair:
-        raise InputTypeError(f"{owner} gives {told} at an update: it must return updates and its state")
-    states, updates = found
+        raise InputTypeError(f"{owner} gives {description} at an update: it must return updates and its state")
+    states, updates = shapes
     if states is None:
         raise InputTypeError(f"{owner} has a state that does not consist of arrays: JAX cannot carry it along")
     before, after = (_shapes(state) for state in states)
     if before != after or jax.tree.structure(states[0]) != jax.tree.structure(states[1]):
         raise InputTypeError(
-            f"{owner} starts with a state of {_told(before)} and goes on with {_told(after)}: "
+            f"{owner} starts with a state of {_list_shapes(before)} and goes on with {_list_shapes(after)}: "
             "its state must keep its structure, its shapes and dtypes"
         )
     _check_updates(owner, updates, params)
@@ -271,8 +282,8 @@ def _check_updates(owner: str, updates: Any, params: Any) -> None:
     same = jax.tree.structure(updates) == jax.tree.structure(params)
     if not same or [shape for shape, _ in _shapes(updates)] != [shape for shape, _ in _shapes(params)]:
         raise InputError(
-            f"{owner} gives updates of {_told(_shapes(updates))} for parameters of {_told(_shapes(params))}: "
-            "they must have the structure and the shapes of the parameters"
+            f"{owner} gives updates of {_list_shapes(_shapes(updates))} for parameters of "
+            f"{_list_shapes(_shapes(params))}: they must have the structure and the shapes of the parameters"
         )
     for _, dtype in _shapes(updates):
         if jnp.issubdtype(dtype, jnp.complexfloating):
@@ -284,6 +295,7 @@ def _shapes(tree: Any) -> list[tuple[tuple[int, ...], Any]]:
 
 
 def _some(data: Any, examples: int | None) -> Any:
+    """Gives the shapes and dtypes of a number of examples of some data, or of all of it."""
     return jax.tree.map(
         lambda array: jax.ShapeDtypeStruct((examples or array.shape[0], *array.shape[1:]), array.dtype), data
     )
@@ -299,9 +311,9 @@ def _is_real_scalar(value: Any) -> bool:
     return _is_scalar(value) and not jnp.issubdtype(value.dtype, jnp.complexfloating)
 
 
-def _described(value: Any) -> str:
+def _describe(value: Any) -> str:
     return f"{value.dtype}{list(value.shape)}" if hasattr(value, "shape") else f"a {type(value).__name__}"
 
 
-def _told(leaves: list[tuple[tuple[int, ...], Any]]) -> str:
+def _list_shapes(leaves: list[tuple[tuple[int, ...], Any]]) -> str:
     return listed(f"{dtype}{list(shape)}" for shape, dtype in leaves) or "nothing"

@@ -1,1 +1,1 @@
-"""Trials tables in, result tables out: column names, dtypes, grids, checks, CSV and Parquet. Pandas, and no JAX."""
+"""Trials tables and result tables: column names, dtypes, grids, checks, CSV and Parquet. With pandas, without JAX."""

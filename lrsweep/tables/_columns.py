@@ -1,4 +1,4 @@
-"""What the columns of a trials table hold: numbers, text or booleans, checked value by value."""
+"""The columns of a trials table: numbers, text or booleans, checked value by value."""
 
 from decimal import Decimal
 from fractions import Fraction
@@ -16,12 +16,12 @@ def check_trials(trials: Any) -> pd.DataFrame:
     """Refuses what is not a table of one row per trial.
 
     Returns:
-        The table; a column whose numbers pandas keeps as objects, as categories or in 16 bits has them in a dtype that
-        it computes with: the same values, as int64, float64 or float32.
+        The table. Numbers that were objects, categories or 16-bit floats are now int64, float64 or float32, which
+        pandas computes with; the values are the same.
 
     Raises:
-        TypeError: It is not a DataFrame, a column's name is not text, or one holds lists or the like.
-        ValueError: It has no rows, or repeats a column or an index label.
+        TypeError: The trials are not a DataFrame, a column's name is not text, or a column holds lists or the like.
+        ValueError: There are no rows, or a column's name or an index label is repeated.
 
     Example:
         >>> check_trials(pd.DataFrame({"learning_rate": [0.1, 1]}, dtype=object)).dtypes.tolist()
@@ -52,7 +52,7 @@ def as_plain_numbers(column: pd.Series) -> pd.Series | None:
     """Gives a column of numbers in a dtype that pandas computes with; None where it has one, or holds no numbers.
 
     Raises:
-        TypeError: It holds lists or the like.
+        TypeError: The column holds lists or the like.
 
     Example:
         >>> as_plain_numbers(pd.Series([0.5, 10**30], dtype=object)).dtype
@@ -61,9 +61,9 @@ def as_plain_numbers(column: pd.Series) -> pd.Series | None:
     if column.dtype == np.float16:
         return column.astype(np.float32)
     if isinstance(column.dtype, pd.CategoricalDtype):
-        kept = column.dtype.categories.dtype
-        is_number = pd.api.types.is_any_real_numeric_dtype(kept)
-        return column.astype(float if column.hasnans else kept) if is_number else None
+        dtype = column.dtype.categories.dtype
+        is_number = pd.api.types.is_any_real_numeric_dtype(dtype)
+        return column.astype(float if column.hasnans else dtype) if is_number else None
     if column.dtype != object:
         return None
     values = [value.item() if getattr(value, "ndim", None) == 0 else value for value in column]
@@ -73,11 +73,11 @@ def as_plain_numbers(column: pd.Series) -> pd.Series | None:
                 f"column {quote(column.name)} of the trials holds {quote(value)} at row {quote(row)}: "
                 "it must hold numbers, text or booleans"
             )
-    there = [value for value in values if not pd.isna(value)]
-    if not there or not all(_is_number(value) for value in there):
+    present = [value for value in values if not pd.isna(value)]
+    if not present or not all(_is_number(value) for value in present):
         return None
-    whole = all(isinstance(value, int) and abs(value) < 2**63 for value in values)
-    return pd.Series([int(value) if whole else _as_float(value) for value in values], column.index)
+    is_whole = all(isinstance(value, int) and abs(value) < 2**63 for value in values)
+    return pd.Series([int(value) if is_whole else _as_float(value) for value in values], column.index)
 
 
 def _as_float(value: Any) -> float:
@@ -92,7 +92,8 @@ def _as_float(value: Any) -> float:
 def holds_words(column: pd.Series) -> bool:
     """Tells whether a column holds text or booleans, which no compiled program can take as an argument.
 
-    Learning rates and seeds are numbers, and a column of which a part can be read as numbers is meant to be one.
+    A column called `seed` or a learning rate, and one of which some text can be read as a number, is meant to hold
+    numbers.
 
     Example:
         >>> holds_words(pd.Series(["relu", "tanh"], name="activation")), holds_words(pd.Series([0.1, 1.0]))
@@ -111,10 +112,11 @@ def read_words(column: pd.Series) -> tuple[np.ndarray, list[str | bool]]:
     """Reads the text or booleans of a column.
 
     Returns:
-        ``[trial] int64``, the place of each row's among the second: each once, in the order they first appear.
+        ``[trial] int64``, the index of each row's value in the list that comes second: the distinct values, in the
+        order in which they first appear.
 
     Raises:
-        ValueError: One is missing.
+        ValueError: A value is missing.
 
     Example:
         >>> read_words(pd.Series(["relu", "tanh", "relu"], name="activation"))
@@ -131,20 +133,21 @@ def read_words(column: pd.Series) -> tuple[np.ndarray, list[str | bool]]:
 
 
 def read_numbers(column: pd.Series, floating: Any) -> np.ndarray:
-    """Reads the numbers of a column, ``[trial]``, as a trial computes with them.
+    """Reads the numbers of a column in the dtype that a trial computes with.
 
     Args:
-        column: It.
-        floating: The dtype of what is not whole: float32, or float64 where JAX computes in 64-bit.
+        column: The column.
+        floating: The dtype of floating-point numbers: float32, or float64 where JAX computes in 64-bit.
 
     Returns:
-        uint32 for `seed`; int32 where the column's dtype is whole and it is no learning rate; `floating` otherwise.
+        ``[trial]``: uint32 for `seed`; int32 where the column's dtype is an integer one, unless it is a learning rate;
+        otherwise `floating`.
 
     Raises:
-        TypeError: It holds something other than numbers.
-        ValueError: It holds a value that is missing, infinite, a negative learning rate, a seed that is not a whole
-            number from 0 to 2**32 - 1, a whole number that does not fit 32 bits, or one that the precision does not
-            tell from 0 or from infinity.
+        TypeError: The column holds something other than numbers.
+        ValueError: A value is missing or infinite; a learning rate is negative; a seed is not a whole number from 0 to
+            2**32 - 1; a whole number does not fit 32 bits; or a number would be 0 or infinite in the precision of
+            `floating`.
 
     Example:
         >>> read_numbers(pd.Series([3, 7], name="seed"), np.float32)
@@ -152,14 +155,14 @@ def read_numbers(column: pd.Series, floating: Any) -> np.ndarray:
     """
     name = column.name
     if not pd.api.types.is_any_real_numeric_dtype(column.dtype):
-        # Of text that which is no number; where all of it could be one, its kind is what is wrong.
+        # The culprit is the first value that is no number; where all are numbers written as text, the first of them.
         wrong = (not (_is_number(value) or _reads_as_number(value)) for value in column)
         row = next((row for row, is_wrong in enumerate(wrong) if is_wrong), 0)
         raise InputTypeError(
             f"column {quote(name)} of the trials holds {quote(column.iloc[row])} at row {quote(column.index[row])}: "
             "it must hold numbers"
         )
-    whole = pd.api.types.is_integer_dtype(column.dtype) and not is_learning_rate(name)
+    is_whole = pd.api.types.is_integer_dtype(column.dtype) and not is_learning_rate(name)
     exact = isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu"
     numbers = column.to_numpy() if exact else column.to_numpy(dtype=float, na_value=np.nan)
     wanted = "a finite number"
@@ -169,13 +172,13 @@ def read_numbers(column: pd.Series, floating: Any) -> np.ndarray:
         bad |= (numbers < 0) | (numbers >= 2**32)
         if not exact:
             bad |= numbers != np.floor(numbers)
-    elif whole:
+    elif is_whole:
         wanted = "a whole number that fits 32 bits"
         bad |= (numbers >= 2**31) | (numbers <= -(2**31))
     elif is_learning_rate(name):
         wanted = "a finite number, 0 or more"
         bad |= numbers < 0
-    if name != SEED and not whole and not bad.any():
+    if name != SEED and not is_whole and not bad.any():
         bounds = np.finfo(floating)
         bad = (abs(numbers) > float(bounds.max)) | ((numbers != 0) & (abs(numbers) < float(bounds.tiny)))
         wanted = f"0, or in size from {float(bounds.tiny):.3g} to {float(bounds.max):.3g}"
@@ -189,7 +192,7 @@ def read_numbers(column: pd.Series, floating: Any) -> np.ndarray:
         )
     if name == SEED:
         return numbers.astype(np.uint32)
-    return numbers.astype(np.int32 if whole else floating)
+    return numbers.astype(np.int32 if is_whole else floating)
 
 
 def _reads_as_number(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and what a process that was killed has left of them."""
+"""Files that are written completely or not at all, and the removal of what killed processes have left of them."""
 
 import contextlib
 import functools
@@ -14,29 +14,32 @@ from lrsweep.inputs._errors import InputError
 
 try:
     import fcntl
-except ImportError:  # on Windows, where what was left behind cannot be told from what is being written
+except ImportError:  # on Windows, where a file that was left behind cannot be told from one that is being written
     fcntl = None
 
-# A file that is being written has such a name, beside its place. It is locked until it is there.
+# The name of a file while it is being written, in the folder of its target. It is locked until it has been moved there.
 _PART = re.compile(r"\.lrsweep-[0-9a-f]{16}\.part")
 
-_BINARY = getattr(os, "O_BINARY", 0)  # of Windows, which would write line ends its own way
+_BINARY = getattr(os, "O_BINARY", 0)  # without it Windows would change line ends
 
-# Those of this process.
+# The paths of the files that this process is writing.
 _parts: set[str] = set()
 
 
 def check_path(path: str | os.PathLike[str], endings: Sequence[str]) -> Path:
-    """Refuses a place that a file cannot be written to.
+    """Refuses a path that no file can be written to.
 
     Args:
-        path: Where to.
-        endings: What its name may end in, such as `.csv`.
+        path: The path.
+        endings: The endings that its name may have, such as `.csv`.
+
+    Returns:
+        The path.
 
     Raises:
-        InputError: The ending is another, the folder does not exist or cannot be written to, the name is too long, or
-            there is something at `path` that can neither be replaced nor written to: a folder, a file that is
-            read-only, a disk, a socket.
+        InputError: It has another ending, its folder does not exist or cannot be written to, its name is too long, or
+            it is of something that can neither be replaced nor written to: a folder, a read-only file, a disk, a
+            socket.
 
     Example:
         >>> check_path("sweep.csv", [".csv", ".parquet"]).name
@@ -65,7 +68,7 @@ def check_path(path: str | os.PathLike[str], endings: Sequence[str]) -> Path:
 
 
 def is_file(path: Path) -> bool:
-    """Tells whether there is a file to be replaced: a pipe or a device is written to, and nothing of it is lost.
+    """Tells whether there is a file, which writing would replace; a pipe or a device is none.
 
     Example:
         >>> is_file(folder / "none.csv")
@@ -77,17 +80,18 @@ def is_file(path: Path) -> bool:
 
 
 def replace_files(contents: Mapping[Path, bytes]) -> None:
-    """Writes files, each beside its place, and moves them there once all are complete.
+    """Writes files, each under another name in the folder of its target, and moves them once all are complete.
 
-    So none is ever seen half written. A file that is replaced keeps its permissions, and a link goes on pointing to
-    what it points to. What is no file, such as a pipe or a terminal, is written to. What processes that were killed
-    have left in these folders is removed.
+    So nobody sees one half written. A replaced file keeps its permissions, and a link still points to the same file.
+    What is not a file, such as a pipe or a terminal, is written to. Files that killed processes have left half written
+    in these folders are removed.
 
     Args:
-        contents: The files' contents, by their places.
+        contents: The contents of the files by their paths.
 
     Raises:
-        OSError: A file cannot be written; it is named by `filename`. None has been replaced, unless moving one failed.
+        OSError: A file cannot be written; its `filename` is that of the target. No file has been replaced, unless
+            moving one failed.
 
     Example:
         >>> replace_files({folder / "a.txt": b"one", folder / "b.txt": b"two"})
@@ -102,16 +106,16 @@ def replace_files(contents: Mapping[Path, bytes]) -> None:
                 if mode is not None and _is_stream(mode):
                     moves.append((path, functools.partial(path.write_bytes, content)))
                     continue
-                place = os.path.realpath(path)
-                part = stack.enter_context(_part(place, content, mode))
-                moves.append((path, functools.partial(os.replace, part, place)))
+                target = os.path.realpath(path)
+                part = stack.enter_context(_part(target, content, mode))
+                moves.append((path, functools.partial(os.replace, part, target)))
         for path, move in moves:
             with _naming(path):
                 move()
 
 
 def clean_up() -> None:
-    """Removes what this process is writing and will not complete.
+    """Removes the files that this process is writing and will not complete.
 
     Example:
         >>> clean_up()
@@ -123,7 +127,7 @@ def clean_up() -> None:
 
 @contextlib.contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Has an error name the file that was meant, and not the one beside it."""
+    """Makes an error name the target, rather than the file that is being written beside it."""
     try:
         yield
     except OSError as error:
@@ -133,7 +137,7 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def _mode(path: Path) -> int | None:
-    """Gives the system's `st_mode` of what there is at a place; None where there is nothing."""
+    """Gives the system's `st_mode` of a path; None where there is nothing."""
     try:
         return path.stat().st_mode
     except FileNotFoundError:
@@ -145,11 +149,11 @@ def _is_stream(mode: int) -> bool:
 
 
 @contextlib.contextmanager
-def _part(place: str, content: bytes, mode: int | None) -> Iterator[str]:
-    """Writes a complete file beside a place and gives its name; it is removed at the end unless it was moved."""
-    folder = os.path.dirname(place)
+def _part(target: str, content: bytes, mode: int | None) -> Iterator[str]:
+    """Writes a complete file in the folder of a target, and gives its path; it is removed unless it has been moved."""
+    folder = os.path.dirname(target)
     _remove_left_behind(folder)
-    # Nobody may read meanwhile what could not be read before.
+    # Until it has the permissions of the file that it replaces, only the user may read it.
     part, file = _open_part(folder, 0o666 if mode is None else 0o600)
     try:
         with file:
@@ -159,7 +163,7 @@ def _part(place: str, content: bytes, mode: int | None) -> Iterator[str]:
             if mode is not None:
                 os.chmod(part, stat.S_IMODE(mode))
             if fcntl is None:
-                file.close()  # Windows moves no file that is open
+                file.close()  # Windows does not move an open file
             yield part
     finally:
         with contextlib.suppress(OSError):
@@ -178,9 +182,9 @@ def _open_part(folder: str, mode: int) -> tuple[str, IO[bytes]]:
             raise
         if fcntl is None:
             return part, file
-        with contextlib.suppress(OSError):  # some file systems have no locks: then nobody removes what is left there
+        with contextlib.suppress(OSError):  # some file systems have no locks: there nothing left behind is removed
             fcntl.flock(file, fcntl.LOCK_EX)
-        # Another process may have come before the lock, and have removed it as one left behind.
+        # Before it was locked, another process may have taken it for one left behind, and removed it.
         if os.path.exists(part):
             return part, file
         file.close()
@@ -188,12 +192,12 @@ def _open_part(folder: str, mode: int) -> tuple[str, IO[bytes]]:
 
 
 def _remove_left_behind(folder: str) -> None:
-    """Removes the files of processes that were killed while they wrote: those that nobody has locked."""
+    """Removes from a folder what killed processes have left half written: the files that nobody has locked."""
     if fcntl is None:
         return
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            # Locks on a network's files may be those of a whole process, which would not keep it from its own.
+            # On a network file system a lock may belong to the whole process, and would not protect its own files.
             is_part = _PART.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
             if is_part and entry.path not in _parts:
                 with contextlib.suppress(OSError), open(entry.path, "r+b") as file:

@@ -1,4 +1,4 @@
-"""Trials tables from axes: every combination of some values, and values evenly spaced in the logarithm."""
+"""Grids: trials tables of every combination of some values, and values evenly spaced in the logarithm."""
 
 import math
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ import psutil
 from lrsweep.inputs._arguments import check_count, check_number
 from lrsweep.inputs._errors import InputError
 
-# What a trial takes in all: its row of results, and what the engine keeps of it (bytes); and a value of an axis.
+# The memory of a trial in bytes, its row of results and the engine's part included; and that of a value of an axis.
 _TRIAL_BYTES = 200
 _VALUE_BYTES = 40
 
@@ -19,13 +19,13 @@ _MOST_VALUES = 2**63 - 1
 
 
 def grid(**axes: Any) -> pd.DataFrame:
-    """Makes every combination of the values of some columns, one row per trial; the last column varies fastest.
+    """Makes a trials table of every combination of the values of some columns; the last column varies fastest.
 
     Args:
-        **axes: For each column its values (any iterable), or a single value.
+        **axes: The values of each column: any iterable, or a single value.
 
     Returns:
-        A trials table with the columns in the order given.
+        A trials table, one row per trial, with the columns in the order given.
 
     Raises:
         ValueError: There is no axis, one has no values, or there are more trials than the memory holds.
@@ -48,7 +48,7 @@ def grid(**axes: Any) -> pd.DataFrame:
     table, before, after = {}, 1, math.prod(len(axis) for axis in values.values())
     for name, axis in values.items():
         after //= len(axis)
-        # Each value stands `after` times in a row, and all of them anew for each combination of the columns before.
+        # Each value repeats for every combination of the later columns, and all of them for each of the earlier ones'.
         places = np.broadcast_to(np.arange(len(axis))[:, None], (before, len(axis), after)).ravel()
         table[name] = axis.array.take(places)
         before *= len(axis)
@@ -56,9 +56,9 @@ def grid(**axes: Any) -> pd.DataFrame:
 
 
 def log_grid(low: float, high: float, count: int) -> np.ndarray:
-    """Values evenly spaced in the logarithm, both ends included: an axis for a learning rate.
+    """Makes values evenly spaced in the logarithm, both ends included: an axis for a learning rate.
 
-    Rounded to 12 significant digits, so that whole decades are the numbers a person would write.
+    They are rounded to 12 significant digits, so that whole decades are the numbers a person would write.
 
     Args:
         low: The first value, above 0.
@@ -66,7 +66,7 @@ def log_grid(low: float, high: float, count: int) -> np.ndarray:
         count: How many values, 1 or more; 1 only where `low` is `high`.
 
     Returns:
-        [count] float64.
+        ``[count] float64``.
 
     Raises:
         ValueError: An end is not a finite number above 0, or `count` does not reach both ends.
@@ -91,7 +91,7 @@ def round_to(values: np.ndarray, digits: int) -> np.ndarray:
     """Rounds numbers to a number of significant digits, each to the double that its decimal text stands for.
 
     Args:
-        values: [value] float64, one or more, each above 0.
+        values: ``[value] float64``, one or more, each above 0.
         digits: How many digits.
 
     Example:
@@ -101,29 +101,30 @@ def round_to(values: np.ndarray, digits: int) -> np.ndarray:
     places = digits - 1 - np.floor(np.log10(values)).astype(int)
     if places.min() < 0 or places.max() > 22:
         return np.array([float(f"{value:.{digits}g}") for value in values])
-    # Powers of ten up to the 22nd are exact, and so a whole number over one of them is the double nearest to it.
+    # Powers of ten up to the 22nd are exact: a whole number divided by one is the double nearest to the quotient.
     scale = np.array([float(f"1e{power}") for power in range(23)])[places]
     return np.round(values * scale) / scale
 
 
 def _check_room(count: int, what: str, size: int) -> None:
-    """Refuses more of something than the memory holds; `size` is that of one, in bytes."""
+    """Refuses more of something than there is memory for; `size` is that of one, in bytes."""
     most = psutil.virtual_memory().available // size
     if count > most:
         raise InputError(f"{count:,} {what} are more than the {most:,} that there is memory for: take fewer")
 
 
 def _values(axis: Any) -> pd.Series:
+    """Gives the values of an axis as a Series."""
     if not isinstance(axis, Iterable) or isinstance(axis, str | bytes):
         axis = [axis]
     if hasattr(axis, "__array__") and not isinstance(axis, np.ndarray | pd.Series | pd.Index):
         axis = np.asarray(axis)  # a JAX array's elements are arrays themselves
     if isinstance(axis, np.ndarray) and axis.ndim == 0:
         axis = axis.reshape(1)
-    numbers = isinstance(axis, np.ndarray) and axis.ndim == 1 and axis.dtype in (np.int64, np.float64)
+    is_plain = isinstance(axis, np.ndarray) and axis.ndim == 1 and axis.dtype in (np.int64, np.float64)
     if isinstance(axis, range):
         _check_room(max(0, -((axis.start - axis.stop) // axis.step)), "values", _VALUE_BYTES)
-    held: Any = axis if numbers or isinstance(axis, range) else list(axis)
-    values = pd.Series(held)
-    # What is missing is NaN, however it was written.
+    sequence: Any = axis if is_plain or isinstance(axis, range) else list(axis)
+    values = pd.Series(sequence)
+    # A missing value is NaN, whichever way the caller wrote it.
     return values.where(values.notna(), np.nan).infer_objects() if values.dtype == object else values

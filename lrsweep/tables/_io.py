@@ -1,4 +1,4 @@
-"""The result table: its columns, their dtypes and order; CSV and Parquet in and out."""
+"""Result tables and summaries written to CSV and Parquet files, and read back."""
 
 import os
 from pathlib import Path
@@ -20,17 +20,17 @@ ENDINGS = (".csv", ".parquet")
 def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     """Writes a result table, or a summary of one, as `.csv` or `.parquet`, by the ending of `path`.
 
-    A file that exists is replaced only once the new one is complete. In CSV a missing value is an empty field, and
-    a number that is not one is `nan`; floats are written so that they read back to the same bits. Text that would be
-    taken for something else, such as `None` or the empty one, stands in quotes.
+    A file that exists is replaced only once the new one is complete. In CSV a missing value is an empty field, and NaN
+    is `nan`; floats are written so that they read back to the same bits. Text that would be taken for something else,
+    such as `None` or empty text, is put in quotes.
 
     Args:
-        table: A result table, or a summary: the index is written where it has a name.
-        path: Where to.
+        table: A result table, or a summary. The index is written where it has a name.
+        path: The file's path.
 
     Raises:
-        TypeError: The table is no DataFrame, or the path none.
-        ValueError: The ending is not known, or the folder does not exist.
+        TypeError: The table is not a DataFrame, or the path is not a path.
+        ValueError: The ending is unknown, or the folder does not exist.
 
     Example:
         >>> write_table(result.table, folder / "sweep.csv")
@@ -48,7 +48,7 @@ def table_content(table: pd.DataFrame, ending: str) -> bytes:
 
     Args:
         table: See `write_table`.
-        ending: The file's: `.csv` or `.parquet`.
+        ending: The file's ending: `.csv` or `.parquet`.
 
     Example:
         >>> table_content(result.table, ".parquet")[:4]
@@ -60,21 +60,24 @@ def table_content(table: pd.DataFrame, ending: str) -> bytes:
 def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Reads a result table back, equal to what `write_table` was given, dtypes and missing values included.
 
-    In CSV the caller's own columns read back as pandas infers them: whole numbers as int64, others as float64; text as
-    it was, words such as `None` and the empty text included. Warns where the `.json` beside it tells of another table
-    by its name: it was cut at the end of a row, say.
+    From CSV the caller's own columns are read as pandas infers them: whole numbers as int64, others as float64; text as
+    it was, also words such as `None` and empty text.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The ending is not known, or the file does not hold a result table, or was cut within a row.
+        ValueError: The ending is unknown, the file does not hold a result table, or it was truncated within a row.
+
+    Warns:
+        UserWarning: The `.json` beside the file was written for another table of its name: the file was truncated at
+            the end of a row, say.
     """
     path = check_file(path)
     if path.suffix.lower() not in ENDINGS:
         raise InputError(f"cannot tell the format of {quote(str(path))} by its ending: use {' or '.join(ENDINGS)}")
     refused = f"{quote(str(path))} is not a result table of lrsweep"
-    parquet = path.suffix.lower() == ".parquet"
-    content = path.read_bytes() if parquet else read_bytes(path)
-    table = read_parquet(path) if parquet else _read_csv(path, content, refused)
+    is_parquet = path.suffix.lower() == ".parquet"
+    content = path.read_bytes() if is_parquet else read_bytes(path)
+    table = read_parquet(path) if is_parquet else _read_csv(path, content, refused)
     if not table.columns.is_unique:
         raise InputError(f"{refused}: it has two columns {quote(table.columns[table.columns.duplicated()][0])}")
     try:
@@ -100,7 +103,7 @@ def _read_csv(path: Path, content: bytes, refused: str) -> pd.DataFrame:
     (names,) = read_rows(path, content, 1)
     if INDEX not in names:
         raise InputError(f"{refused}: it has no column {INDEX!r}")
-    if _is_cut(content):
+    if _is_truncated(content):
         raise InputError(
             f"{quote(str(path))} was cut within its last row: take that row out, or run what made it again"
         )
@@ -111,9 +114,9 @@ def _read_csv(path: Path, content: bytes, refused: str) -> pd.DataFrame:
     return table.set_index(INDEX)
 
 
-def _is_cut(content: bytes) -> bool:
-    """Tells whether a CSV file ends within a row: a whole one ends its line, and has a field per column."""
+def _is_truncated(content: bytes) -> bool:
+    """Tells whether a CSV file ends within a row: a complete row has a field per column, and ends its line."""
     last = content[content.rfind(b"\n", 0, -1) + 1 :]
     header = content[: content.find(b"\n")]
-    # In quotes there may be commas; a file that ends within quotes is refused when it is read.
+    # Quotes may contain commas, which are not counted; a file that ends within quotes is refused when it is read.
     return not content.endswith(b"\n") or (b'"' not in header + last and last.count(b",") < header.count(b","))

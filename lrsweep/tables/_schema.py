@@ -1,4 +1,4 @@
-"""The columns of every table, and the words in them, stated once: of trials, results, critical learning rates."""
+"""The columns of every table and the words in them, stated once: of trials, results and critical learning rates."""
 
 import enum
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ import pandas as pd
 from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import quote
 
-# Of a trials table.
+# Trials tables.
 
 LEARNING_RATE = "learning_rate"
 
@@ -19,7 +19,7 @@ SEED = "seed"
 # Names the row's optimizer, where several are given.
 OPTIMIZER = "optimizer"
 
-# Of a result table.
+# Result tables.
 
 INDEX = "trial"
 
@@ -36,11 +36,11 @@ class Status(enum.IntEnum):
 
     @property
     def label(self) -> str:
-        """The word in the table."""
+        """The word for it in the table."""
         return self.name.lower()
 
 
-# Every column that a result has beside the caller's, in order, with its dtype.
+# The columns of every result table after the caller's, in order, with their dtypes.
 RESULT_DTYPES: dict[str, Any] = {
     "status": pd.CategoricalDtype([status.label for status in Status]),
     "steps": np.dtype("int64"),
@@ -59,10 +59,10 @@ LOSSES = ("final_loss", "best_loss")
 # What decides which update was the best, unless a metric does.
 LOSS = "loss"
 
-# After those, where an objective has metrics: what decided the best update, and each metric at the end and there.
+# After those, where an objective has metrics: what decided the best update. Each metric's two columns follow.
 BEST_BY = "best_by"
 
-# After those, where trials are diagnosed.
+# After those, where trials were diagnosed.
 DIAGNOSIS = (
     "sharpness_start",
     "sharpness_end",
@@ -80,14 +80,14 @@ ROUND = "round"
 # What a grid can be refined around.
 BEST, EDGE = "best", "edge"
 
-# Of a table of critical learning rates.
+# Tables of critical learning rates.
 
 START = "start"
 
 # How a start's search ended.
 FOUND, NEVER_DIVERGES, ALWAYS_DIVERGES, BAD_START = "found", "never diverges", "always diverges", "bad start"
 
-# Every column that such a table has beside the caller's, in order, with its dtype.
+# The columns of such a table after the caller's, in order, with their dtypes.
 CRITICAL_DTYPES: dict[str, Any] = {
     "critical_learning_rate": np.dtype("float64"),
     "low": np.dtype("float64"),
@@ -140,12 +140,12 @@ def metrics_of(table: pd.DataFrame) -> list[str]:
     names = list(table.columns)
     after = names[names.index("rate") + 1 :]
     ends = [name.removeprefix("final_") for name in after if name.startswith("final_")]
-    # The column at the best update of a metric called final_... begins so too.
+    # The column `..._at_best` of a metric that is itself called final_... begins so too.
     return [name for name in ends if at_best(name) in after]
 
 
 def best_by_of(table: pd.DataFrame) -> str:
-    """Says what decided the best updates of a result table: the loss, or a metric.
+    """Tells what decided the best updates of a result table: `loss`, or the name of a metric.
 
     Raises:
         ValueError: It differs from row to row.
@@ -181,8 +181,8 @@ def settings_of(table: pd.DataFrame) -> list[str]:
     """Lists the caller's columns of a result table: those before `status`.
 
     Raises:
-        TypeError: It is no DataFrame.
-        ValueError: It is not a result table; the message names the first column that it lacks. Or its learning rates
+        TypeError: It is not a DataFrame.
+        ValueError: It is not a result table (the message names the first column that it lacks), or its learning rates
             are not numbers.
     """
     if not isinstance(table, pd.DataFrame):

@@ -1,4 +1,4 @@
-"""Numbers, counts and cells as people read them."""
+"""Numbers and counts of tables, written for people."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ import pandas as pd
 
 from lrsweep.inputs._messages import number
 
-# Columns of shares, which are shown in per cent.
+# The columns of shares, which are written in per cent.
 SHARES = ("converged", "diverged")
 
 
 def show(name: Any, value: Any) -> str:
-    """Writes a value of a summary's column, `-` where it is missing.
+    """Writes a value of a summary's column, and `-` for a missing one.
 
     Example:
         >>> show("converged", 0.5), show("trials", 1000), show("median_final_loss", 1 / 3), show("seed", None)
@@ -30,7 +30,7 @@ def show(name: Any, value: Any) -> str:
 
 
 def tell_apart(values: pd.Series) -> list[str]:
-    """Writes a column's values; numbers get as many digits as it takes to tell them apart, four or more.
+    """Writes a column's values; floats get as many digits as it takes to tell them apart, four or more.
 
     Example:
         >>> tell_apart(pd.Series([0.1, 0.123456, 0.123457]))
@@ -47,12 +47,12 @@ def tell_apart(values: pd.Series) -> list[str]:
 
 
 def write(value: Any, nan: str = "-", digits: int = 4) -> str:
-    """Writes a value: numbers that are not whole to some digits, and `-` for what is missing.
+    """Writes a value: floats to some significant digits, and `-` for a missing one.
 
     Args:
-        value: It.
-        nan: What to write where it is not a number: `nan` of a loss, which is there, and is none.
-        digits: How many.
+        value: The value.
+        nan: What to write for NaN: `nan` where that is no missing value, as in a loss.
+        digits: How many digits.
 
     Example:
         >>> write(1 / 3), write(12345), write(True), write(None), write(float("inf")), write(float("nan"), "nan")

@@ -1,4 +1,4 @@
-"""Which column of a trials table goes to whom: the optimizer's factory, `init`, the loss, a metric, or the key."""
+"""Which function takes which column of a trials table: the optimizer's factory, `init`, the loss, or a metric."""
 
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -12,9 +12,14 @@ from lrsweep.tables._schema import SEED
 
 
 class Binding(NamedTuple):
-    """The columns that go as keywords to the optimizer's factory, to `init`, to the loss, and to each metric.
+    """The columns that each function takes as keywords.
 
-    `optional` are those that only the factory takes, and has a default for.
+    Attributes:
+        optimizer: Those of the optimizer's factory.
+        init: Those of the objective's `init`.
+        loss: Those of the loss.
+        metrics: Those of each metric.
+        optional: Those that nobody but the optimizer's factory takes, and that have a default there.
     """
 
     optimizer: tuple[str, ...]
@@ -25,36 +30,38 @@ class Binding(NamedTuple):
 
     @property
     def taken(self) -> set[str]:
-        """Every column that someone takes."""
+        """The columns that some function takes."""
         return {*self.optimizer, *self.init, *self.loss, *(name for names in self.metrics for name in names)}
 
     def without(self, names: Collection[str]) -> "Binding":
-        """Leaves some of the optional columns at the factory's defaults."""
+        """Leaves some of the optional columns at the defaults of the optimizer's factory."""
         return self._replace(optimizer=tuple(name for name in self.optimizer if name not in names))
 
 
-class _Takes(NamedTuple):
+class _Keywords(NamedTuple):
+    """The keywords of a function: all it names, those without a default, and whether it takes any others."""
+
     names: list[str]
     required: list[str]
     anything: bool
 
 
 def bind(columns: Iterable[str], objective: Objective, optimizers: Mapping[Any, Factory]) -> dict[Any, Binding]:
-    """Says which column goes to whom, for each of some optimizers; a column that several take goes to each of them.
+    """Finds which function takes which column. A column that several functions take goes to each of them.
 
     Args:
         columns: The names of the trials table's columns.
-        objective: Its `init` takes the columns named like its keywords; its loss and its metrics those named like
-            their keyword-only arguments.
-        optimizers: Each factory takes the columns named like its keywords, and with `**keywords` those that nobody
-            else takes.
+        objective: The objective. Its `init` takes the columns named like its keywords; its loss and its metrics take
+            those named like their keyword-only arguments.
+        optimizers: The factories by name. Each takes the columns named like its keywords, and where it has
+            `**keywords` those that nobody else takes.
 
     Returns:
-        A `Binding` for each of the optimizers.
+        A `Binding` for each of the optimizers, by name.
 
     Raises:
         TypeError: An optimizer cannot be called, or `init` has no place for the key.
-        ValueError: Nobody takes a column, or a keyword without a default has none.
+        ValueError: No function takes a column, or no column fills a keyword without a default.
 
     Example:
         >>> import optax
@@ -71,13 +78,13 @@ def bind(columns: Iterable[str], objective: Objective, optimizers: Mapping[Any, 
             )
         if not callable(factory):
             raise InputTypeError(f"the optimizer must be a factory such as optax.sgd, not {quote(factory)}")
-        factories[name] = _takes(factory, skip=0)
-    start = _takes(objective.init, skip=1) if objective.draws_start else _Takes([], [], False)
-    loss = _keywords(objective.loss)
-    metrics = {name: _keywords(function) for name, (function, _) in objective.measures.items()}
+        factories[name] = _all_keywords(factory, skip=0)
+    start = _all_keywords(objective.init, skip=1) if objective.draws_start else _Keywords([], [], False)
+    loss = _keyword_only(objective.loss)
+    metrics = {name: _keyword_only(function) for name, (function, _) in objective.measures.items()}
 
-    known = {*start.names, *loss.names, *(name for takes in metrics.values() for name in takes.names)}
-    _check_taken(names, objective, optimizers, factories, known, start.anything)
+    objectives_own = {*start.names, *loss.names, *(name for takes in metrics.values() for name in takes.names)}
+    _check_taken(names, objective, optimizers, factories, objectives_own, start.anything)
     owners = [(f"optimizer {label(optimizers[name])}", takes) for name, takes in factories.items()]
     owners += [(f"init of objective {objective.name!r}", start), (f"loss of objective {objective.name!r}", loss)]
     owners += [(f"metric {name!r} of objective {objective.name!r}", takes) for name, takes in metrics.items()]
@@ -86,18 +93,20 @@ def bind(columns: Iterable[str], objective: Objective, optimizers: Mapping[Any, 
             if name not in names:
                 raise InputError(f"the {owner} needs {name!r}: add a column of that name to the trials")
 
-    def taken_by(takes: _Takes, others: set[str]) -> tuple[str, ...]:
-        free = set(names) - {SEED, *others} if takes.anything else set()
-        return tuple(name for name in names if name in takes.names or name in free)
+    def taken_by(takes: _Keywords, others: set[str]) -> tuple[str, ...]:
+        left = set(names) - {SEED, *others} if takes.anything else set()
+        return tuple(name for name in names if name in takes.names or name in left)
 
     return {
         name: Binding(
-            optimizer=taken_by(takes, known),
-            init=taken_by(start, known.union(*(takes.names for takes in factories.values()))),
+            optimizer=taken_by(takes, objectives_own),
+            init=taken_by(start, objectives_own.union(*(takes.names for takes in factories.values()))),
             loss=taken_by(loss, set()),
             metrics=tuple(taken_by(metric, set()) for metric in metrics.values()),
             optional=tuple(
-                column for column in taken_by(takes, known) if column not in known and column not in takes.required
+                column
+                for column in taken_by(takes, objectives_own)
+                if column not in objectives_own and column not in takes.required
             ),
         )
         for name, takes in factories.items()
@@ -108,22 +117,25 @@ def _check_taken(
     names: list[str],
     objective: Objective,
     optimizers: Mapping[Any, Factory],
-    factories: Mapping[Any, _Takes],
-    known: set[str],
+    factories: Mapping[Any, _Keywords],
+    objectives_own: set[str],
     anything: bool,
 ) -> None:
+    """Refuses a column that no function takes; `anything` says whether `init` takes any."""
     if anything or any(takes.anything for takes in factories.values()):
         return
-    there = dict.fromkeys([*(name for takes in factories.values() for name in takes.names), *sorted(known), SEED])
+    factories_own = [name for takes in factories.values() for name in takes.names]
+    taken = dict.fromkeys([*factories_own, *sorted(objectives_own), SEED])
     for name in names:
-        if name not in there:
+        if name not in taken:
             owners = ", ".join(label(factory) for factory in optimizers.values())
             raise InputError(
-                f"nobody takes column {quote(name)} ({owners} and {objective.name}): {unknown('keyword', name, there)}"
+                f"nobody takes column {quote(name)} ({owners} and {objective.name}): {unknown('keyword', name, taken)}"
             )
 
 
-def _takes(function: Callable[..., Any], *, skip: int) -> _Takes:
+def _all_keywords(function: Callable[..., Any], *, skip: int) -> _Keywords:
+    """Finds all keywords of a function, without its first arguments, `skip` of them."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except ValueError:
@@ -135,14 +147,15 @@ def _takes(function: Callable[..., Any], *, skip: int) -> _Takes:
         raise InputTypeError(f"{label(function)} must take the key first: init(key, **columns)")
     skipped = {p.name for p in positional[:skip]}
     named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name not in skipped]
-    return _Takes(
+    return _Keywords(
         names=[p.name for p in named],
         required=[p.name for p in named if p.default is p.empty],
         anything=any(p.kind is p.VAR_KEYWORD for p in parameters),
     )
 
 
-def _keywords(function: Callable[..., Any]) -> _Takes:
+def _keyword_only(function: Callable[..., Any]) -> _Keywords:
+    """Finds the keyword-only arguments of a function."""
     parameters = inspect.signature(function).parameters.values()
     named = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
-    return _Takes([p.name for p in named], [p.name for p in named if p.default is p.empty], anything=False)
+    return _Keywords([p.name for p in named], [p.name for p in named if p.default is p.empty], anything=False)

@@ -1,4 +1,4 @@
-"""A trials table cut into groups of rows that one compiled program runs."""
+"""The partition of a trials table into groups, the rows of each of which one compiled program runs."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from lrsweep.training._binding import Binding
 
 
 class Static(NamedTuple):
-    """A keyword whose value a program is compiled for. Its type tells 1 from True and from 1.0, which are equal."""
+    """A keyword whose value a program is compiled for. Its type tells apart 1, True and 1.0, which are equal."""
 
     name: str
     value: Any
@@ -24,15 +24,15 @@ class Static(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Rows that one program runs.
+    """The rows of a trials table that one compiled program runs.
 
     Attributes:
-        rows: ``[row] int64``, their places in the trials table, ascending; a range where they are all of its rows.
-        optimizer: The name of their optimizer, or None where there is but one, without a name.
-        binding: Who takes which of their columns.
-        static: What the program is compiled for.
-        values: Their other columns that someone takes, ``[row]`` each, float or int32.
-        seeds: ``[row] uint32``, 0 where the table has no such column.
+        rows: ``[row] int64``, their positions in the trials table, ascending; a range where they are all of its rows.
+        optimizer: The name of their optimizer, or None where there is only one, without a name.
+        binding: The columns that each function takes.
+        static: The keywords whose values the program is compiled for.
+        values: The other columns that some function takes, ``[row]`` each, float or int32.
+        seeds: ``[row] uint32``, the seeds; 0 where the table has no column of them.
     """
 
     rows: np.ndarray | range
@@ -69,7 +69,7 @@ def check_static(static: Iterable[str], trials: pd.DataFrame) -> list[str]:
     """Lists the columns that `static` names.
 
     Raises:
-        TypeError: These are no names.
+        TypeError: `static` holds something other than names.
         ValueError: The trials have no such column, or it is `seed`.
     """
     names = as_names("static", static)
@@ -82,15 +82,17 @@ def check_static(static: Iterable[str], trials: pd.DataFrame) -> list[str]:
 
 
 def partition(trials: pd.DataFrame, bindings: Mapping[Any, Binding], static: Collection[str]) -> list[Group]:
-    """Cuts a table into groups, in the order of their first rows.
+    """Divides a table into groups, in the order of their first rows.
 
-    Rows of one group have their optimizer, and the values of all columns of text, booleans, or named in `static`, in
-    common. Where optimizers are given by name, a column that is missing in all of one's rows is left at its default.
+    The rows of a group share their optimizer, and their values in every column that holds text or booleans or is named
+    in `static`. Where optimizers are given by name, a column that is missing in all rows of an optimizer is left at its
+    default there.
 
     Args:
         trials: A table that `check_trials` has passed.
-        bindings: Who takes what, by the name of the optimizer; None where there is but one.
-        static: Columns of numbers that must be known while a program is compiled.
+        bindings: The columns that each function takes, by the name of the optimizer, which is None where there is only
+            one.
+        static: The columns of numbers whose values must be known while a program is compiled.
 
     Raises:
         TypeError: A column holds something other than numbers, text or booleans.
@@ -102,7 +104,7 @@ def partition(trials: pd.DataFrame, bindings: Mapping[Any, Binding], static: Col
         >>> [(group.rows.tolist(), group.static[0].value) for group in partition(trials, {None: binding}, ["width"])]
         [([0, 2], 8), ([1], 16)]
     """
-    fixed = [name for name in trials.columns if name in static or holds_words(trials[name])]
+    compiled_for = [name for name in trials.columns if name in static or holds_words(trials[name])]
     floating = jax.dtypes.canonicalize_dtype(float)
     groups = []
     for optimizer, binding in bindings.items():
@@ -111,22 +113,21 @@ def partition(trials: pd.DataFrame, bindings: Mapping[Any, Binding], static: Col
         else:
             rows = np.flatnonzero((trials[OPTIMIZER] == optimizer).to_numpy(bool))
             part = trials.iloc[rows]
-        if optimizer is not None:
             binding = binding.without([name for name in binding.optional if part[name].isna().all()])
         for name in trials.columns:
             if name not in binding.taken and name not in (SEED, OPTIMIZER):
                 _check_absent(part[name], optimizer)
-        values, words = {}, {}
+        values, factorized = {}, {}
         for name in trials.columns:
             if name not in binding.taken and name != SEED:
                 continue
-            if name in fixed:
-                words[name] = _read_fixed(part[name], floating)
+            if name in compiled_for:
+                factorized[name] = _factorize(part[name], floating)
             else:
                 values[name] = read_numbers(part[name], floating)
         seeds = values.get(SEED, np.zeros(len(rows), np.uint32))
         taken = {name: column for name, column in values.items() if name in binding.taken}
-        for static_values, members in _members(words):
+        for static_values, members in _split_by_value(factorized):
             groups.append(
                 Group(
                     rows[members] if isinstance(members, slice) else np.asarray(rows)[members],
@@ -140,23 +141,23 @@ def partition(trials: pd.DataFrame, bindings: Mapping[Any, Binding], static: Col
     return sorted(groups, key=lambda group: group.rows[0])
 
 
-def _members(
-    words: dict[str, tuple[np.ndarray, list[Any]]],
+def _split_by_value(
+    factorized: dict[str, tuple[np.ndarray, list[Any]]],
 ) -> list[tuple[tuple[Static, ...], np.ndarray | slice]]:
-    if not words:
+    """Splits rows by their values in some columns; gives each combination of values, and the positions of its rows."""
+    if not factorized:
         return [((), slice(None))]
-    codes = pd.DataFrame({name: codes for name, (codes, _) in words.items()})
-    found = []
-    for _, members in codes.groupby(list(words), sort=False).indices.items():
-        first = members[0]
-        held = {name: values[codes[first]] for name, (codes, values) in words.items()}
-        found.append(
-            (tuple(Static(name, value, type(value)) for name, value in held.items()), np.sort(members, kind="stable"))
-        )
-    return found
+    codes = pd.DataFrame({name: codes for name, (codes, _) in factorized.items()})
+    split = []
+    for _, members in codes.groupby(list(factorized), sort=False).indices.items():
+        common = {name: values[codes[members[0]]] for name, (codes, values) in factorized.items()}
+        static = tuple(Static(name, value, type(value)) for name, value in common.items())
+        split.append((static, np.sort(members, kind="stable")))
+    return split
 
 
-def _read_fixed(column: pd.Series, floating: Any) -> tuple[np.ndarray, list[Any]]:
+def _factorize(column: pd.Series, floating: Any) -> tuple[np.ndarray, list[Any]]:
+    """Gives the distinct values of a column, and the index of each row's among them, first."""
     if holds_words(column):
         return read_words(column)
     read_numbers(column, floating)
@@ -165,9 +166,10 @@ def _read_fixed(column: pd.Series, floating: Any) -> tuple[np.ndarray, list[Any]
 
 
 def _check_absent(column: pd.Series, optimizer: Any) -> None:
-    there = column.notna().to_numpy()
-    if there.any():
-        row = int(np.argmax(there))
+    """Refuses a column that holds something in the rows of an optimizer that does not take it."""
+    is_present = column.notna().to_numpy()
+    if is_present.any():
+        row = int(np.argmax(is_present))
         raise InputError(
             f"column {quote(column.name)} of the trials holds {shorten(str(column.iloc[row]), LONGEST_QUOTE)} at row "
             f"{quote(column.index[row])}, but {optimizer} does not take it: leave it missing there"

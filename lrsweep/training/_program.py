@@ -1,4 +1,4 @@
-"""What a trial is compiled from: the functions of an objective and an optimizer, each called with its keywords."""
+"""The program of a trial: the functions of an objective and an optimizer, each called with its own keywords."""
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
@@ -17,13 +17,14 @@ from lrsweep.training._partition import Static
 
 
 class SharedInputs(NamedTuple):
-    """The arrays that all trials share, arguments of the compiled program: they are on the device once.
+    """The arrays that all trials share. They are arguments of the compiled program, and on the device only once.
 
     Attributes:
         start: The parameters to start from, or None where the program draws them.
         data: The objective's data, or None.
-        metrics: The data of each metric, None for one of the parameters alone.
-        seeds: ``[seed] uint32``, the trials' seeds, ascending, where each is that of many; or None.
+        metrics: The data of each metric; None for a metric of the parameters alone.
+        seeds: ``[seed] uint32``, ascending, the distinct seeds of the trials where many trials share each of them;
+            otherwise None.
     """
 
     start: Any
@@ -33,20 +34,20 @@ class SharedInputs(NamedTuple):
 
 
 class Program(NamedTuple):
-    """What a trial is compiled from. Equal programs share one compilation.
+    """The functions that a trial calls, and the keywords that each of them takes. Equal programs share one compilation.
 
-    `row` in its methods is a trial's columns, scalars by name; what is static is known here.
+    In its methods `row` is a trial's columns, scalars by name, without those that are static.
 
     Attributes:
         loss: The objective's loss.
         init: The objective's init, or None where every trial starts from the same parameters.
         optimizer: The optimizer's factory.
-        binding: Who takes which column.
-        static: The keywords it is compiled for.
+        binding: The columns that each of these functions takes as keywords.
+        static: The keywords whose values the program is compiled for.
         batch_size: How many examples an update sees, or None for all.
         metrics: The metrics' names and functions.
-        best_by: What decides the best update: the loss, or a metric.
-        diagnoses: Whether to say of a trial why it ended as it did.
+        best_by: What decides the best update: `loss`, or the name of a metric.
+        diagnoses: Whether to measure what says why a trial ended as it did.
     """
 
     loss: Callable[..., Any]
@@ -61,12 +62,12 @@ class Program(NamedTuple):
 
     @property
     def sees_loss(self) -> bool:
-        """Whether what an update computes is already all there is to measure: the loss over all the data."""
+        """Whether an update already computes all that is evaluated: the loss over all the data, and no metric."""
         return self.batch_size is None and not self.metrics
 
     @property
-    def best_place(self) -> int | None:
-        """The place among the metrics of the one that decides the best update, or None where the loss does."""
+    def best_metric(self) -> int | None:
+        """The index of the metric that decides the best update, or None where the loss does."""
         return None if self.best_by == LOSS else [name for name, _ in self.metrics].index(self.best_by)
 
     def start(self, row: Mapping[str, Any], seed: Any, shared: SharedInputs) -> Any:
@@ -76,8 +77,9 @@ class Program(NamedTuple):
         return self.init(jax.random.key(seed), **self._pick(row, self.binding.init))
 
     def build_optimizer(self, row: Mapping[str, Any]) -> optax.GradientTransformation:
-        """Calls the factory with the row's keywords; a wrapper of optax that is a class gives its transformation."""
+        """Calls the optimizer's factory with the row's keywords."""
         optimizer = self.optimizer(**self._pick(row, self.binding.optimizer))
+        # MultiSteps is no transformation itself, but a class that wraps one.
         return optimizer.gradient_transformation() if isinstance(optimizer, optax.MultiSteps) else optimizer
 
     def loss_on(self, row: Mapping[str, Any], data: Any) -> Callable[[Any], Any]:
@@ -87,15 +89,17 @@ class Program(NamedTuple):
             return lambda params: self.loss(params, **keywords)
         return lambda params: self.loss(params, data, **keywords)
 
-    def metric_at(self, place: int, row: Mapping[str, Any], params: Any, data: Any) -> Any:
-        """Computes one metric, by its place among them, in floating point."""
-        function, keywords = self.metrics[place][1], self._pick(row, self.binding.metrics[place])
+    def compute_metric(self, index: int, row: Mapping[str, Any], params: Any, data: Any) -> Any:
+        """Computes the metric of that index, in floating point."""
+        function, keywords = self.metrics[index][1], self._pick(row, self.binding.metrics[index])
         value = function(params, **keywords) if data is None else function(params, data, **keywords)
         return value if jnp.issubdtype(jnp.result_type(value), jnp.floating) else jnp.asarray(value, float)
 
     def all_metrics(self, row: Mapping[str, Any], params: Any, shared: SharedInputs) -> tuple[Any, ...]:
-        """Computes every metric, as arrays."""
-        return tuple(jnp.asarray(self.metric_at(at, row, params, data)) for at, data in enumerate(shared.metrics))
+        """Computes every metric, as a scalar array."""
+        return tuple(
+            jnp.asarray(self.compute_metric(index, row, params, data)) for index, data in enumerate(shared.metrics)
+        )
 
     def open_stream(self, seed: Any, shared: SharedInputs) -> Stream | None:
         """Opens a trial's stream of batches; None where an update sees all the data."""
@@ -104,30 +108,33 @@ class Program(NamedTuple):
         return open_stream(seed, jax.tree.leaves(shared.data)[0].shape[0], shared.seeds)
 
     def next_batch(self, stream: Stream | None, shared: SharedInputs) -> tuple[Any, Stream | None]:
-        """Gives the examples that the next update sees."""
+        """Gives the examples that the next update sees, and the stream after them."""
         if stream is None or self.batch_size is None:
             return shared.data, stream
         places, stream = next_batch(stream, self.batch_size, shared.seeds)
         return jax.tree.map(lambda array: array[places], shared.data), stream
 
     def _pick(self, row: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-        known = {static.name: static.value for static in self.static}
-        return {name: known[name] if name in known else row[name] for name in names}
+        """Gives some of the keywords by name, static or not."""
+        static = {keyword.name: keyword.value for keyword in self.static}
+        return {name: static[name] if name in static else row[name] for name in names}
 
 
 def extra_arguments(
     optimizer: optax.GradientTransformation, loss: Any, grads: Any, loss_of: Callable[[Any], Any]
 ) -> dict[str, Any]:
-    """Gives what `update` takes beside the gradient, for line searches, Polyak steps, Sophia, SAM and their like.
+    """Gives the arguments that an optimizer's `update` takes beside the gradient, its state and the parameters.
+
+    Line searches, Polyak steps, Sophia, SAM and the like need the loss, its gradient, or the loss as a function.
 
     Args:
-        optimizer: It gets what its `update` takes: nothing, what it names, or all.
+        optimizer: The optimizer. Only what its `update` takes is given: nothing, what it names, or everything.
         loss: The loss at the parameters.
-        grads: Its gradient.
+        grads: The gradient there.
         loss_of: The loss as a function of the parameters.
     """
 
-    # A line search hands the extra arguments that it does not know on to this function.
+    # A line search passes the extra arguments that it does not know on to this function.
     def value_fn(params: Any, *, obj_fn: Any = None) -> Any:
         del obj_fn
         return loss_of(params)
@@ -141,7 +148,7 @@ def extra_arguments(
     parameters = inspect.signature(optimizer.update).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return offered
-    return {name: shared for name, shared in (offered | {"grad_fn": grad_fn}).items() if name in parameters}
+    return {name: value for name, value in (offered | {"grad_fn": grad_fn}).items() if name in parameters}
 
 
 def make_program(objective: Objective, factory: Factory, binding: Binding, static: tuple[Static, ...] = ()) -> Program:

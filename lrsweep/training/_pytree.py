@@ -1,4 +1,4 @@
-"""The scalar parameters of a pytree: the name of each, in the order of its leaves."""
+"""The scalar parameters of a pytree: their names and values, in the order of its leaves."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ import numpy as np
 
 
 def names_of(params: Any) -> list[str]:
-    """Names the scalar parameters: by the path of their leaf, and in an array by the place in brackets.
+    """Names the scalar parameters: each by the path of its leaf, and in an array by its index in brackets.
 
     Args:
         params: A pytree of arrays, or of anything that has a shape.
 
     Returns:
-        ``[parameter]`` str; a pytree that is but one array calls it `params`.
+        ``[parameter]`` str; a pytree that is a single array calls it `params`.
 
     Example:
         >>> names_of({"layers": [{"w": np.zeros((2, 2))}], "b": 0.0})
@@ -22,7 +22,7 @@ def names_of(params: Any) -> list[str]:
     names = []
     for path, leaf in jax.tree_util.tree_flatten_with_path(params)[0]:
         name = jax.tree_util.keystr(path, simple=True, separator=".") or "params"
-        names += [f"{name}{list(place) if place else ''}" for place in np.ndindex(np.shape(leaf))]
+        names += [f"{name}{list(index) if index else ''}" for index in np.ndindex(np.shape(leaf))]
     return names
 
 

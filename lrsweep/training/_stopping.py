@@ -1,4 +1,4 @@
-"""When a trial stops, and the one rule that says how it ended."""
+"""When a trial stops, and the one rule that decides how it ended."""
 
 import math
 from dataclasses import dataclass
@@ -14,26 +14,28 @@ from lrsweep.tables._schema import Status
 class Stopping:
     """When a trial has converged, and when it has diverged.
 
-    With `gap_k = loss_k - minimum`, a trial has converged at `k` when `gap_k <= tolerance * gap_0` (or
-    `loss_k <= target`, where one is given) and it stays so for `hold` updates in a row, counting `k`, or to the end
-    of the steps. Above an objective's `baseline` no share of the gap counts.
+    Converged: with `gap_k = loss_k - minimum`, a trial has converged at `k` when `gap_k <= tolerance * gap_0` (or
+    `loss_k <= target`, where a target is given) and that stays true for `hold` updates in a row, counting `k`, or to
+    the end of the steps. A loss above the objective's `baseline` never counts as converged by its share of the gap.
 
-    A trial has diverged at the first `k` at which the loss or a parameter is not finite, or the loss is above `loss_0`
-    by more than `divergence` times its scale, `max(|gap_0|, |loss_0|)`. And at the end of the steps, where it has not
-    converged and its loss was above `loss_0` plus once that scale during the whole last quarter (at every update at
-    which it was measured): at the update since which it was. So a loss that goes from 2 to 1,000 and stays there has
-    diverged, one that shoots up and comes back has not, and noise about a start at the minimum is no divergence. Where
-    `loss_0` and `gap_0` are 0 there is no scale, and only what is not finite has diverged.
+    Diverged at once: at the first `k` at which the loss or a parameter is not finite, or the loss is above `loss_0` by
+    more than `divergence` times its scale, `max(|gap_0|, |loss_0|)`.
 
-    A start below the stated minimum, whose gap is negative, counts as at the minimum: the trial has converged at 0
+    Diverged at the end of the steps: where the trial has not converged, and every loss measured in the last quarter
+    was above `loss_0` by more than that scale. `diverged_at` is then the update since which it was. So a loss that goes
+    from 2 to 1,000 and stays there has diverged, one that shoots up and comes back has not, and noise around a start at
+    the minimum is no divergence. Where `loss_0` and `gap_0` are both 0 there is no scale, and a trial diverges only by
+    not being finite.
+
+    A start below the stated minimum has a negative gap and counts as at the minimum: the trial has converged at 0
     where its loss stays at or below the stated minimum. Its `rate` is NaN, and `sweep` warns of the minimum.
 
     Attributes:
         tolerance: The share of the starting gap that counts as converged, 0 or more.
         target: A loss that counts as converged instead, or None.
-        hold: For how many updates in a row it must stay there, 1 or more.
-        divergence: By how many times its scale a loss must rise to have diverged at once, above 1; with `math.inf` only
-            what is not finite has, before the end of the steps.
+        hold: For how many updates in a row a trial must stay there, 1 or more.
+        divergence: By how many times its scale a loss must rise to have diverged at once, above 1. With `math.inf` a
+            trial diverges before the end of the steps only by not being finite.
 
     Raises:
         ValueError: A value is outside these bounds.
@@ -57,7 +59,7 @@ class Stopping:
 
 
 def gap(loss: Any, minimum: Any) -> Any:
-    """`loss - minimum`, and 0 where the two differ by no more than rounding can tell (4 units in the last place).
+    """Computes `loss - minimum`, or 0 where the two differ by no more than rounding (4 units in the last place).
 
     Args:
         loss: Any shape, floating point, of NumPy or JAX.
@@ -72,7 +74,7 @@ def gap(loss: Any, minimum: Any) -> Any:
     return difference * (abs(difference) > rounding)
 
 
-# Below this share of the gap, a change of the loss is none.
+# A change of the loss by less than this share of its gap counts as none.
 _SHARE = 0.01
 
 
@@ -80,27 +82,27 @@ def classify(
     *,
     converged: Any,
     diverged: Any,
-    half_loss: Any,
-    late_loss: Any,
+    least_of_half: Any,
+    least_of_three_quarters: Any,
     final_loss: Any,
     predicted_decrease: Any,
     minimum: Any,
 ) -> Any:
-    """Decides the status of a trial from what was kept while it ran.
+    """Decides the status of a trial that has ended, from a few numbers of its run.
 
-    `converged` and `diverged` speak for themselves. Where the steps ran out:
+    A trial that has neither converged nor diverged when the steps run out is
 
     - `slow`, still improving: the last loss is below every loss of the first three quarters, by at least 1% of its
-      gap, or by at least half of what the quarter before brought (at that pace it has not settled, however small).
-    - `oscillating`, bouncing without improving: the updates of the last quarter went along the gradient, down it or
-      back up, by changes of the loss that sum to 1% of the gap or more, and yet it is not lower.
-    - `stalled`, at rest above the target: neither.
+      gap, or by at least half of what the third quarter gained (at that pace it has not settled, however small);
+    - `oscillating`, bouncing without improving: it is not slow, though by the gradient the updates of the last quarter
+      should have changed the loss, down or up, by 1% of its gap or more in all;
+    - `stalled`, at rest above the target: neither of these.
 
     Args:
         converged: bool, whether it converged.
         diverged: bool, whether it diverged.
-        half_loss: float, the least loss in the first half of the steps.
-        late_loss: float, the least loss in the first three quarters.
+        least_of_half: float, the least loss of the first half of the steps.
+        least_of_three_quarters: float, the least loss of the first three quarters.
         final_loss: float, the last loss.
         predicted_decrease: float, the sum over the last quarter's updates of ``|gradient . update|``.
         minimum: float, the least value the loss can reach.
@@ -109,15 +111,15 @@ def classify(
         int32, a `Status`, of the arguments' common shape.
 
     Example:
-        >>> Status(int(classify(converged=False, diverged=False, half_loss=5.0, late_loss=4.0, final_loss=3.0,
-        ...                     predicted_decrease=1.0, minimum=0.0))).label
+        >>> Status(int(classify(converged=False, diverged=False, least_of_half=5.0, least_of_three_quarters=4.0,
+        ...                     final_loss=3.0, predicted_decrease=1.0, minimum=0.0))).label
         'slow'
     """
     final_loss = jnp.asarray(final_loss)
     share = _SHARE * abs(gap(final_loss, jnp.asarray(minimum, final_loss.dtype)))
-    fall = late_loss - final_loss
-    fall = fall * (fall > 4 * jnp.finfo(final_loss.dtype).eps * abs(final_loss))
-    slow = (fall > 0) & ((fall >= share) | (fall >= 0.5 * (half_loss - late_loss)))
+    gain = least_of_three_quarters - final_loss
+    gain = gain * (gain > 4 * jnp.finfo(final_loss.dtype).eps * abs(final_loss))
+    slow = (gain > 0) & ((gain >= share) | (gain >= 0.5 * (least_of_half - least_of_three_quarters)))
     unfinished = jnp.where(
         slow,
         Status.SLOW,

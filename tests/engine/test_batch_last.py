@@ -10,7 +10,7 @@ import pytest
 from jax import lax
 
 from lrsweep.engine._batch_last import UnsuitedError, vmap_last, widest
-from lrsweep.engine._jaxpr import read
+from lrsweep.engine._jaxpr import trace
 from lrsweep.engine._products import MAX_TERMS
 
 LANES = 5
@@ -74,7 +74,7 @@ def test_what_is_the_same_for_all_lanes_goes_in_and_comes_out_once(x64: None) ->
 
 
 def test_the_widest_array_is_that_of_one_lane() -> None:
-    computation, _ = read(lambda w, x: jnp.mean(jnp.tanh(x @ w) ** 2), jnp.ones((3, 4)), jnp.ones((7, 3)))
+    computation, _ = trace(lambda w, x: jnp.mean(jnp.tanh(x @ w) ** 2), jnp.ones((3, 4)), jnp.ones((7, 3)))
     assert widest(computation, [True, False]) == 7 * 4 * 4
     # The data is the same for all lanes, and so is what is made of it alone.
     assert widest(computation, [False, False]) == 0
@@ -92,4 +92,4 @@ def test_the_widest_array_is_that_of_one_lane() -> None:
 )
 def test_what_is_better_done_lane_by_lane_does_not_suit(function: Any) -> None:
     with pytest.raises(UnsuitedError):
-        widest(read(function, jnp.ones(4))[0], [True])
+        widest(trace(function, jnp.ones(4))[0], [True])

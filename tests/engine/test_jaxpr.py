@@ -19,7 +19,7 @@ from numpy.testing import assert_allclose
 import lrsweep
 from lrsweep.engine import _jaxpr as jaxprs
 from lrsweep.engine._chunks import has_one_kernel
-from lrsweep.engine._jaxpr import differing, is_bounded, is_elementwise, operations, read
+from lrsweep.engine._jaxpr import differing, is_bounded, is_elementwise, operations, trace
 from lrsweep.engine._layout import Layout
 
 TRIALS = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-3, 0.5, 130))
@@ -164,7 +164,7 @@ def test_what_differs_between_lanes_is_followed_through_calls_and_choices() -> N
         chosen = lax.cond(y > 0, lambda x, z: (x, z), lambda x, z: (2 * x, 3 * z), x, z)
         return jax.jit(jnp.add)(x, y), *chosen, lax.while_loop(lambda c: c < y, lambda c: c + 1, z)
 
-    computation, _ = read(function, 1.0, 2.0, 3.0)
+    computation, _ = trace(function, 1.0, 2.0, 3.0)
     assert differing(computation, [True, False, False]) == [True, True, False, False]
     assert differing(computation, [False, True, False]) == [True, True, True, True]
     # What `jax.vmap` finds is never more.
@@ -175,7 +175,7 @@ def test_elementwise_is_what_computes_each_element_by_itself() -> None:
     like = jnp.ones((3, 3))
 
     def of(function: Any) -> list[bool]:
-        return [is_elementwise(operation) for operation in operations(read(function, like)[0])]
+        return [is_elementwise(operation) for operation in operations(trace(function, like)[0])]
 
     assert of(jnp.arcsinh) == of(jax.scipy.special.gammaln) == of(jnp.exp) == [True]
     assert of(lambda x: jnp.cumsum(x, 0)) == of(lambda x: jnp.sort(x, 0)) == of(lambda x: x.T) == [False]
@@ -196,7 +196,7 @@ def test_a_computation_is_bounded_unless_a_loop_in_it_goes_on_by_its_numbers() -
         lambda x: lax.scan(lambda c, _: (c, c), x, length=3),
     ]
     for function in bounded:
-        assert is_bounded(read(function, 1.0)[0])
+        assert is_bounded(trace(function, 1.0)[0])
     for function in (
         newton,
         called,
@@ -204,7 +204,7 @@ def test_a_computation_is_bounded_unless_a_loop_in_it_goes_on_by_its_numbers() -
         lambda x: lax.cond(x > 0, newton, jnp.sin, x),
         jax.checkpoint(newton),
     ):
-        assert not is_bounded(read(function, 1.0)[0])
+        assert not is_bounded(trace(function, 1.0)[0])
 
 
 def test_one_module_alone_touches_the_equations_of_a_jaxpr() -> None:

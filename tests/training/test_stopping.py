@@ -12,7 +12,13 @@ import lrsweep
 from lrsweep.tables._schema import Status
 from lrsweep.training._stopping import classify, gap
 
-MIDDLING = {"half_loss": 5.0, "late_loss": 5.0, "final_loss": 5.0, "predicted_decrease": 0.0, "minimum": 0.0}
+MIDDLING = {
+    "least_of_half": 5.0,
+    "least_of_three_quarters": 5.0,
+    "final_loss": 5.0,
+    "predicted_decrease": 0.0,
+    "minimum": 0.0,
+}
 
 
 def status_of(**outcome: Any) -> str:
@@ -24,17 +30,20 @@ def status_of(**outcome: Any) -> str:
     [
         ({"converged": True}, "converged"),
         ({"diverged": True}, "diverged"),
-        ({"diverged": True, "final_loss": math.nan, "half_loss": math.nan, "predicted_decrease": math.nan}, "diverged"),
-        ({"half_loss": 6.0, "late_loss": 5.5}, "slow"),
+        (
+            {"diverged": True, "final_loss": math.nan, "least_of_half": math.nan, "predicted_decrease": math.nan},
+            "diverged",
+        ),
+        ({"least_of_half": 6.0, "least_of_three_quarters": 5.5}, "slow"),
         # However little it gains, a pace that does not slacken is not rest.
-        ({"half_loss": 5.0002, "late_loss": 5.0001}, "slow"),
-        ({"half_loss": 5.01, "late_loss": 5.0001}, "stalled"),
+        ({"least_of_half": 5.0002, "least_of_three_quarters": 5.0001}, "slow"),
+        ({"least_of_half": 5.01, "least_of_three_quarters": 5.0001}, "stalled"),
         ({"predicted_decrease": 40.0}, "oscillating"),
         ({"final_loss": 7.0, "predicted_decrease": 40.0}, "oscillating"),
         ({"final_loss": 7.0, "predicted_decrease": 0.01}, "stalled"),
         ({}, "stalled"),
         # A gain within rounding is none.
-        ({"half_loss": 5.0 * (1 + 2e-7), "late_loss": 5.0 * (1 + 1e-7)}, "stalled"),
+        ({"least_of_half": 5.0 * (1 + 2e-7), "least_of_three_quarters": 5.0 * (1 + 1e-7)}, "stalled"),
     ],
 )
 def test_a_hand_made_outcome_gives_its_status(outcome: dict[str, Any], status: str) -> None:
