@@ -32,7 +32,7 @@ from common import argument_parser, output_folder
 from matplotlib.figure import Figure
 
 import lrsweep
-from lrsweep.plots import COLOURS, COLUMN, MARKERS
+from lrsweep.plots import COLOURS, FIGURE_SIZE, MARKERS
 
 Params = Mapping[str, jax.Array]
 
@@ -132,7 +132,7 @@ def failures(found: pd.DataFrame, edge: Mapping[str, float]) -> list[str]:
 
 def draw(sweep: lrsweep.Sweep) -> Figure:
     """Draws the losses from one start at learning rates of each kind, and the curvature at the end from all starts."""
-    figure = Figure(figsize=COLUMN, layout="constrained")
+    figure = Figure(figsize=FIGURE_SIZE, layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(4, 3))
     table, curves = sweep.table, relative_losses(sweep)
     for rate, colour in DRAWN.items():

@@ -24,7 +24,7 @@ from common import argument_parser, output_folder, read_digits
 from matplotlib.figure import Figure
 
 import lrsweep
-from lrsweep.plots import COLUMN
+from lrsweep.plots import FIGURE_SIZE
 
 Params = Mapping[str, Mapping[str, jax.Array]]
 Data = Mapping[str, Any]
@@ -190,7 +190,7 @@ def draw(averages: pd.DataFrame) -> Figure:
     Args:
         averages: What `average` gives.
     """
-    figure = Figure(figsize=COLUMN, layout="constrained")
+    figure = Figure(figsize=FIGURE_SIZE, layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     for axes, model in zip(panels, ("mlp", "cnn"), strict=True):
         for optimizer, (colour, marker) in DRAWN.items():

@@ -34,7 +34,7 @@ from common import argument_parser, output_folder, read_digits, standardized_dia
 from matplotlib.figure import Figure
 
 import lrsweep
-from lrsweep.plots import COLUMN
+from lrsweep.plots import FIGURE_SIZE
 
 OPTIMIZERS = {"GD": optax.sgd, "momentum": partial(optax.sgd, momentum=0.9), "Adam": optax.adam}
 
@@ -224,7 +224,7 @@ def draw(compared: pd.DataFrame) -> Figure:
     Args:
         compared: What `compare` gives.
     """
-    figure = Figure(figsize=COLUMN, layout="constrained")
+    figure = Figure(figsize=FIGURE_SIZE, layout="constrained")
     axes = figure.subplots()
     kinds = list(compared["objective"].unique())
     for at, (optimizer, (colour, marker)) in enumerate(DRAWN.items()):

@@ -42,7 +42,7 @@ from rich.console import Console
 from rich.progress import track
 
 import lrsweep
-from lrsweep.plots import COLUMN
+from lrsweep.plots import FIGURE_SIZE
 
 Factory = Callable[..., optax.GradientTransformation]
 
@@ -244,7 +244,7 @@ def draw(cells: pd.DataFrame, found: pd.DataFrame, optimizers: Iterable[str]) ->
     """
     rows = {optimizer: row for row, optimizer in enumerate(optimizers)}
     layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.02)
-    figure = Figure(figsize=(COLUMN[0], 0.7 + 0.105 * len(rows)), layout=layout)
+    figure = Figure(figsize=(FIGURE_SIZE[0], 0.7 + 0.105 * len(rows)), layout=layout)
     half = 10 ** (spacing(cells) / 2)
     for axes, objective in zip(figure.subplots(1, len(PROBLEMS), sharey=True), PROBLEMS, strict=True):
         works = cells[(cells["objective"] == objective) & cells["updates"].notna()]

@@ -27,7 +27,7 @@ from common import argument_parser, output_folder, read_digits
 from matplotlib.figure import Figure
 
 import lrsweep
-from lrsweep.plots import COLUMN
+from lrsweep.plots import FIGURE_SIZE
 
 Params = Mapping[str, Mapping[str, jax.Array]]
 Data = Mapping[str, Any]
@@ -168,7 +168,7 @@ def draw(table: pd.DataFrame, best: pd.DataFrame) -> Figure:
         best: What `find_best` says of them.
     """
     medians = lrsweep.summarize(table, by=["parametrisation", "width", "learning_rate"])
-    figure = Figure(figsize=COLUMN, layout="constrained")
+    figure = Figure(figsize=FIGURE_SIZE, layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     for axes, parametrisation in zip(panels, (STANDARD, MUP), strict=True):
         for width, colour in DRAWN.items():

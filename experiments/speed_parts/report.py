@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lrsweep.plots import COLOURS, COLUMN
+from lrsweep.plots import COLOURS, FIGURE_SIZE
 
 
 def make_row(
@@ -65,7 +65,7 @@ def draw(rows: Sequence[dict[str, Any]], foot: str) -> Figure:
     panels = {"at least": "times as fast as", "at most": "times as much as"}
     judged = {bound: [row for row in rows if row["target"] and row["bound"] == bound] for bound in panels}
     judged = {bound: part for bound, part in judged.items() if part}
-    figure = Figure(figsize=(COLUMN[0], 0.9 + 0.26 * sum(map(len, judged.values()))), layout="constrained")
+    figure = Figure(figsize=(FIGURE_SIZE[0], 0.9 + 0.26 * sum(map(len, judged.values()))), layout="constrained")
     heights = [len(part) for part in judged.values()]
     for axes, (bound, part) in zip(
         figure.subplots(len(judged), 1, squeeze=False, height_ratios=heights)[:, 0], judged.items(), strict=True

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from lrsweep.cli._printing import print_out
 from lrsweep.statistics._best import rank
-from lrsweep.statistics._display import MOST_SHOWN, SHOWN_OF_MANY, cells_of, head, shown_of
-from lrsweep.statistics._edges import give_verdict, summarize_edges
+from lrsweep.statistics._critical import advise_critical, summarize_critical
+from lrsweep.statistics._display import MOST_SHOWN, SHOWN_OF_MANY, column_head, columns_shown, write_cells
 from lrsweep.tables._schema import LEARNING_RATE, LOSS, best_by_of
 
 # So many learning rates on either side of the answer are shown where a zoom has but one.
@@ -46,12 +46,12 @@ def print_edges(table: pd.DataFrame, low: float, high: float) -> None:
         low: The least learning rate that was tried.
         high: The greatest.
     """
-    summary = summarize_edges(table)
+    summary = summarize_critical(table)
     shown = summary.head(SHOWN_OF_MANY) if len(summary) > MOST_SHOWN else summary
     _print_table(lay_out_rows(shown, room=_width_of_screen()))
     if len(shown) < len(summary):
         print_out(f"\nThese are the first {len(shown)} of {len(summary):,} settings; --out FILE has every start.")
-    print_out(f"\n{give_verdict(table, low=low, high=high)}")
+    print_out(f"\n{advise_critical(table, low=low, high=high)}")
 
 
 def near(summary: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
@@ -98,13 +98,13 @@ def lay_out(summary: pd.DataFrame, *, room: int | None, best_by: str = LOSS) -> 
         (3, 40)
     """
     shown = rank(summary, best_by).head(SHOWN_OF_MANY) if len(summary) > MOST_SHOWN else summary
-    return lay_out_rows(shown[shown_of(summary)], room=room)
+    return lay_out_rows(shown[columns_shown(summary)], room=room)
 
 
 def lay_out_rows(shown: pd.DataFrame, *, room: int | None) -> Table:
     """Lays every row of a summary out as a table of text, as `lay_out` does."""
-    cells = cells_of(shown)
-    headers = {name: head(name) for name in cells}
+    cells = write_cells(shown)
+    headers = {name: column_head(name) for name in cells}
     widths = _widths(cells, headers, room)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, width=_total(widths))
     for name, header in headers.items():

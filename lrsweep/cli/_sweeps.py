@@ -38,7 +38,7 @@ def run(
     from lrsweep.cli._destinations import check_out, check_picture
     from lrsweep.cli._output import draw, writing_result
     from lrsweep.cli._screen import print_summary
-    from lrsweep.statistics._advice import advise, tell_causes
+    from lrsweep.statistics._advice import advise, describe_causes
     from lrsweep.statistics._summary import summarize
     from lrsweep.studies._sweep import sweep
     from lrsweep.tables._schema import LEARNING_RATE
@@ -70,7 +70,7 @@ def run(
     with writing_result(result.table, result.provenance, path) as written:
         summary = summarize(result.table)
         answer = advise(summary, result.table)
-        print_summary(summary, result.table, f"{tell_causes(result.table)}\n{answer}" if diagnose else answer)
+        print_summary(summary, result.table, f"{describe_causes(result.table)}\n{answer}" if diagnose else answer)
     if picture is None:
         return written.code
     from lrsweep.plots import overview

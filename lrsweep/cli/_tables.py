@@ -67,14 +67,14 @@ def plot(
     from lrsweep import plots
     from lrsweep.cli._destinations import check_picture
     from lrsweep.cli._output import draw
-    from lrsweep.plots._style import COLUMN
+    from lrsweep.plots._style import FIGURE_SIZE
     from lrsweep.tables._io import read_table
 
     keep_loaded()
     path = check_picture("--out", out, [table], force=force)
     trials = read_table(table)
     # A legend above the axes takes up to half an inch.
-    figure = Figure(figsize=(COLUMN[0], COLUMN[1] + 0.5), layout="constrained")
+    figure = Figure(figsize=(FIGURE_SIZE[0], FIGURE_SIZE[1] + 0.5), layout="constrained")
     if y is not None:
         plots.cells(trials, x, y, outcome or "converged_at", ax=figure.subplots())
     elif outcome is not None:

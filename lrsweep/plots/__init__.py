@@ -16,5 +16,5 @@ from lrsweep.plots._outcome import outcome as outcome
 from lrsweep.plots._overview import overview as overview
 from lrsweep.plots._statuses import statuses as statuses
 from lrsweep.plots._style import COLOURS as COLOURS
-from lrsweep.plots._style import COLUMN as COLUMN
+from lrsweep.plots._style import FIGURE_SIZE as FIGURE_SIZE
 from lrsweep.plots._style import MARKERS as MARKERS

@@ -11,7 +11,7 @@ from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import number
 from lrsweep.plots._axes import plain_text
 from lrsweep.plots._paths import check_paths, draw_trails, on_contours, on_slope
-from lrsweep.plots._style import COLUMN, GROUND, axes_or_new
+from lrsweep.plots._style import FIGURE_SIZE, GROUND, axes_or_new
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -100,7 +100,7 @@ def contours(
     """
     paths = paths or {}
     statuses = check_contours(landscape, paths, statuses)
-    new, ax = ax is None, axes_or_new(ax, (COLUMN[0], 3.0))
+    new, ax = ax is None, axes_or_new(ax, (FIGURE_SIZE[0], 3.0))
     loss = np.ma.masked_invalid(landscape.to_numpy(float))
     levels, labelled = _levels(loss)
     drawn = ax.contour(landscape.columns, landscape.index, loss, levels, colors=GROUND, linewidths=0.5, zorder=2)

@@ -22,7 +22,7 @@ from lrsweep.plots._legends import (
 from lrsweep.plots._style import COLOURS, MARKERS, axes_or_new
 from lrsweep.statistics._best import Best
 from lrsweep.statistics._bins import gather, has_value, is_numeric
-from lrsweep.statistics._edges import summarize_edges
+from lrsweep.statistics._critical import summarize_critical
 from lrsweep.statistics._quartiles import check_outcome, summarize_outcome
 from lrsweep.statistics._shares import status_shares
 from lrsweep.statistics._summary import QUARTILES, group_trials
@@ -195,7 +195,7 @@ def _draw_known_rates(
         entries.append((line, f"best {number(best.learning_rate)}"))
     edges = pd.DataFrame({"median": [np.nan if critical is None else critical], "theory": np.nan})
     if isinstance(critical, pd.DataFrame):
-        edges = summarize_edges(critical)
+        edges = summarize_critical(critical)
         for low, high in edges.loc[edges["least"] < edges["most"], ["least", "most"]].to_numpy():
             ax.axvspan(low, high, color=COLOURS["diverged"], alpha=0.15, linewidth=0)
     if theory is not None:

@@ -8,7 +8,7 @@ import pandas as pd
 from lrsweep.plots._legends import MOST_NAMED, add_colour_bar, add_legend, prepare_settings, status_mark
 from lrsweep.plots._outcome import draw_outcome
 from lrsweep.plots._statuses import draw_statuses
-from lrsweep.plots._style import COLUMN
+from lrsweep.plots._style import FIGURE_SIZE
 from lrsweep.statistics._bins import is_numeric
 from lrsweep.statistics._summary import group_trials, resolve_by
 
@@ -39,7 +39,7 @@ def overview(table: pd.DataFrame, x: str = "learning_rate", by: str | Sequence[s
     from matplotlib.figure import Figure
 
     table, names = prepare_settings(table, _columns_to_name(table, x) if by is None else by, x)
-    figure = Figure(figsize=(COLUMN[0], 2 * COLUMN[1]), layout="constrained")
+    figure = Figure(figsize=(FIGURE_SIZE[0], 2 * FIGURE_SIZE[1]), layout="constrained")
     updates, loss, shares = figure.subplots(3, sharex=True)
     drawn = draw_outcome(updates, table, "converged_at", x, names)
     draw_outcome(loss, table, "final_loss", x, names)

@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # The width of a column of a two-column paper, and a height that suits it, in inches.
-COLUMN = 3.5, 2.6
+FIGURE_SIZE = 3.5, 2.6
 
 # One colour per status, of a palette that readers of every kind of colour vision can tell apart (Okabe and Ito, 2008,
 # https://jfly.uni-koeln.de/color/).
@@ -40,7 +40,7 @@ def shades(count: int) -> list[str]:
     return [to_hex(blues(place)).upper() for place in np.linspace(1 if count == 1 else 0, 1, count)]
 
 
-def axes_or_new(ax: "Axes | None", size: tuple[float, float] = COLUMN) -> "Axes":
+def axes_or_new(ax: "Axes | None", size: tuple[float, float] = FIGURE_SIZE) -> "Axes":
     """Gives the axes that were handed in, or those of a new figure of a size in inches."""
     if ax is not None:
         return ax

@@ -24,7 +24,7 @@ from lrsweep.report._failures import Failure, failures_of
 from lrsweep.report._provenance import write_provenance
 from lrsweep.statistics._best import best_learning_rate, rank
 from lrsweep.statistics._bins import is_numeric
-from lrsweep.statistics._display import MOST_SHOWN, SHOWN_OF_MANY, cells_of, head, shown_of
+from lrsweep.statistics._display import MOST_SHOWN, SHOWN_OF_MANY, column_head, columns_shown, write_cells
 from lrsweep.statistics._summary import summarize
 from lrsweep.statistics._verdict import judge
 from lrsweep.tables._files import check_path, replace_files
@@ -177,13 +177,15 @@ def _write_counts(table: pd.DataFrame, summary: pd.DataFrame, statuses: pd.Serie
 
 def _best_settings(summary: pd.DataFrame, best_by: str) -> dict[str, Any]:
     """Gives the caption, the heads and the rows of the table of the best settings."""
-    shown = rank(summary, best_by).head(SHOWN_OF_MANY if len(summary) > MOST_SHOWN else MOST_SHOWN)[shown_of(summary)]
-    cells = cells_of(shown)
+    shown = rank(summary, best_by).head(SHOWN_OF_MANY if len(summary) > MOST_SHOWN else MOST_SHOWN)[
+        columns_shown(summary)
+    ]
+    cells = write_cells(shown)
     caption = "The settings, over their seeds."
     if len(shown) < len(summary):
         caption = f"The best {len(shown)} of {len(summary):,} settings, over their seeds."
     rows = [list(row) for row in zip(*cells.values(), strict=True)]
-    return {"caption": caption, "heads": [head(name) for name in cells], "rows": rows}
+    return {"caption": caption, "heads": [column_head(name) for name in cells], "rows": rows}
 
 
 def _failure_caption(failure: Failure) -> str:

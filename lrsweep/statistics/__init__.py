@@ -2,5 +2,5 @@
 
 Statistics of settings: `_summary`, `_quartiles`, `_shares`; of bins of values: `_bins`, `_outcome_map`. The learning
 rate to take: `_best`, `_sensitivity`. In sentences: `_advice` (after a sweep), `_verdict` (on a table), `_conclusion`
-(after a refinement), `_edges` (on critical learning rates).
+(after a refinement), `_critical` (on critical learning rates).
 """

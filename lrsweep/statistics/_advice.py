@@ -50,11 +50,11 @@ def _advise(summary: pd.DataFrame, table: pd.DataFrame) -> str:
     return f"{answer} {_warn_of_rates(summary, best)}".strip()
 
 
-def tell_causes(table: pd.DataFrame) -> str:
+def describe_causes(table: pd.DataFrame) -> str:
     """Says why the trials of a diagnosed table ended as they did, the most frequent cause first.
 
     Example:
-        >>> tell_causes(pd.DataFrame({"cause": ["too small", "converged", "too small"]}))
+        >>> describe_causes(pd.DataFrame({"cause": ["too small", "converged", "too small"]}))
         'Why: 2 too small, 1 converged.'
     """
     counts = table["cause"].value_counts()

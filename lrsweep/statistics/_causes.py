@@ -21,7 +21,7 @@ def add_diagnosis(
     *,
     batches: bool,
     minimum: float,
-    apart: Sequence[str] = (),
+    loss_columns: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Adds a diagnosis of every trial to a result table.
 
@@ -32,7 +32,7 @@ def add_diagnosis(
         theory: ``[trial] float64``, the largest learning rate that theory allows there, NaN where it has no answer.
         batches: Whether an update used a part of the data only.
         minimum: The least value the loss can reach.
-        apart: See `causes`.
+        loss_columns: See `causes`.
 
     Returns:
         The table with the columns of `DIAGNOSIS`: floats, but for `cause`.
@@ -50,11 +50,11 @@ def add_diagnosis(
     }
     columns = {name: np.asarray(column, float) for name, column in measured.items()}
     diagnosed = table.assign(**columns)
-    return diagnosed.assign(cause=causes(diagnosed, batches=batches, minimum=minimum, apart=apart))
+    return diagnosed.assign(cause=causes(diagnosed, batches=batches, minimum=minimum, loss_columns=loss_columns))
 
 
 @np.errstate(invalid="ignore", over="ignore", divide="ignore")
-def causes(table: pd.DataFrame, *, batches: bool, minimum: float, apart: Sequence[str] = ()) -> pd.Series:
+def causes(table: pd.DataFrame, *, batches: bool, minimum: float, loss_columns: Sequence[str] = ()) -> pd.Series:
     """Gives the cause of each trial's end, in a word.
 
     It is the first of these that holds:
@@ -78,8 +78,8 @@ def causes(table: pd.DataFrame, *, batches: bool, minimum: float, apart: Sequenc
         table: A result table with the columns of `DIAGNOSIS` but `cause`.
         batches: Whether an update used a part of the data only.
         minimum: The least value the loss can reach.
-        apart: The columns that the loss takes, and those that the program is compiled for: losses of trials that differ
-            in these cannot be compared.
+        loss_columns: The columns that the loss takes, and those that the program is compiled for: losses of trials
+            that differ in one of them cannot be compared.
 
     Returns:
         A Series of str, on the table's index.
@@ -91,7 +91,7 @@ def causes(table: pd.DataFrame, *, batches: bool, minimum: float, apart: Sequenc
     end_stability = table["stability"] * largest / table["sharpness_start"]
     gain = table["final_gradient_norm"] ** 2 / (2 * largest)
     gap = table["final_loss"] - minimum
-    keys: Any = [table[name] for name in apart] or np.zeros(len(table), int)
+    keys: Any = [table[name] for name in loss_columns] or np.zeros(len(table), int)
     lowest = table["best_loss"].groupby(keys, dropna=False, observed=True).transform("min")
     oscillates, stalled = status == "oscillating", status == "stalled"
     rules = {

@@ -29,10 +29,10 @@ class Summary(pd.DataFrame):
         return pd.DataFrame
 
     def _repr_html_(self) -> str:
-        return in_html(self)
+        return summary_html(self)
 
 
-def in_html(summary: pd.DataFrame) -> str:
+def summary_html(summary: pd.DataFrame) -> str:
     """Writes a summary as an HTML table: every statistic with its interval or its quartiles behind it.
 
     Args:
@@ -80,11 +80,11 @@ SHOWN_OF_MANY = 20
 SHOWN = ("trials", "converged", "diverged", "median_converged_at", "median_final_loss")
 
 
-def shown_of(summary: pd.DataFrame) -> list[str]:
+def columns_shown(summary: pd.DataFrame) -> list[str]:
     """Names the columns of a summary that fit on a line: no intervals, no outer quartiles.
 
     Example:
-        >>> shown_of(lrsweep.summarize(result.table))
+        >>> columns_shown(lrsweep.summarize(result.table))
         ['learning_rate', 'trials', 'converged', 'diverged', 'median_converged_at', 'median_final_loss']
     """
     settings = setting_names(summary)
@@ -92,21 +92,21 @@ def shown_of(summary: pd.DataFrame) -> list[str]:
     return settings + [name for name in statistics if name in SHOWN or name.startswith("median_final_")]
 
 
-def head(name: str) -> str:
+def column_head(name: str) -> str:
     """Writes the name of a column as the head of a shown table.
 
     Example:
-        >>> head("median_converged_at"), head("momentum")
+        >>> column_head("median_converged_at"), column_head("momentum")
         ('median converged_at', 'momentum')
     """
     return name.replace("median_", "median ")
 
 
-def cells_of(shown: pd.DataFrame) -> dict[str, list[str]]:
+def write_cells(shown: pd.DataFrame) -> dict[str, list[str]]:
     """Writes the columns of a summary as text, cell by cell.
 
     Example:
-        >>> cells_of(lrsweep.summarize(result.table)[["learning_rate", "converged", "median_converged_at"]])
+        >>> write_cells(lrsweep.summarize(result.table)[["learning_rate", "converged", "median_converged_at"]])
         {'learning_rate': ['0.1', '0.01', '0.001'], 'converged': ['100%', '100%', '0%'],
          'median_converged_at': ['51', '526', '-']}
     """

@@ -12,7 +12,7 @@ import pandas as pd
 from lrsweep.engine._compile import Plan
 from lrsweep.engine._executor import GroupExecutor
 from lrsweep.engine._plan import one_by_one
-from lrsweep.inputs._arguments import check_number
+from lrsweep.inputs._arguments import check_count, check_number
 from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import quote
 from lrsweep.problems._objective import Objective
@@ -55,10 +55,13 @@ class Halving:
 
     def __post_init__(self) -> None:
         steps = list(self.at) if isinstance(self.at, Iterable) else []
-        are_whole = all(isinstance(step, int | np.integer) and not isinstance(step, bool) for step in steps)
-        if not (steps and are_whole and steps[0] >= 1 and all(before < after for before, after in pairwise(steps))):
-            wanted = "whole numbers of updates, 1 or more, in ascending order"
-            raise InputError(f"halving at={quote(self.at)} must be {wanted}")
+        wanted = f"halving at={quote(self.at)} must be whole numbers of updates, 1 or more, in ascending order"
+        try:
+            counts = [check_count("at", step) for step in steps]
+        except InputError as error:
+            raise InputError(wanted) from error
+        if not counts or any(before >= after for before, after in pairwise(counts)):
+            raise InputError(wanted)
         check_number("halving keep", self.keep, "a share above 0 and below 1", lambda share: 0 < share < 1)
 
 

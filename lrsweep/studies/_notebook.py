@@ -9,7 +9,7 @@ import pandas as pd
 from lrsweep.inputs._messages import plural
 from lrsweep.statistics._advice import advise
 from lrsweep.statistics._best import rank
-from lrsweep.statistics._display import in_html
+from lrsweep.statistics._display import summary_html
 from lrsweep.statistics._summary import summarize
 from lrsweep.tables._schema import best_by_of
 
@@ -38,4 +38,4 @@ def present(table: pd.DataFrame, provenance: Mapping[str, Any]) -> str:
         f"in {provenance['seconds']:.2g} s on {provenance['device']['kind']}, {provenance['dtype']}."
     )
     paragraphs = [f"<p>{html.escape(text)}</p>" for text in (what_was_run, advise(summary, table) + heading)]
-    return "\n".join([*paragraphs, in_html(shown)])
+    return "\n".join([*paragraphs, summary_html(shown)])

@@ -168,7 +168,9 @@ def _tabulate(
     if at_start is None:
         return table
     batches = objective.batch_size is not None
-    return add_diagnosis(table, diagnosis, *at_start, batches=batches, minimum=objective.minimum, apart=loss_columns)
+    return add_diagnosis(
+        table, diagnosis, *at_start, batches=batches, minimum=objective.minimum, loss_columns=loss_columns
+    )
 
 
 def _curves_of(recorded: np.ndarray, index: pd.Index, limits: StopLimits) -> pd.DataFrame:

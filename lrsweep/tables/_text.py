@@ -7,8 +7,9 @@ import pandas as pd
 
 from lrsweep.inputs._messages import number
 
-# The columns of shares, which are written in per cent.
+# The columns of shares, which are written in per cent, and of counts, in which thousands are set apart.
 SHARES = ("converged", "diverged")
+_FORMATS = dict.fromkeys(SHARES, "{:.0%}") | dict.fromkeys(("trials", "starts"), "{:,}")
 
 
 def show(name: Any, value: Any) -> str:
@@ -18,15 +19,9 @@ def show(name: Any, value: Any) -> str:
         >>> show("converged", 0.5), show("trials", 1000), show("median_final_loss", 1 / 3), show("seed", None)
         ('50%', '1,000', '0.3333', '-')
     """
-    if pd.isna(value):
-        return "-"
-    if isinstance(value, str | bool | np.bool_):
-        return str(value)
-    if name in SHARES:
-        return f"{value:.0%}"
-    if isinstance(value, int | np.integer):
-        return f"{value:,}" if name in ("trials", "starts") else str(value)
-    return number(value)
+    if name in _FORMATS and not pd.isna(value):
+        return _FORMATS[name].format(value)
+    return write(value)
 
 
 def tell_apart(values: pd.Series) -> list[str]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lrsweep.statistics._edges import give_verdict, summarize_edges
+from lrsweep.statistics._critical import advise_critical, summarize_critical
 
 BEYOND = {0.0: "always diverges", np.inf: "never diverges"}
 
@@ -20,14 +20,14 @@ def table(edges: list[float], *, theory: float = 0.5, window: bool = False, **co
 
 
 def test_a_start_that_never_diverges_counts_as_above_any_and_one_that_always_does_as_below() -> None:
-    (row,) = summarize_edges(table([0.3, np.inf, 0.1])).to_dict("records")
+    (row,) = summarize_critical(table([0.3, np.inf, 0.1])).to_dict("records")
     assert (row["starts"], row["median"], row["least"], np.isnan(row["most"])) == (3, 0.3, 0.1, True)
-    (row,) = summarize_edges(table([0.0, 0.0, 0.4])).to_dict("records")
+    (row,) = summarize_critical(table([0.0, 0.0, 0.4])).to_dict("records")
     assert (np.isnan(row["median"]), np.isnan(row["least"]), row["most"]) == (True, True, 0.4)
 
 
 def test_every_setting_has_a_row_in_order() -> None:
-    summary = summarize_edges(table([0.3, 0.1, 0.2, 0.4], momentum=[0.9, 0.0, 0.9, 0.0]))
+    summary = summarize_critical(table([0.3, 0.1, 0.2, 0.4], momentum=[0.9, 0.0, 0.9, 0.0]))
     assert summary["momentum"].tolist() == [0.9, 0.0]
     assert summary["median"].tolist() == pytest.approx([0.25, 0.25])
     assert summary["least"].tolist() == [0.2, 0.1]
@@ -63,4 +63,4 @@ def test_every_setting_has_a_row_in_order() -> None:
     ],
 )
 def test_the_answer_is_a_sentence(edges: pd.DataFrame, said: str) -> None:
-    assert give_verdict(edges, low=0.01, high=100) == said
+    assert advise_critical(edges, low=0.01, high=100) == said

@@ -16,7 +16,7 @@ from lrsweep.report._failures import failures_of
 from lrsweep.report._page import make_page
 from lrsweep.statistics._advice import advise
 from lrsweep.statistics._conclusion import conclude
-from lrsweep.statistics._edges import give_verdict, summarize_edges
+from lrsweep.statistics._critical import advise_critical, summarize_critical
 from lrsweep.statistics._starts import cannot_start
 from lrsweep.statistics._verdict import judge
 from tests.conftest import Run
@@ -57,14 +57,14 @@ def test_what_is_not_finite_at_the_start_is_said_everywhere(kind: str) -> None:
     refined = [conclude(zoom.table, zoom.found, zoom.provenance["refine"]) for zoom in zooms]
     edges = lrsweep.critical_learning_rate(objective, optax.sgd)
     assert edges["found"].tolist() == ["bad start"]
-    assert summarize_edges(edges)[["median", "least", "most"]].isna().to_numpy().all()
+    assert summarize_critical(edges)[["median", "least", "most"]].isna().to_numpy().all()
     (failure,) = failures_of(table)
     assert judge(table) in make_page(table, result.provenance, title="bad")
     for said in [
         advise(lrsweep.summarize(table), table),
         judge(table),
         *refined,
-        give_verdict(edges, low=1e-6, high=1e3),
+        advise_critical(edges, low=1e-6, high=1e3),
         failure.meaning,
     ]:
         assert f"{what}" in said
@@ -116,7 +116,7 @@ def test_the_edge_of_the_other_starts_is_found() -> None:
     objective = lrsweep.Objective(lambda x: jnp.log(x) ** 2 + x**2, lambda key, *, x: x)
     edges = lrsweep.critical_learning_rate(objective, optax.sgd, trials=lrsweep.grid(x=[-1.0, 1.1]))
     assert edges["found"].tolist() == ["bad start", "found"]
-    said = give_verdict(edges, low=1e-6, high=1e3)
+    said = advise_critical(edges, low=1e-6, high=1e3)
     assert said.startswith(f"Stay below learning_rate {edges['critical_learning_rate'][1]:.4g}")
     assert "1 of 2 starts diverged at the first update or before" in said
 

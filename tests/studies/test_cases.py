@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 
 import lrsweep
 from lrsweep.statistics._advice import advise
-from lrsweep.statistics._edges import give_verdict
+from lrsweep.statistics._critical import advise_critical
 
 
 def test_a_regression_on_unscaled_clock_ticks_states_its_minimum_and_has_not_converged() -> None:
@@ -73,7 +73,7 @@ def test_a_gradient_that_is_not_finite_at_the_start_is_said_to_be() -> None:
     table = lrsweep.sweep(objective, optax.sgd, lrsweep.grid(learning_rate=[1e-30, 1e-3]), diagnose=True).table
     assert table["cause"].tolist() == ["bad start"] * 2
     edges = lrsweep.critical_learning_rate(objective, optax.sgd)
-    for said in (advise(lrsweep.summarize(table), table), give_verdict(edges, low=1e-6, high=1e3)):
+    for said in (advise(lrsweep.summarize(table), table), advise_critical(edges, low=1e-6, high=1e3)):
         assert "gradient" in said
         assert "not finite" in said
         assert "look at the data and the loss" in said

@@ -13,7 +13,7 @@ from lrsweep.tables._text import write
 _MOST_NAMED = 3
 
 
-def summarize_edges(table: pd.DataFrame) -> pd.DataFrame:
+def summarize_critical(table: pd.DataFrame) -> pd.DataFrame:
     """Summarises the critical learning rates of each setting over its starts, in the order settings first appear.
 
     A setting is a combination of the caller's columns but `seed`.
@@ -30,7 +30,7 @@ def summarize_edges(table: pd.DataFrame) -> pd.DataFrame:
     Example:
         >>> import optax
         >>> edges = lrsweep.critical_learning_rate(lrsweep.problems.line(), optax.sgd, seeds=range(5))
-        >>> summarize_edges(edges).round(2)
+        >>> summarize_critical(edges).round(2)
            starts  median  least  most  theory
         0       5    0.25   0.25  0.25    0.25
     """
@@ -43,7 +43,7 @@ def summarize_edges(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([settings, statistics], axis=1)
 
 
-def give_verdict(table: pd.DataFrame, *, low: float, high: float) -> str:
+def advise_critical(table: pd.DataFrame, *, low: float, high: float) -> str:
     """Says which learning rate to stay below.
 
     Args:
@@ -54,7 +54,7 @@ def give_verdict(table: pd.DataFrame, *, low: float, high: float) -> str:
     Example:
         >>> import optax
         >>> edges = lrsweep.critical_learning_rate(lrsweep.problems.line(), optax.sgd, seeds=range(5))
-        >>> give_verdict(edges, low=1e-6, high=1e3)
+        >>> advise_critical(edges, low=1e-6, high=1e3)
         'Stay below learning_rate 0.25...: that is where the first of 5 starts diverges; theory says 0.2539.'
     """
     bad = table["found"] == BAD_START
@@ -63,7 +63,7 @@ def give_verdict(table: pd.DataFrame, *, low: float, high: float) -> str:
             f"{_count_starts(bad.sum(), table)} diverged at the first update or before, even at learning_rate "
             f"{number(low, 6)}: the loss or its gradient is not finite there; {ADVICE}"
         )
-        return answer if bad.all() else f"{give_verdict(table[~bad], low=low, high=high)} {answer}"
+        return answer if bad.all() else f"{advise_critical(table[~bad], low=low, high=high)} {answer}"
     always, never = ((table["found"] == ended).sum() for ended in (ALWAYS_DIVERGES, NEVER_DIVERGES))
     if always:
         starts = _count_starts(always, table)
