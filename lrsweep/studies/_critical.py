@@ -233,7 +233,7 @@ def _scan(sweeps: _Sweeps, starts: pd.DataFrame, low: float, high: float) -> tup
     first = np.where(diverged.any(axis=1), diverged.argmax(axis=1), len(rates))
     ends = {BAD_START: is_bad, ALWAYS_DIVERGES: first == 0, NEVER_DIVERGES: first == len(rates)}
     codes = np.select(list(ends.values()), [_CODES[end] for end in ends], _CODES[FOUND])
-    window = (~diverged & (np.arange(len(rates)) > first[:, None])).any(axis=1)
+    window = np.asarray((~diverged & (np.arange(len(rates)) > first[:, None])).any(axis=1))
     bracket, found = np.full((len(starts), 2), np.nan), codes == _CODES[FOUND]
     bracket[found] = np.stack([rates[first[found] - 1], rates[first[found]]], axis=1)
     return codes, window, bracket
