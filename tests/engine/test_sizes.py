@@ -21,7 +21,7 @@ RATES = np.array([0.0, 0.1, 0.3, 0.6])
 LAYOUTS = {
     "chosen": None,
     "plain": Layout(),
-    "several updates to a turn": Layout(chunk=2),
+    "several updates to a chunk": Layout(chunk=2),
     "lanes last": Layout(lanes_last=True),
 }
 

@@ -24,7 +24,7 @@ def test_a_replay_gives_the_bits_of_the_sweep(trial: int) -> None:
     assert (replay.curve.min(), replay.curve.idxmin()) == (row["best_loss"], row["best_at"])
     # The parameters are those of the last loss: residuals of 1e-2 between numbers of 5, known to 6e-8 of them.
     assert float(LINE.loss(replay.params, LINE.data)) == pytest.approx(row["final_loss"], rel=2 * 5 * 6e-8 / 1e-2)
-    # A path by whole turns of the loop and by parts of them comes to the same bits, and they are those of its curve.
+    # A path by whole chunks and by parts of them comes to the same bits, and they are those of its curve.
     path, some = sweep.path(trial), sweep.path(trial, every=60)
     np.testing.assert_array_equal(path.iloc[-1], values_of(replay.params))
     np.testing.assert_array_equal(some, path.loc[some.index])
