@@ -27,7 +27,10 @@ PUBLIC = {
         write_report write_table
     """,
     "lrsweep.problems": "line linear_regression quadratic rosenbrock valleys",
-    "lrsweep.optimizers": "by_name gauss_seidel lookahead names",
+    "lrsweep.optimizers": """
+        by_name cosine_restarts gauss_seidel lookahead names one_cycle scheduled warmup_cosine warmup_linear
+        warmup_stable_decay
+    """,
     "lrsweep.plots": """
         animate_contours animate_fit animate_slope cells contours fit losses outcome overview save_animation slope
         statuses

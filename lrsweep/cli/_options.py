@@ -177,6 +177,14 @@ class Search:
         ),
     ] = None
     steps: Annotated[int, typer.Option(metavar="N", help="The most updates a trial may make.")] = 1000
+    schedule: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Have the learning rate rise and fall over the steps: a name from `lrsweep list`. "
+            "What is swept is its peak; --set varies its warmup.",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)

@@ -147,20 +147,19 @@ def critical(
 ) -> int:
     """Find the least learning rate that diverges, from every start, and say which one to stay below."""
     load_jax(x64=x64)
-    from lrsweep import optimizers
     from lrsweep.cli._axes import read_axes
     from lrsweep.cli._destinations import check_out
     from lrsweep.cli._objective import load_objective
     from lrsweep.cli._output import writing_result
     from lrsweep.cli._screen import print_edges
-    from lrsweep.cli._trials import count_seeds
+    from lrsweep.cli._trials import count_seeds, read_optimizer
     from lrsweep.studies._critical import STOPPING, search_critical
     from lrsweep.tables._grid import grid
 
     path = check_out(out, [_file_of(problem)], force=force)
     if "," in optimizer:
         raise InputError(f"--optimizer {optimizer} names several: search the edge of one at a time")
-    factory = optimizers.by_name(optimizer)
+    factory = read_optimizer(optimizer, schedule=search.schedule, steps=search.steps)
     objective = load_objective(problem.objective, target=problem.target, raw=problem.raw, batch_size=batch_size)
     axes, count = read_axes(settings=search.settings), count_seeds(search.seeds, problem.objective)
     table, provenance = search_critical(
@@ -213,7 +212,7 @@ def _read_sweep(
     stopping = Stopping(
         tolerance=ending.tolerance, target=ending.target_loss, hold=ending.hold, divergence=ending.divergence
     )
-    factories = read_optimizers(optimizer)
+    factories = read_optimizers(optimizer, schedule=search.schedule, steps=search.steps)
     objective = load_objective(problem.objective, target=problem.target, raw=problem.raw, batch_size=batch_size)
     trials = read_trials(
         factories,

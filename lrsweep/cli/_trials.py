@@ -11,8 +11,9 @@ from lrsweep.cli._axes import parse_axis, read_axes
 from lrsweep.cli._objective import ready_made
 from lrsweep.cli._options import DEFAULT_SEEDS
 from lrsweep.inputs._errors import InputError
-from lrsweep.inputs._messages import quote
+from lrsweep.inputs._messages import quote, unknown
 from lrsweep.optimizers._factories import Factory
+from lrsweep.optimizers._schedules import SHAPES
 from lrsweep.problems._csv import read_csv
 from lrsweep.tables._grid import grid
 from lrsweep.tables._reading import read_parquet
@@ -22,21 +23,46 @@ from lrsweep.tables._schema import LEARNING_RATE, OPTIMIZER, SEED
 MOST_SEEDS = 2**32
 
 
-def read_optimizers(text: str) -> dict[str, Factory]:
+def read_optimizers(text: str, *, schedule: str | None, steps: int) -> dict[str, Factory]:
     """Gives the factories that `text` names, by name: `adam`, or `sgd,adam`.
 
+    Args:
+        text: See there.
+        schedule: `--schedule`, the name of a shape that their learning rates follow, or None.
+        steps: `--steps`, over which it does.
+
     Raises:
-        InputError: There is no optimizer of some name, or it is named twice.
+        InputError: There is no optimizer or schedule of some name, or an optimizer is named twice.
 
     Example:
-        >>> list(read_optimizers("sgd,adam"))
+        >>> list(read_optimizers("sgd,adam", schedule=None, steps=1000))
         ['sgd', 'adam']
     """
     names = [name.strip() for name in text.split(",")]
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"optimizer {quote(name)} is given twice: name it once")
-    return {name: optimizers.by_name(name) for name in names}
+    return {name: read_optimizer(name, schedule=schedule, steps=steps) for name in names}
+
+
+def read_optimizer(name: str, *, schedule: str | None, steps: int) -> Factory:
+    """Gives the factory of one name; the arguments are those of `read_optimizers`.
+
+    Raises:
+        InputError: There is no optimizer or schedule of the name.
+
+    Example:
+        >>> read_optimizer("sgd", schedule="warmup_cosine", steps=1000).__name__
+        'sgd_warmup_cosine'
+    """
+    factory = optimizers.by_name(name)
+    if schedule is None:
+        return factory
+    if schedule not in SHAPES:
+        raise InputError(f"--schedule: {unknown('schedule', schedule, SHAPES)}")
+    shape = SHAPES[schedule]
+    over = {"steps": steps} if "steps" in inspect.signature(shape).parameters else {}
+    return optimizers.scheduled(factory, shape, **over)
 
 
 def read_trials(

@@ -15,6 +15,7 @@ from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import first_line, listed, quote
 from lrsweep.optimizers._factories import label
 from lrsweep.problems._objective import Objective, is_known_to_jax
+from lrsweep.tables._schema import is_learning_rate
 from lrsweep.training._program import Program, SharedInputs, extra_arguments
 
 
@@ -91,9 +92,11 @@ def check_program(
         if not needed:
             raise
         columns, static = " and ".join(map(repr, needed)), "".join(f"{name!r}, " for name in needed)
+        other = "; or, for a schedule, give it a peak of 1: lrsweep.optimizers.scheduled"
         raise InputError(
             f"{culprit} needs the value of column {columns} while it is compiled: list it in static, "
             f"sweep(..., static=({static.strip()})), which compiles a program for each of its values"
+            + (other if any(map(is_learning_rate, needed)) else "")
         ) from error
 
 

@@ -100,6 +100,15 @@ def test_what_is_piped_has_no_colour_no_bar_and_no_edge(run: Run, monkeypatch: p
     assert " ".join(said.out.splitlines()[0].split()) == header
 
 
+def test_a_schedule_lasts_as_long_as_the_steps_and_its_peak_is_what_is_swept(run: Run, folder: Path) -> None:
+    words = "run --schedule warmup_cosine --steps 50 --learning-rate 0.3,0.1 --set warmup=0,10 --out sweep.csv"
+    assert run(*words.split()).code == 0
+    optimizer = lrsweep.optimizers.scheduled(optax.sgd, lrsweep.optimizers.warmup_cosine, steps=50)
+    trials = lrsweep.grid(learning_rate=[0.3, 0.1], warmup=[0, 10])
+    expected = lrsweep.sweep(lrsweep.problems.line(), optimizer, trials, steps=50).table
+    assert_frame_equal(lrsweep.read_table(folder / "sweep.csv"), expected)
+
+
 def test_seeds_draw_the_starts_and_sets_add_columns(run: Run, folder: Path) -> None:
     assert run("run", "--seeds", "3", "--set", "momentum=0,0.5", "--out", "sweep.csv").code == 0
     table = lrsweep.read_table(folder / "sweep.csv")
@@ -347,7 +356,7 @@ def test_a_table_of_no_trials_has_nothing_to_say(run: Run) -> None:
 
 def test_list_names_what_run_takes(run: Run) -> None:
     out = run("list").out
-    for word in ("line", "valleys", "quadratic", "rosenbrock", "adam", "gauss_seidel"):
+    for word in ("line", "valleys", "quadratic", "rosenbrock", "adam", "gauss_seidel", "warmup_cosine"):
         assert f"\n  {word}" in out
 
 
@@ -396,6 +405,7 @@ REFUSED = {
     "zoom that replaces its trials": ("refine --trials trials.csv --out trials.csv", "would replace 'trials.csv'"),
     "unknown optimizer": ("run --optimizer adamm", "no optimizer 'adamm': did you mean 'adam'"),
     "optimizer given twice": ("run --optimizer sgd,sgd", "optimizer 'sgd' is given twice"),
+    "unknown schedule": ("run --schedule warmup_cos", "no schedule 'warmup_cos': did you mean 'warmup_cosine'"),
     "one optimizer of several that is unknown": ("run --optimizer sgd,adamm", "no optimizer 'adamm'"),
     "several optimizers without a column": (
         "run --optimizer sgd,adam --trials trials.csv",

@@ -12,7 +12,7 @@ from lrsweep.cli._trials import read_optimizers, read_trials
 
 def trials(optimizers: str, *settings: str, learning_rate: str | None = None, seeds: int | None = None) -> pd.DataFrame:
     return read_trials(
-        read_optimizers(optimizers),
+        read_optimizers(optimizers, schedule=None, steps=1000),
         "line",
         file=None,
         learning_rate=learning_rate,
