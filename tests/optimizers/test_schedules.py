@@ -86,7 +86,10 @@ def test_any_function_of_the_count_is_a_shape() -> None:
     table = lrsweep.sweep(LINE, halved, trials, steps=100).table
     np.testing.assert_allclose(table["final_loss"], plain["final_loss"], rtol=1e-5)
     one = optax.schedules.constant_schedule(1.0)
-    assert lrsweep.sweep(LINE, scheduled(optax.sgd, one), lrsweep.grid(learning_rate=0.1)).table["status"][0] == "converged"
+    assert (
+        lrsweep.sweep(LINE, scheduled(optax.sgd, one), lrsweep.grid(learning_rate=0.1)).table["status"][0]
+        == "converged"
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,7 +98,11 @@ def test_any_function_of_the_count_is_a_shape() -> None:
         ((optax.sgd(0.1), warmup_cosine), {}, "factory=GradientTransformation"),
         ((optax.sgd, 1.0), {}, "shape=1.0 must be a function"),
         ((optax.polyak_sgd, warmup_cosine), {}, "the optimizer polyak_sgd takes no learning_rate"),
-        ((optax.sgd, warmup_cosine), {"step": 9}, "no argument 'step': did you mean 'steps'? There is: steps, warmup, end"),
+        (
+            (optax.sgd, warmup_cosine),
+            {"step": 9},
+            "no argument 'step': did you mean 'steps'? There is: steps, warmup, end",
+        ),
         ((optax.sgd, lambda k, *, momentum: 1.0), {}, "the shape <lambda> both take 'momentum': fix it"),
     ],
 )
