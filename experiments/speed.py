@@ -1,13 +1,13 @@
 """How fast lrsweep is beside what else one would write: the same sweeps, the same answers, the same cores.
 
 The claim, on two cores and from the grid of trials to the finished table: on a million trials of the line lrsweep is
-30 times as fast as `jit(vmap(scan))`, and 5 times as fast as a jitted step called from Python on a small tanh network;
-ten times the trials take their table's memory and less than a fifth more; and `lrsweep run` takes at most twice as long
-as importing JAX, optax and pandas. The other targets are missed by what JAX 0.12 gives: on the line it is 22 times as
-fast as NumPy, as the machine's memory goes (of 30), and a fifth to a quarter as fast as C written for that problem alone
-(`speed_parts/line.c`; of 0.4); with Adam 10 to 13 times as fast as `jit(vmap(scan))` (of 15), and on a linear regression
-2.1 times (of 2.5), since XLA now makes that program itself twice as fast; the digits train 2.3 times as fast as one
-jitted trial after another (of 2.5), and 33 times as fast as PyTorch's loop (of 60).
+30 times as fast as `jit(vmap(scan))`, and 5 times as fast as a jitted step called from Python on a small tanh
+network; ten times the trials take their table's memory and less than a fifth more; and `lrsweep run` takes at most
+twice as long as importing JAX, optax and pandas. The other targets are missed by what JAX 0.12 gives: on the line it
+is 22 times as fast as NumPy, as the machine's memory goes (of 30), and a fifth to a quarter as fast as C written for
+that problem alone (`speed_parts/line.c`; of 0.4); with Adam 10 to 13 times as fast as `jit(vmap(scan))` (of 15), and
+on a linear regression 2.1 times (of 2.5), since XLA now makes that program itself twice as fast; the digits train 2.3
+times as fast as one jitted trial after another (of 2.5), and 33 times as fast as PyTorch's loop (of 60).
 
 Run `pip install -e '.[experiments]'` once, then `python experiments/speed.py`: about six minutes on two cores. Every
 entry has a process of its own, set up as suits it best; they take turns, and only one works at a time. Each runs once
