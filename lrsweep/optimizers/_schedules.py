@@ -65,12 +65,9 @@ def scheduled(factory: Factory, shape: Shape, **fixed: Any) -> Factory:
         arguments = fixed | {name: keywords.pop(name) for name in free if name in keywords}
         return factory(learning_rate=lambda k: learning_rate * shape(k, **arguments), **keywords)
 
-    keywords = [
-        each.replace(kind=each.KEYWORD_ONLY) for each in parameters.values() if each.kind is not each.VAR_KEYWORD
-    ]
     rest = [each for each in parameters.values() if each.kind is each.VAR_KEYWORD]
-    keywords.sort(key=lambda each: each.name != LEARNING_RATE)
-    signature = inspect.Signature([*keywords, *free.values(), *rest])
+    named = [each.replace(kind=each.KEYWORD_ONLY) for each in parameters.values() if each not in rest]
+    signature = inspect.Signature([*named, *free.values(), *rest])
     build.__signature__ = signature  # pyright: ignore[reportFunctionMemberAccess]
     build.__name__ = build.__qualname__ = f"{label(factory)}_{label(shape)}"
     return build
