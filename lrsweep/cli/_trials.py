@@ -117,7 +117,8 @@ def cross_axes(
         InputError: There is no axis.
 
     Example:
-        >>> cross_axes(read_optimizers("sgd,adam"), {"momentum": [0, 0.9]}, [0.1])
+        >>> factories = read_optimizers("sgd,adam", schedule=None, steps=1000)
+        >>> cross_axes(factories, {"momentum": [0, 0.9]}, [0.1])
           optimizer  learning_rate  momentum
         0       sgd            0.1       0.0
         1       sgd            0.1       0.9

@@ -244,6 +244,7 @@ def test_what_needs_a_concrete_value_names_the_column_and_runs_once_it_is_static
     assert str(raised.value) == (
         f"{culprit} needs the value of column {column!r} while it is compiled: list it in static, "
         f"sweep(..., static=({column!r},)), which compiles a program for each of its values"
+        + ("; or, for a schedule, give it a peak of 1: lrsweep.optimizers.scheduled" if factory is warmed_up else "")
     )
     assert compilations() == 0
     assert len(lrsweep.sweep(objective, factory, trials, steps=3, static=(column,)).table) == len(trials)
