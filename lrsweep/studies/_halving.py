@@ -16,6 +16,7 @@ from lrsweep.inputs._arguments import check_count, check_number
 from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import quote
 from lrsweep.problems._objective import Objective
+from lrsweep.statistics._summary import group_trials
 from lrsweep.tables._schema import LOSS, SEED, Status
 from lrsweep.training._monitor import Outcome
 
@@ -94,7 +95,7 @@ def halve(executors: Sequence[GroupExecutor], trials: pd.DataFrame, objective: O
         objective: The objective, which says what decides the best.
         halving: When to drop settings, and how many.
     """
-    settings = _settings(trials)
+    settings = group_trials(trials, [name for name in trials.columns if name != SEED])[1]
     remaining = np.ones(len(trials), bool)
     for step in halving.at:
         scores, active = np.empty(len(trials)), np.empty(len(trials), bool)
@@ -109,14 +110,6 @@ def halve(executors: Sequence[GroupExecutor], trials: pd.DataFrame, objective: O
         remaining &= ~is_worse
         for executor in executors:
             executor.drop(dropped[executor.job.group.rows])
-
-
-def _settings(trials: pd.DataFrame) -> np.ndarray:
-    """Numbers the settings in the order in which they appear; gives each trial's, ``[trial] int``."""
-    names: Any = [name for name in trials.columns if name != SEED]
-    if not names:
-        return np.zeros(len(trials), int)
-    return trials.groupby(names, sort=False, dropna=False).ngroup().to_numpy()
 
 
 def _scores(outcome: Outcome, objective: Objective) -> np.ndarray:

@@ -18,7 +18,7 @@ from lrsweep.inputs._arguments import check_keywords, check_numbers
 from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import first_line, quote, unknown
 from lrsweep.problems._objective import Objective
-from lrsweep.studies._validate import check_leaves
+from lrsweep.studies._validate import check_leaves, check_objective
 from lrsweep.training._pytree import names_of
 
 # A message lists no more parameters than this.
@@ -64,8 +64,7 @@ def landscape(
         -1.0  3.33  0.0
          0.0  1.67  1.0
     """
-    if not isinstance(objective, Objective):
-        raise InputTypeError(f"the objective must be a lrsweep.Objective, not a {type(objective).__name__}")
+    check_objective(objective)
     if not isinstance(along, Mapping):
         raise InputTypeError(
             f"along={quote(along)} must give the values to take by the parameter's name, {{'w1': [0.0, 1.0]}}"

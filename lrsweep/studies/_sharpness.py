@@ -12,9 +12,8 @@ from lrsweep.engine._devices import on_first_device
 from lrsweep.engine._modes import ordinary_modes
 from lrsweep.engine._shared import to_device
 from lrsweep.inputs._arguments import check_count, check_keywords
-from lrsweep.inputs._errors import InputTypeError
 from lrsweep.problems._objective import Objective
-from lrsweep.studies._validate import check_leaves
+from lrsweep.studies._validate import check_leaves, check_objective
 
 
 @ordinary_modes()
@@ -43,8 +42,7 @@ def sharpness(
         >>> lrsweep.sharpness(lrsweep.problems.quadratic([1.0, 4.0]), {"x": jnp.array([3.0, 5.0])})
         4.0
     """
-    if not isinstance(objective, Objective):
-        raise InputTypeError(f"the objective must be a lrsweep.Objective, not a {type(objective).__name__}")
+    check_objective(objective)
     iterations = check_count("iterations", iterations)
     check_leaves(objective, params)
     params = on_first_device(jax.tree.map(jnp.asarray, params))

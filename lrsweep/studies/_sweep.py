@@ -29,6 +29,7 @@ from lrsweep.studies._provenance import provenance_of
 from lrsweep.studies._replay import follow, replay, replayable
 from lrsweep.studies._result import Sweep, result_table
 from lrsweep.studies._starts import starts_of
+from lrsweep.studies._validate import check_objective
 from lrsweep.tables._columns import check_trials
 from lrsweep.tables._schema import DIAGNOSIS, check_names
 from lrsweep.training._monitor import StopLimits
@@ -113,8 +114,7 @@ def sweep(
         1                1.0   diverged          <NA>
     """
     stopping = Stopping() if stopping is None else stopping
-    if not isinstance(objective, Objective):
-        raise InputTypeError(f"the objective must be a lrsweep.Objective, not a {type(objective).__name__}")
+    check_objective(objective)
     if not isinstance(stopping, Stopping):
         raise InputTypeError(f"stopping must be a lrsweep.Stopping, not a {type(stopping).__name__}")
     trials = check_trials(trials)

@@ -19,6 +19,19 @@ from lrsweep.tables._schema import is_learning_rate
 from lrsweep.training._program import Program, SharedInputs, extra_arguments
 
 
+def check_objective(objective: Any) -> None:
+    """Refuses what is no objective.
+
+    Raises:
+        TypeError: It is something else.
+
+    Example:
+        >>> check_objective(lrsweep.problems.line())
+    """
+    if not isinstance(objective, Objective):
+        raise InputTypeError(f"the objective must be a lrsweep.Objective, not a {type(objective).__name__}")
+
+
 def check_leaves(objective: Objective, params: Any) -> None:
     """Refuses parameters that are not a pytree of floating-point arrays.
 
