@@ -1,5 +1,6 @@
-"""One block: trials side by side in one loop, until all of them have ended or the block pauses."""
+"""One block: trials side by side in one loop, chunk after chunk, until all of them have ended."""
 
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -9,24 +10,32 @@ import jax.numpy as jnp
 from jax import lax
 
 from lrsweep.engine._batch_last import like_lane, vmap_last
-from lrsweep.engine._chunks import Chunk, call, run_quiet_chunks
-from lrsweep.engine._layout import CompactionPolicy, Layout
+from lrsweep.engine._kernel import call
+from lrsweep.engine._layout import Layout
 from lrsweep.engine._scalarize import join, split, unroll
 from lrsweep.training._monitor import (
     Evaluation,
     Monitor,
     StopLimits,
+    half_of,
     last_quarter_of,
+    may_stop,
     note_quiet,
     observe,
+    quiet_bounds,
     start_monitor,
+    tree_where,
+    update_best,
 )
 from lrsweep.training._program import Program, SharedInputs
 from lrsweep.training._trial import TrainState, evaluate, start_trial, update
 
-# One update of all lanes. It takes whether to add to the predicted decrease, the number of updates so far, and the
-# train states as they are laid out; it gives what `update` in training gives, for every lane.
-_UpdateLanes = Callable[[bool, Any, Any], tuple[Any, Any, Any]]
+# One update of all lanes. It takes the number of updates so far, and the train states as they are laid out; it gives
+# what `update` in training gives, for every lane.
+_UpdateLanes = Callable[[Any, Any], tuple[Any, Any, Any]]
+
+# So many updates of a chunk are observed in one turn of a loop.
+_TOGETHER = 8
 
 
 class TrialState(NamedTuple):
@@ -64,6 +73,40 @@ def start_lane(
     return TrialState(jnp.int32(0), train, start_monitor(train.predicted_decrease, metrics), curve)
 
 
+class _Losses(NamedTuple):
+    """What is seen of the trials in a chunk whose updates see all that is measured.
+
+    Attributes:
+        losses: ``[update, lane]``, the loss before each update.
+        finite: ``[lane] int32``, before how many of the updates the parameters were finite. These come first: since an
+            update is added to the parameters, what is not finite stays so.
+    """
+
+    losses: Any
+    finite: Any
+
+    def at(self, place: Any) -> Evaluation:
+        return Evaluation(jnp.bool_(True), place < self.finite, self.losses[place], ())
+
+
+class _QuietRun(NamedTuple):
+    """Chunks in a row by which no trial may stop, up to one by which one may.
+
+    Attributes:
+        end: int32, the number of updates at the end of the last chunk.
+        train: The train states there.
+        seen: What is seen of the trials in the last chunk.
+        best: ``[lane]`` each, the best loss, without the last chunk if that is busy, and its update.
+        busy: bool, whether the monitors must observe the last chunk: a trial may stop in it, or come nearer to a stop.
+    """
+
+    end: Any
+    train: Any
+    seen: _Losses
+    best: tuple[Any, Any]
+    busy: Any
+
+
 class Block(NamedTuple):
     """One block: trials side by side, and the loop in which they run.
 
@@ -72,8 +115,8 @@ class Block(NamedTuple):
         rows: The trials' columns, ``[lane]`` by name.
         shared: The arrays that all trials share.
         limits: The limits that end a trial.
-        compaction: When the block pauses.
         layout: How the loop is laid out.
+        observed_at: int32, the end of a chunk that is observed in any case.
         by_lane: `jax.vmap`'s axis for every leaf of a train state: 0, or None where the lanes have it in common.
     """
 
@@ -81,35 +124,87 @@ class Block(NamedTuple):
     rows: Mapping[str, Any]
     shared: SharedInputs
     limits: StopLimits
-    compaction: CompactionPolicy
     layout: Layout
+    observed_at: Any
     by_lane: Any
 
-    def run(self, state: TrialState) -> TrialState:
-        """Runs the trials until all have ended, or until so few are active that the block pauses."""
-        first, plain = state.k, state.train
+    def run(self, state: TrialState, until: Any) -> TrialState:
+        """Runs the trials until all have ended, or to the update `until`, the end of a chunk."""
+        plain = state.train
         train, update_lanes = self._lay_out(plain)
-        advance = self._run_update if self.layout.chunk == 1 else self._run_chunks
-
-        def keeps_running(state: TrialState) -> Any:
-            may_pause = (state.k > first) & (state.k % self.compaction.every == 0)
-            return state.monitor.active.any() & ~(may_pause & self._few_are_active(state.monitor))
-
-        state = lax.while_loop(keeps_running, partial(advance, update_lanes), state._replace(train=train))
+        state = state._replace(train=train)
+        if self.layout.unrolled:
+            # So small an update is much shorter without the sum that counts in the last quarter only.
+            before = last_quarter_of(self.limits.steps) // self.layout.chunk * self.layout.chunk
+            state = self._loop(partial(update_lanes, False), state, jnp.minimum(until, before))
+        state = self._loop(partial(update_lanes, True), state, until)
         return state._replace(train=_undo_layout(state.train, plain, self.layout, self.by_lane))
 
-    def _run_update(self, update_lanes: _UpdateLanes, state: TrialState) -> TrialState:
-        """Evaluates all lanes, and updates those that stay active."""
+    def _loop(self, update_lanes: _UpdateLanes, state: TrialState, until: Any) -> TrialState:
+        is_quiet = self.layout.chunk > 1 and self.program.sees_loss
+
+        def run(state: TrialState, until: Any) -> TrialState:
+            def keeps_running(state: TrialState) -> Any:
+                return state.monitor.active.any() & (state.k < until)
+
+            def advance(state: TrialState) -> TrialState:
+                if is_quiet:
+                    return self._advance_quietly(update_lanes, state, until)
+                return self._advance(update_lanes, state)
+
+            return lax.while_loop(keeps_running, advance, state)
+
+        return call(run, state, until, one_kernel=self.layout.one_kernel and state.curve is None)
+
+    def _advance(self, update_lanes: _UpdateLanes, state: TrialState) -> TrialState:
+        """Runs a chunk, and observes its updates."""
         k, train, monitor, curve = state
-        updated, losses, finite = update_lanes(True, k, train)
-        evaluation = self._evaluate(k, train, losses, finite, monitor.active)
-        monitor_after, curve = self._observe(k, monitor, curve, evaluation)
+
+        def run_update(carry: tuple[Any, Any], _: None) -> tuple[tuple[Any, Any], Evaluation]:
+            k, train = carry
+            updated, losses, finite = update_lanes(k, train)
+            return (k + 1, updated), self._evaluate(k, train, losses, finite, monitor.active)
+
+        (end, updated), seen = lax.scan(run_update, (k, train), length=self.layout.chunk)
+        monitor_after, curve = self._observe(k, partial(_pick, seen), monitor, curve)
         # A trial that has ended keeps its parameters: on later ones a loop in its loss might never end.
-        train_after = _choose(monitor_after.active, updated, train, self.by_lane, self.layout)
+        moves = monitor_after.active if self.layout.chunk == 1 else monitor.active
+        train_after = _choose(moves, updated, train, self.by_lane, self.layout)
         if self.program.diagnoses:
             # The gradient at the end still says whether the last update overshot.
             train_after = train_after._replace(overshot=jnp.where(monitor.active, updated.overshot, train.overshot))
-        return TrialState(k + 1, train_after, monitor_after, curve)
+        return TrialState(end, train_after, monitor_after, curve)
+
+    def _advance_quietly(self, update_lanes: _UpdateLanes, state: TrialState, until: Any) -> TrialState:
+        """Runs chunks up to one by which a trial may stop, and observes the updates of that one."""
+        start, train, monitor, curve = state
+        length, limits, quiet = self.layout.chunk, self.limits, quiet_bounds(monitor, self.limits)
+        none = jnp.zeros(monitor.best_at.shape, jnp.int32)
+
+        def run_update(carry: tuple[Any, Any, Any], _: None) -> tuple[tuple[Any, Any, Any], Any]:
+            k, train, finite = carry
+            train, loss, is_finite = update_lanes(k, train)
+            return (k + 1, train, finite + is_finite), loss
+
+        def run_chunk(run: _QuietRun) -> _QuietRun:
+            (end, train, finite), stacked = lax.scan(run_update, (run.end, run.train, none), length=length)
+            if not self.layout.unrolled:
+                train = _choose(monitor.active, train, run.train, self.by_lane, self.layout)
+            losses = [stacked[place] for place in range(length)]
+            matters = may_stop(monitor, quiet, losses, limits) | (monitor.active & (finite < length))
+            # The steps are never negative, but the compiler does not know: it compiles the same updates, to the bit,
+            # whether losses are recorded or not.
+            busy = matters.any() | ((limits.steps >= 0) & (curve is not None))
+            busy |= (end >= self.observed_at) | _reaches_milestone(run.end, length, limits)
+            best = tree_where(busy, run.best, update_best(run.best, run.end, losses))
+            return _QuietRun(end, train, _Losses(stacked, finite), best, busy)
+
+        unseen = _Losses(jnp.zeros((length, *monitor.best_loss.shape), monitor.best_loss.dtype), none)
+        run = _QuietRun(start, train, unseen, (monitor.best_loss, monitor.best_at), jnp.bool_(False))
+        run = lax.while_loop(lambda run: ~run.busy & (run.end < until), run_chunk, run)
+        monitor = note_quiet(monitor, start, run.best, limits)
+        monitor, curve = self._observe(run.end - length, run.seen.at, monitor, curve, run.busy)
+        return TrialState(run.end, run.train, monitor, curve)
 
     def _evaluate(self, k: Any, train: TrainState, losses: Any, finite: Any, active: Any) -> Evaluation:
         """Evaluates all lanes, and spares the work where no active lane is due."""
@@ -128,43 +223,26 @@ class Block(NamedTuple):
 
         return Evaluation(due, finite, *lax.cond((due & active).any(), compute, skip))
 
-    def _run_chunks(self, update_lanes: _UpdateLanes, state: TrialState) -> TrialState:
-        """Runs chunks up to one in which a trial may stop, and observes every update of that one."""
-        k, train, monitor, curve = state
-        limits, layout, records = self.limits, self.layout, curve is not None
-        few = self._few_are_active(monitor)
+    def _observe(
+        self, k: Any, evaluation_at: Callable[[Any], Evaluation], monitor: Monitor, curve: Any, wanted: Any = True
+    ) -> tuple[Monitor, Any]:
+        """Observes the updates of the chunk that begins at `k`, one by one, where it is wanted."""
+        length = self.layout.chunk
 
-        def is_wanted(k: Any) -> Any:
-            # The steps are never negative, but the compiler does not know: it compiles the same updates, to the bit,
-            # whether losses are recorded or not.
-            is_recorded = (limits.steps >= 0) & records
-            return is_recorded | (few & ((k + layout.chunk) % self.compaction.every == 0))
+        def observe_next(place: Any, carry: tuple[Monitor, Any]) -> tuple[Monitor, Any]:
+            (monitor, curve), evaluation = carry, evaluation_at(place)
+            curve = _record(curve, k + place, evaluation.loss, monitor.active, self.limits.record_every)
+            return observe(monitor, k + place, evaluation, self.limits, self.program.best_metric), curve
 
-        def run_quiet(predicting: bool, k: Any, train: Any, monitor: Monitor) -> Chunk:
-            return run_quiet_chunks(partial(update_lanes, predicting), k, train, monitor, limits, layout, is_wanted)
+        def observe_all(monitor: Monitor, curve: Any) -> tuple[Monitor, Any]:
+            return lax.fori_loop(0, length, observe_next, (monitor, curve), unroll=math.gcd(length, _TOGETHER))
 
-        def observe_chunk(k: Any, chunk: Chunk, monitor: Monitor, curve: Any) -> tuple[Monitor, Any]:
-            def observe_update(carry: tuple[Monitor, Any], place: Any) -> tuple[tuple[Monitor, Any], None]:
-                evaluation = Evaluation(jnp.bool_(True), place < chunk.finite, chunk.losses[place], ())
-                return self._observe(k + place, *carry, evaluation), None
+        if self.layout.one_kernel:
+            # A branch would need a kernel of its own.
+            return lax.fori_loop(0, jnp.where(wanted, length, 0), observe_next, (monitor, curve))
+        return lax.cond(wanted, observe_all, lambda *unchanged: unchanged, monitor, curve)
 
-            before = note_quiet(monitor, k, chunk.best, limits), curve
-            return lax.scan(observe_update, before, jnp.arange(layout.chunk, dtype=jnp.int32))[0]
-
-        in_last_quarter = last_quarter_of(limits.steps) - k < layout.chunk
-        chunk = lax.cond(in_last_quarter, partial(run_quiet, True), partial(run_quiet, False), k, train, monitor)
-        one_kernel = layout.one_kernel and not records
-        monitor, curve = call(observe_chunk, chunk.end - layout.chunk, chunk, monitor, curve, one_kernel=one_kernel)
-        return TrialState(chunk.end, chunk.train, monitor, curve)
-
-    def _observe(self, k: Any, monitor: Monitor, curve: Any, evaluation: Evaluation) -> tuple[Monitor, Any]:
-        curve = _record(curve, k, evaluation.loss, monitor.active, self.limits.record_every)
-        return observe(monitor, k, evaluation, self.limits, self.program.best_metric), curve
-
-    def _few_are_active(self, monitor: Monitor) -> Any:
-        return monitor.active.sum(dtype=jnp.int32) <= self.compaction.most
-
-    def _lay_out(self, train: TrainState) -> tuple[Any, _UpdateLanes]:
+    def _lay_out(self, train: TrainState) -> tuple[Any, Callable[..., Any]]:
         """Lays out the train states; gives them, and the update of all lanes that are laid out so."""
         layout, by_lane = self.layout, self.by_lane
         axes = _axes(by_lane, layout)
@@ -185,6 +263,18 @@ class Block(NamedTuple):
         if layout.unrolled:
             return jax.vmap(split, in_axes=(by_lane,), out_axes=by_lane)(train), update_lanes
         return _move_lanes(train, by_lane, 0, -1) if layout.lanes_last else train, update_lanes
+
+
+def _pick(seen: Evaluation, place: Any) -> Evaluation:
+    return jax.tree.map(lambda leaf: leaf[place], seen)
+
+
+def _reaches_milestone(k: Any, length: int, limits: StopLimits) -> Any:
+    """Tells whether the chunk that begins at `k` is the first one, or one in which a share of the steps is over."""
+    reaches = k == 0
+    for milestone in (half_of(limits.steps), last_quarter_of(limits.steps), limits.steps):
+        reaches |= (k <= milestone) & (milestone - k < length)
+    return reaches
 
 
 def _undo_layout(train: Any, plain: TrainState, layout: Layout, by_lane: Any) -> TrainState:

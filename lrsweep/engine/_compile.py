@@ -1,25 +1,22 @@
-"""The compiled program: blocks of trials under `jax.vmap` and `jax.jit`."""
+"""The compiled program of a group's trials: its arguments, and its compilation."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax import lax
 from jax.sharding import SingleDeviceSharding
 
-from lrsweep.curvature._diagnosis import Diagnosis, diagnose
-from lrsweep.engine._block import Block, TrialState, start_lane
-from lrsweep.engine._cache import jitted
-from lrsweep.engine._layout import CompactionPolicy, Layout
-from lrsweep.engine._spec import ProgramSpec, StateSpec, as_numbers, find_spec, weak, with_keys
-from lrsweep.training._monitor import Outcome, StopLimits, outcome_of
+from lrsweep.engine._block import TrialState
+from lrsweep.engine._cache import MOST_PROGRAMS, cached, jitted
+from lrsweep.engine._call import Columns, Part, run_call
+from lrsweep.engine._layout import Layout
+from lrsweep.engine._memory import needed_bytes
+from lrsweep.engine._spec import Like, ProgramSpec, find_spec, like_limits, precision, weak
+from lrsweep.training._monitor import StopLimits
 from lrsweep.training._partition import Group
 from lrsweep.training._program import Program, SharedInputs
-from lrsweep.training._trial import TrainState
-
-# The policy of blocks that never pause.
-NEVER_COMPACT = CompactionPolicy(2**30, 0)
 
 
 class GroupJob(NamedTuple):
@@ -32,85 +29,60 @@ class GroupJob(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """How one call of the compiled program is laid out: the block width, how many blocks it runs, and the layout."""
+    """How a group is run.
+
+    Attributes:
+        width: The block width.
+        blocks: How many blocks a call of the compiled program runs.
+        parts: Into how many parts the trials are divided, each of which a call runs.
+        layout: How the loop of a block is laid out.
+    """
 
     width: int
     blocks: int
+    parts: int
     layout: Layout
 
 
-def run_blocks(
-    program: Program,
-    state_spec: StateSpec,
-    layout: Layout,
-    values: Mapping[str, Any],
-    seeds: Any,
-    used: Any,
-    states: TrialState,
-    shared: SharedInputs,
-    limits: StopLimits,
-    compaction: CompactionPolicy,
-) -> tuple[TrialState, Outcome]:
-    """Runs blocks of trials, one block after another: the function that is compiled.
-
-    Args:
-        program: The functions that a trial calls.
-        state_spec: The description of a trial's state.
-        layout: How the loop of a block is laid out.
-        values: The columns by name, ``[block, lane]`` each.
-        seeds: ``[block, lane] uint32``.
-        used: ``[block, lane] bool``, whether there is a trial in the lane.
-        states: The trials' states, ``[block, lane, ...]``, or ``[block, ...]`` where the lanes have them in common. A
-            block whose `k` is below 0 is started afresh.
-        shared: The arrays that all trials share.
-        limits: The limits that end a trial.
-        compaction: When a block pauses.
-
-    Returns:
-        The states after the run, and the outcomes, which hold for the trials that have ended.
-    """
-    by_lane = jax.tree.structure(states).unflatten(None if common else 0 for common in state_spec.common)
-
-    def run_block(values: Mapping[str, Any], seeds: Any, used: Any, state: TrialState) -> tuple[TrialState, Outcome]:
-        def start_one(row: Mapping[str, Any], seed: Any) -> TrialState:
-            return start_lane(program, row, seed, shared, state_spec.records, guarded=state_spec.guarded)
-
-        def start() -> TrialState:
-            fresh = jax.vmap(start_one, out_axes=by_lane)(values, seeds)
-            return as_numbers(fresh._replace(monitor=fresh.monitor._replace(active=used)))
-
-        def diagnose_one(row: Mapping[str, Any], train: TrainState) -> Diagnosis:
-            return diagnose(program.loss_on(row, shared.data), train.params, train.overshot)
-
-        state = with_keys(lax.cond(state.k < 0, start, lambda: state), state_spec.kinds)
-        state = Block(program, values, shared, limits, compaction, layout, by_lane.train).run(state)
-        outcome = outcome_of(state.monitor, state.train.predicted_decrease, limits)
-        if program.diagnoses:
-            diagnosis = jax.vmap(diagnose_one, in_axes=(0, by_lane.train))(values, state.train)
-            outcome = outcome._replace(diagnosis=diagnosis)
-        return as_numbers(state), outcome
-
-    blocks = values, seeds, used, states
-    if len(seeds) > 1:
-        return lax.map(lambda block: run_block(*block), blocks)
-    ran = run_block(*jax.tree.map(lambda array: array[0], blocks))
-    return jax.tree.map(lambda array: array[None], ran)
-
-
-def state_shapes(spec: ProgramSpec, plan: Plan, sharding: Any = None) -> TrialState:
-    """Gives the shapes and dtypes of the states of the trials that one call runs."""
+def state_shapes(spec: ProgramSpec, plan: Plan) -> TrialState:
+    """Gives the shapes and dtypes of the state of the trials that one call runs."""
     leaves, structure = jax.tree.flatten(spec.state)
-    axes = [(plan.blocks,) if common else (plan.blocks, plan.width) for common in spec.state_spec.common]
+    axes = [() if common else (plan.blocks, plan.width) for common in spec.state_spec.common]
     return structure.unflatten(
-        jax.ShapeDtypeStruct((*leading, *leaf.shape), leaf.dtype, sharding=sharding)
-        for leading, leaf in zip(axes, leaves, strict=True)
+        jax.ShapeDtypeStruct((*leading, *leaf.shape), leaf.dtype) for leading, leaf in zip(axes, leaves, strict=True)
     )
 
 
-def empty_states(spec: ProgramSpec, plan: Plan) -> TrialState:
-    """Makes the states that one call takes where all of its blocks are started afresh."""
-    states = jax.tree.map(lambda like: np.zeros(like.shape, like.dtype), state_shapes(spec, plan))
-    return states._replace(k=np.full(plan.blocks, -1, np.int32))
+def empty_state(spec: ProgramSpec, plan: Plan) -> TrialState:
+    """Makes the state that a call takes where its trials start."""
+    state = jax.tree.map(lambda like: np.zeros(like.shape, like.dtype), state_shapes(spec, plan))
+    return state._replace(k=np.int32(-1))
+
+
+def padded_trials(trials: int, width: int) -> int:
+    """Gives the length of the columns on the device: numbers of trials near each other share a compiled program.
+
+    Args:
+        trials: How many trials there are.
+        width: The block width.
+
+    Example:
+        >>> padded_trials(3, 4), padded_trials(99, 4), padded_trials(1001, 4)
+        (4, 112, 1024)
+    """
+    blocks = -(-trials // width)
+    step = max(1, next_power_of_two(blocks) // 8)
+    return -(-blocks // step) * step * width
+
+
+def next_power_of_two(number: int) -> int:
+    """Gives the least power of two that a number does not exceed.
+
+    Example:
+        >>> next_power_of_two(3), next_power_of_two(4)
+        (4, 4)
+    """
+    return 1 << max(0, number - 1).bit_length()
 
 
 def spec_of(job: GroupJob, records: int) -> ProgramSpec:
@@ -118,27 +90,46 @@ def spec_of(job: GroupJob, records: int) -> ProgramSpec:
     return find_spec(job.program, job.group.values, job.shared, job.limits, records)
 
 
-def lower_blocks(job: GroupJob, plan: Plan, records: int, device: Any) -> jax.stages.Lowered:
-    """Traces and lowers the program of a group for one device; from the cache where it has been before."""
-    sharding, spec = SingleDeviceSharding(device), spec_of(job, records)
-    lanes = plan.blocks, plan.width
+class CompiledCall(NamedTuple):
+    """The compiled program of a group on a device, and how much memory in bytes a call takes, as far as XLA says."""
 
-    def like(leaf: Any) -> jax.ShapeDtypeStruct:
-        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, weak_type=leaf.weak_type, sharding=sharding)
+    run: jax.stages.Compiled
+    needed: int
 
-    arguments = (
-        {name: weak(lanes, column.dtype, sharding) for name, column in job.group.values.items()},
-        jax.ShapeDtypeStruct(lanes, np.uint32, sharding=sharding),
-        jax.ShapeDtypeStruct(lanes, bool, sharding=sharding),
-        state_shapes(spec, plan, sharding),
-        jax.tree.map(like, job.shared),
-        job.limits,
-        NEVER_COMPACT,
+
+def compile_calls(job: GroupJob, plan: Plan, records: int, devices: Sequence[Any]) -> list[CompiledCall]:
+    """Compiles the program of a group for some devices, all at the same time; from the cache where it was before."""
+    spec, padded = spec_of(job, records), (padded_trials(len(job.group.seeds), plan.width),)
+    columns = Columns(
+        {name: weak(padded, column.dtype) for name, column in job.group.values.items()},
+        jax.ShapeDtypeStruct(padded, np.uint32),
     )
-    return jitted(run_blocks, (job.program, spec.state_spec, plan.layout), arguments, donated=(3,)).lower(*arguments)
-
-
-def compile_blocks(lowered: jax.stages.Lowered, layout: Layout) -> jax.stages.Compiled:
-    """Compiles a lowered program; JAX caches it."""
+    number = jax.ShapeDtypeStruct((), np.int32)
+    kept = jax.ShapeDtypeStruct((plan.blocks, plan.width), bool)
+    part = Part(kept, *[number for _ in Part._fields[1:]])
+    like = Like.of((columns, job.shared, like_limits(job.limits), part, state_shapes(spec, plan)))
+    slots = [_slot(job.program, spec.state_spec, plan.layout, like, device, precision()) for device in devices]
+    lowered: list[tuple[list[CompiledCall], Any]] = []
+    for slot, device in zip(slots, devices, strict=True):
+        if not slot:
+            # Traced in this thread, since JAX's modes hold in one thread only.
+            shapes = like.shapes(SingleDeviceSharding(device))
+            function = jitted(run_call, (job.program, spec.state_spec, plan.layout), shapes, donated=(4,))
+            lowered.append((slot, function.lower(*shapes)))
     # In these layouts the innermost loops run over lanes, which fill the widest registers.
-    return lowered.compile({"xla_cpu_prefer_vector_width": "512"} if layout.one_kernel or layout.lanes_last else None)
+    is_wide = plan.layout.one_kernel or plan.layout.lanes_last
+    options = {"xla_cpu_prefer_vector_width": "512"} if is_wide else None
+
+    def fill(slot: list[CompiledCall], lowered: jax.stages.Lowered) -> None:
+        compiled = lowered.compile(options)
+        slot.append(CompiledCall(compiled, needed_bytes(compiled)))
+
+    with ThreadPoolExecutor(max_workers=max(1, len(lowered))) as pool:
+        list(pool.map(lambda pair: fill(*pair), lowered))
+    return [slot[0] for slot in slots]
+
+
+@cached(MOST_PROGRAMS)
+def _slot(*_: Any) -> list[CompiledCall]:
+    """Gives the place for the compiled program of the arguments: empty until it has been compiled."""
+    return []

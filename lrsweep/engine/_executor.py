@@ -1,31 +1,31 @@
-"""Runs a group on all devices: similar trials share a block, and active trials are compacted into new blocks."""
+"""Runs a group on all devices: parts of its trials in bounded calls, whose outcomes the host collects."""
 
-import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from lrsweep.engine._block import TrialState
-from lrsweep.engine._compile import NEVER_COMPACT, GroupJob, Plan, compile_blocks, empty_states, lower_blocks, spec_of
+from lrsweep.engine._call import Columns, Part, Report
+from lrsweep.engine._compile import CompiledCall, GroupJob, Plan, compile_calls, empty_state, padded_trials, spec_of
 from lrsweep.engine._devices import devices
-from lrsweep.engine._layout import CompactionPolicy, Layout
-from lrsweep.engine._memory import needed_bytes
-from lrsweep.engine._plan import OUT_OF_MEMORY, fit_plan, narrower, too_large
-from lrsweep.engine._queue import Call, TrialQueue
+from lrsweep.engine._plan import OUT_OF_MEMORY, fit_plan, narrower, stage_of, too_large
 from lrsweep.inputs._errors import InputError
 from lrsweep.tables._schema import Status
 from lrsweep.training._monitor import Outcome
 from lrsweep.training._partition import Group
 
-# At how many updates a block may pause, evenly along the steps, and the share of its trials that may then be active at
-# most. Both are less for small trials: compacting them takes the host about as long as a block of them takes to run.
-_SMALL_COMPACTION = 8, 0.5
-_COMPACTION = 32, 0.75
+# About how long a call may take, in seconds, so that an interruption frees the device and progress is seen. A part's
+# first call makes few updates, since how long one takes is not known before.
+CALL_SECONDS = 0.5
+_FIRST_UPDATES = 8
+
+# Beyond any update.
+_BEYOND = 2**30
 
 
 class GroupResult(NamedTuple):
@@ -34,70 +34,116 @@ class GroupResult(NamedTuple):
     Attributes:
         outcome: The outcomes, ``[trial]``.
         curves: The recorded losses, ``[trial, record]``, or None.
-        widths: ``[trial] int32``, the width of the block that each trial ended in.
+        ended: ``[trial] bool``, whether each has ended; of the others the outcome means nothing.
         plan: The plan that they were run by in the end.
     """
 
     outcome: Outcome
     curves: np.ndarray | None
-    widths: np.ndarray
+    ended: np.ndarray
     plan: Plan
 
 
-class _Running(NamedTuple):
-    """A call that runs on a device, and what it will give."""
+# Two parts are never equal: comparing their states would give one answer per trial.
+@dataclass(eq=False)
+class _Part:
+    """A part of the trials, and how far it has come.
 
-    call: Call
-    states: TrialState
-    outcome: Outcome
+    Attributes:
+        index: Its number.
+        trials: How many trials it has.
+        active: How many of them still run.
+        k: How many updates these have made.
+        device: The device that its state is on, or None where it has not started or the host holds its state.
+        state: The state of its trials, or None before the start.
+        advanced: How many updates of its trials have been made, or need not be made any more.
+    """
+
+    index: int
+    trials: int
+    active: int
+    k: int = 0
+    device: Any = None
+    state: TrialState | None = None
+    advanced: int = 0
 
 
-class _Finished(NamedTuple):
-    """A call that has run: its states, still on the device, and what the host has fetched of them."""
+class _Call(NamedTuple):
+    """A call that runs: its part, where it runs it to, since when, and what it will give."""
 
+    part: _Part
     device: Any
-    call: Call
-    states: TrialState
-    active: np.ndarray
-    results: Any
+    until: int
+    since: float
+    state: TrialState
+    report: Report
 
 
 class GroupExecutor:
     """The executor of a group, which runs its trials on all devices, and collects their outcomes and curves.
 
-    A call that does not find the memory it needs is repeated at half the width, which later calls keep.
+    Where a call does not find the memory it needs, all starts anew with fewer trials at a time.
     """
 
     def __init__(
         self,
         job: GroupJob,
         plan: Plan,
-        compiled: jax.stages.Compiled,
+        compiled: CompiledCall,
         *,
         records: int,
-        advance: Callable[[int], None] = lambda _: None,
+        advance: Callable[[int, int], None] = lambda *_: None,
     ) -> None:
-        """Compiles the program for the other devices, and puts all trials into the queue.
+        """Compiles the program for the other devices, and puts the columns on each.
 
         Args:
             job: The group to run.
             plan: The plan to run it by.
             compiled: The program, compiled for the first device.
             records: How many losses of each trial to record.
-            advance: Called with the number of trials that have ended since the last call.
+            advance: Called with how many updates have been made, or need not be made any more, and how many trials have
+                ended, since the last call.
         """
-        self.job, self.plan, self._compiled = job, plan, compiled
-        self._records, self._advance = records, advance
-        trials, self._order = len(job.group.rows), similar_first(job.group, plan.width)
-        self._values = {name: column[self._order] for name, column in job.group.values.items()}
-        self._seeds = job.group.seeds[self._order]
-        self._queue = TrialQueue(trials, spec_of(job, records))
-        self._programs = _compile_all(job, plan, compiled, records)
-        self._shared = {device: jax.device_put(job.shared, device) for device in self._programs}
-        self._running: dict[Any, _Running] = {}
-        self._spare: dict[Any, list[TrialState]] = {}
-        self._results: Any = None
-        self._widths, self._active = np.empty(trials, np.int32), np.ones(trials, bool)
+        self.job, self._records, self._advance = job, records, advance
+        self._steps, self._trials = job.limits.steps, len(job.group.seeds)
+        self._dropped = np.zeros(self._trials, bool)
+        # Of trials that had been dropped before all started anew: their rows, their outcomes and curves.
+        self._dropped_before: list[tuple[np.ndarray, Any]] = []
+        # Of every lane, as the trials are sorted: the outcomes, and the curves.
+        self._results: tuple[Outcome, Any] | None = None
+        self._prepare(plan, compiled)
+
+    def _prepare(self, plan: Plan, compiled: CompiledCall) -> None:
+        """Puts everything in place before the first call."""
+        self.plan, self._compiled = plan, compiled
+        self._order = similar_first(self.job.group, plan.width)
+        used = devices()[: plan.parts]
+        self._programs = dict(zip(used, compile_calls(self.job, plan, self._records, used), strict=True))
+        self._inputs = {device: self._inputs_on(device) for device in self._programs}
+        self._running: list[_Call] = []
+        self._waiting: deque[_Part] = deque()
+        self._spare: dict[Any, list[TrialState]] = {device: [] for device in self._programs}
+        # The seconds that an update of one block takes, once that is known.
+        self._pace: float | None = None
+        # By lane, as the trials are sorted: which have not been dropped, and which of these still run.
+        lanes = plan.parts * plan.blocks * plan.width
+        self._kept = np.ones(lanes, bool)
+        self._kept[: self._trials] = ~self._dropped[self._order]
+        self._active = self._kept & (np.arange(lanes) < self._trials)
+        parts = [(index, int(self._of(index, self._active).sum())) for index in range(plan.parts)]
+        self._parts = [_Part(index, trials, trials) for index, trials in parts if trials]
+
+    def _inputs_on(self, device: Any) -> tuple[Any, ...]:
+        """Puts on a device what all calls there take."""
+        group, length = self.job.group, padded_trials(self._trials, self.plan.width)
+        columns = Columns(
+            *jax.tree.map(lambda column: np.resize(column[self._order], length), (group.values, group.seeds))
+        )
+        return jax.device_put((columns, self.job.shared, self.job.limits), device)
+
+    def _of(self, index: int, lanes: np.ndarray) -> np.ndarray:
+        """Views the lanes of a part, ``[block, lane, ...]``, among those of all."""
+        return lanes.reshape(-1, self.plan.width, *lanes.shape[1:])[index :: self.plan.parts]
 
     def run(self, until: int | None = None) -> "GroupExecutor":
         """Runs the trials until they end, or all active ones to the same update.
@@ -111,124 +157,144 @@ class GroupExecutor:
         Raises:
             ValueError: Not even one trial finds the memory it needs.
         """
-        finished: _Finished | None = None
-        while True:
+        goal = _BEYOND if until is None else until + 1
+        self._waiting = self._parts_before(goal)
+        while self._waiting or self._running:
             try:
-                # A device gets its next call before the host collects the results of its last, so that it never waits.
-                self._start_all(until)
-                if finished is None and not self._running:
-                    return self
-                to_collect, finished = finished, None if finished is not None else self._fetch()
+                self._start_all(goal)
+                part = self._collect(self._first_ready())
+                if part.active and part.k < goal:
+                    self._waiting.appendleft(part)
             except jax.errors.JaxRuntimeError as error:
                 if OUT_OF_MEMORY not in str(error):
                     raise
                 self._narrow(error)
-                continue
-            if to_collect is not None:
-                self._collect(to_collect, until)
+                self._waiting = self._parts_before(goal)
+        if len(self._parts) > len(self._programs):
+            # A device would not find room for the states of several parts.
+            for part in self._parts:
+                part.state, part.device = jax.device_get(part.state), None
+        return self
 
-    def so_far(self) -> tuple[Outcome, np.ndarray]:
-        """Gives the outcome of each trial so far, and whether it is active: ``[trial]``, in the order of its rows."""
-        return jax.tree.map(lambda array: array[self._in_row_order], (self._results[0], self._active))
+    def wait(self) -> "GroupExecutor":
+        """Waits for the calls that run, collects what has become of their trials, and starts no others."""
+        while self._running:
+            self._collect(self._first_ready())
+        return self
 
     def drop(self, dropped: np.ndarray) -> None:
         """Drops active trials; `dropped` is ``[trial] bool``, in the order of the group's rows."""
-        sorted_dropped = dropped[self._order]
-        self._results[0].status[sorted_dropped] = Status.DROPPED
-        self._queue.drop(sorted_dropped)
-        self._active &= ~sorted_dropped
-        self._advance(int(dropped.sum()))
+        self._dropped |= dropped
+        self._kept[: self._trials] = ~self._dropped[self._order]
+        self._active &= self._kept
+        for part in self._parts:
+            self._note(part, int(self._of(part.index, self._active).sum()))
 
-    def result(self) -> GroupResult:
-        """Gives the results of trials that have all ended, in the order of the group's rows."""
-        outcome, curves = jax.tree.map(lambda array: array[self._in_row_order], self._results)
-        widths, trials = self._widths, len(self._widths)
-        is_uniform = (widths == widths[0]).all()
-        widths = np.broadcast_to(widths[0].copy(), trials) if is_uniform else widths[self._in_row_order]
-        return GroupResult(outcome, curves, widths, self.plan)
-
-    @property
-    def _in_row_order(self) -> Any:
-        """The index that puts sorted trials back into the order of the group's rows."""
-        return self._order if isinstance(self._order, slice) else np.argsort(self._order)
-
-    def _start_all(self, until: int | None) -> None:
-        for device in list(self._programs.keys() - self._running.keys()):
-            call = self._queue.take(self.plan, math.inf if until is None else until + 1)
-            if call is None:
-                break
-            with self._put_back_on_error(call):
-                self._start(device, call, until)
-
-    def _start(self, device: Any, call: Call, until: int | None) -> None:
-        is_last_block = not (self._queue.fresh or self._running or call.used[1:].any())
-        states, spare = call.states, self._spare.get(device)
-        if states is None and spare:
-            states = spare.pop()._replace(k=np.full(self.plan.blocks, -1, np.int32))
-        elif states is None:
-            states = empty_states(self._queue.spec, self.plan)
-        places, shape = _span(call.places), call.places.shape
-        values = {name: column[places].reshape(shape) for name, column in self._values.items()}
-        seeds = self._seeds[places].reshape(shape)
-        if until is not None:
-            compaction = CompactionPolicy(until + 1, self.plan.width)
-        else:
-            # A block that pauses would be diagnosed at every pause, which takes longer than the trials' waiting.
-            never = is_last_block or self.job.program.diagnoses
-            compaction = NEVER_COMPACT if never else compaction_of(self.plan.layout, self.job.limits.steps, call.used)
-        arguments = values, seeds, call.used, states, self._shared[device], self.job.limits, compaction
-        self._running[device] = _Running(call, *dispatch(self._programs[device], *arguments))
-
-    def _fetch(self) -> _Finished:
-        """Waits for the first call that finishes, and fetches its results."""
-        device = first_ready({device: running.outcome.status for device, running in self._running.items()})
-        call, states, outcome = self._running.pop(device)
-        with self._put_back_on_error(call):
-            active = np.asarray(states.monitor.active)
-            return _Finished(device, call, states, active, jax.device_get((outcome, states.curve)))
-
-    def _collect(self, finished: _Finished, until: int | None) -> None:
-        """Stores the results of a call, and puts its active trials back into the queue."""
-        (places, used, _), states = finished.call, finished.states
+    def result(self) -> GroupResult | None:
+        """Gives what has become of the trials so far, in the order of the group's rows; None before the first call."""
         if self._results is None:
-            trials = len(self._active)
-            self._results = jax.tree.map(
-                lambda array: np.empty((trials, *array.shape[2:]), array.dtype), finished.results
-            )
-        ended, active = used & ~finished.active, used & finished.active
-        widths = np.full(used.shape, used.shape[1])
-        # Where all trials go to the same update, the results of active ones count too.
-        has_results = ended if until is None else used
-        _store((self._results, self._widths), (finished.results, widths), places, has_results)
-        self._active[places[ended]] = False
-        self._advance(int(ended.sum()))
-        for block in np.flatnonzero(active.any(axis=1)):
-            self._queue.pause(states, int(block), np.flatnonzero(active[block]), places[block])
-        if places.shape == (self.plan.blocks, self.plan.width):
-            # A later call of the same shape reuses this memory.
-            self._spare.setdefault(finished.device, []).append(states)
+            return None
+        # The index that puts sorted trials back into the order of the group's rows.
+        back = self._order if isinstance(self._order, slice) else np.argsort(self._order)
+        outcome, curves, active = jax.tree.map(
+            lambda lanes: lanes[: self._trials][back], (*self._results, self._active)
+        )
+        for rows, before in self._dropped_before:
+            for array, dropped in zip(jax.tree.leaves((outcome, curves)), jax.tree.leaves(before), strict=True):
+                array[rows] = dropped
+        outcome.status[self._dropped] = Status.DROPPED
+        return GroupResult(outcome, curves, ~active, self.plan)
+
+    def _parts_before(self, goal: int) -> "deque[_Part]":
+        """Gives the parts with trials that have not come to an update."""
+        return deque(part for part in self._parts if part.active and part.k < goal)
+
+    def _start_all(self, goal: int) -> None:
+        """Starts calls on every device that has too few of them."""
+        # Small trials are over so soon that the next call must be there before the host looks.
+        most = 2 if self.plan.layout.unrolled else 1
+        for device in self._programs:
+            for _ in range(most - sum(call.device == device for call in self._running)):
+                part = next((part for part in self._waiting if part.device in (None, device)), None)
+                if part is not None:
+                    self._waiting.remove(part)
+                    self._start(part, device, goal)
+
+    def _start(self, part: _Part, device: Any, goal: int) -> None:
+        plan, chunk = self.plan, self.plan.layout.chunk
+        # The program takes over the memory of the state that it is given.
+        state, part.state = part.state, None
+        if state is None and self._spare[device]:
+            state = self._spare[device].pop()._replace(k=np.int32(-1))
+        elif state is None:
+            state = empty_state(spec_of(self.job, self._records), plan)
+        updates = _FIRST_UPDATES if self._pace is None else int(CALL_SECONDS / (self._pace * self._blocks_of(part)))
+        until = min(goal, part.k + max(1, updates // chunk) * chunk)
+        numbers = self._trials, part.index, plan.parts, stage_of(plan.layout, self._steps), until
+        span = Part(self._of(part.index, self._kept), *map(np.int32, numbers))
+        since = time.perf_counter()
+        states_and_report = dispatch(self._programs[device], *self._inputs[device], span, state)
+        self._running.append(_Call(part, device, until, since, *states_and_report))
+
+    def _blocks_of(self, part: _Part) -> int:
+        """Gives in how many blocks the active trials of a part run."""
+        return -(-part.active // self.plan.width)
+
+    def _first_ready(self) -> _Call:
+        """Waits for the first call that finishes."""
+        return self._running[first_ready({place: call.report.active for place, call in enumerate(self._running)})]
+
+    def _collect(self, call: _Call) -> _Part:
+        """Stores what a call gives; gives its part."""
+        part, made = call.part, min(call.until, self._steps + 1) - call.part.k
+        report, active = jax.device_get((call.report, call.state.monitor.active))
+        if self._pace is None or report.active:
+            # Trials that have all ended may have made fewer updates than these.
+            self._pace = (time.perf_counter() - call.since) / (made * self._blocks_of(part))
+        self._running.remove(call)
+        self._store(part, (report.outcome, call.state.curve))
+        self._of(part.index, self._active)[:] = active
+        part.k = call.until
+        if report.active:
+            part.device, part.state = call.device, call.state
+        else:
+            self._spare[call.device].append(call.state)
+        self._note(part, int(report.active))
+        return part
+
+    def _store(self, part: _Part, results: tuple[Outcome, Any]) -> None:
+        """Stores what has become of a part's trials, ``[block, lane, ...]``, without those that were dropped before."""
+        if self._results is None:
+            lanes = len(self._active)
+            self._results = jax.tree.map(lambda array: np.zeros((lanes, *array.shape[2:]), array.dtype), results)
+        kept: Any = self._of(part.index, self._kept)
+        kept = ... if kept.all() else kept
+        for array, result in zip(jax.tree.leaves(self._results), jax.tree.leaves(results), strict=True):
+            self._of(part.index, array)[kept] = np.asarray(result)[kept]
+
+    def _note(self, part: _Part, active: int) -> None:
+        """Notes how many trials of a part still run, and tells how far it has come since the last time."""
+        advanced = (part.trials - active) * self._steps + active * min(part.k, self._steps)
+        self._advance(advanced - part.advanced, part.active - active)
+        part.advanced, part.active = advanced, active
 
     def _narrow(self, error: Exception) -> None:
-        """Halves the block width, after a call that has not found the memory it needs."""
-        if self.plan.width == 1:
-            raise InputError(too_large(needed_bytes(self._compiled))) from error
-        plan = narrower(self.job, self.plan, self.plan.width // 2)
-        self.plan, self._compiled = fit_plan(self.job, plan, self._records, exact=True)
-        self._programs = _compile_all(self.job, self.plan, self._compiled, self._records)
-        self._spare = {}
-
-    @contextmanager
-    def _put_back_on_error(self, call: Call) -> Iterator[None]:
-        try:
-            yield
-        except jax.errors.JaxRuntimeError:
-            self._queue.put_back(call)
-            raise
+        """Starts anew with fewer trials at a time, after a call that has not found the memory it needs."""
+        if self.plan.width == 1 and self.plan.blocks == 1:
+            raise InputError(too_large(self._compiled.needed)) from error
+        result = self.result()
+        if result is not None and self._dropped.any():
+            rows = np.flatnonzero(self._dropped)
+            self._dropped_before.append(
+                (rows, jax.tree.map(lambda array: array[rows], (result.outcome, result.curves)))
+            )
+        self._results = None
+        self._prepare(*fit_plan(self.job, narrower(self.job, self.plan), self._records, exact=True))
 
 
-def dispatch(program: jax.stages.Compiled, *arguments: Any) -> tuple[TrialState, Outcome]:
+def dispatch(compiled: CompiledCall, *arguments: Any) -> tuple[TrialState, Report]:
     """Starts a call on its device, and does not wait for it."""
-    return program(*arguments)
+    return compiled.run(*arguments)
 
 
 def similar_first(group: Group, width: int) -> np.ndarray | slice:
@@ -257,40 +323,6 @@ def similar_first(group: Group, width: int) -> np.ndarray | slice:
     if len(columns) == 1 and (columns[0][1:] >= columns[0][:-1]).all():
         return slice(None)
     return np.lexsort(columns[::-1]) if columns else slice(None)
-
-
-def _compile_all(
-    job: GroupJob, plan: Plan, compiled: jax.stages.Compiled, records: int
-) -> dict[Any, jax.stages.Compiled]:
-    """Compiles the program for the other devices that there are calls for, all at the same time."""
-    calls = -(-len(job.group.rows) // (plan.width * plan.blocks))
-    first, *others = devices()[:calls]
-    lowered = [lower_blocks(job, plan, records, device) for device in others]
-    with ThreadPoolExecutor(max_workers=max(1, len(others))) as pool:
-        programs = pool.map(lambda program: compile_blocks(program, plan.layout), lowered)
-        return {first: compiled, **dict(zip(others, programs, strict=True))}
-
-
-def _store(stored: Any, results: Any, places: np.ndarray, selected: np.ndarray) -> None:
-    """Writes the selected results ``[block, lane, ...]`` into the arrays of all trials, at their places."""
-    target, source = (_span(places), ...) if selected.all() else (places[selected], selected)
-    for array, result in zip(jax.tree.leaves(stored), jax.tree.leaves(results), strict=True):
-        array[target] = result[source].reshape(-1, *array.shape[1:])
-
-
-def _span(places: np.ndarray) -> Any:
-    """Gives the places in a row, as a slice where they are neighbours, which copies faster."""
-    flat = places.ravel()
-    if len(flat) and (np.diff(flat) == 1).all():
-        return slice(flat[0], flat[-1] + 1)
-    return flat
-
-
-def compaction_of(layout: Layout, steps: int, used: np.ndarray) -> CompactionPolicy:
-    """Decides when the blocks of a call pause; `used` is ``[block, lane] bool``, whether there is a trial."""
-    pauses, share = _SMALL_COMPACTION if layout.unrolled else _COMPACTION
-    chunks = -(-steps // (pauses * layout.chunk))
-    return CompactionPolicy(chunks * layout.chunk, int(share * used.sum(axis=1).min()))
 
 
 def first_ready(awaited: Mapping[Any, Any]) -> Any:

@@ -1,6 +1,6 @@
 """Choices of how trials run on a machine, none of which changes a result by more than rounding."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 
 class Layout(NamedTuple):
@@ -24,16 +24,3 @@ class Layout(NamedTuple):
     unrolled: bool = False
     one_kernel: bool = False
     lanes_last: bool = False
-
-
-class CompactionPolicy(NamedTuple):
-    """When a block pauses, so that its active trials can be put together with those of other blocks.
-
-    Attributes:
-        every: int32, a block may pause after every multiple of this number of updates. It is itself a multiple of the
-            layout's chunk.
-        most: int32, a block pauses there if no more than this number of its trials are active.
-    """
-
-    every: Any
-    most: Any

@@ -1,16 +1,15 @@
 """The plan of a group: the width of its blocks, how many of them a call runs, and the layout of their loop."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import jax
 import numpy as np
 
-from lrsweep.engine._chunks import has_one_kernel
-from lrsweep.engine._compile import GroupJob, Plan, compile_blocks, lower_blocks, spec_of
+from lrsweep.engine._compile import CompiledCall, GroupJob, Plan, compile_calls, next_power_of_two, spec_of
 from lrsweep.engine._devices import devices
+from lrsweep.engine._kernel import has_one_kernel
 from lrsweep.engine._layout import Layout
-from lrsweep.engine._memory import available_bytes, needed_bytes, show_bytes
+from lrsweep.engine._memory import available_bytes, show_bytes
 from lrsweep.inputs._arguments import check_count
 from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import quote
@@ -43,8 +42,16 @@ CHUNK = 8
 # The longest chunk that a caller may ask for: each of its losses is compared by code of its own.
 MAX_CHUNK = 256
 
-# The most blocks of small trials that one call runs. A call takes the host about as long as such a block takes to run.
+# The most blocks that one call runs: so many that the host has little to do, and few enough that results come steadily.
 MAX_BLOCKS = 64
+
+# The share of the memory that the states of a call's trials may take. They are there twice when they move.
+_SHARE_OF_STATES = 0.2
+
+# How often, evenly along the steps, blocks may share their active trials anew: small trials less often, since moving
+# them takes about as long as a few of their updates.
+_SMALL_STAGES = 4
+_STAGES = 32
 
 # How XLA's errors begin where memory does not suffice.
 OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
@@ -68,16 +75,6 @@ def choose_width(trials: int, *, most: int = MAX_WIDTH, multiple: int = 1) -> in
     share = -(-trials // -(-trials // most))
     step = max(multiple, next_power_of_two(share) // 32)
     return min(most, -(-share // step) * step)
-
-
-def next_power_of_two(number: int) -> int:
-    """Gives the least power of two that a number does not exceed.
-
-    Example:
-        >>> next_power_of_two(3), next_power_of_two(4)
-        (4, 4)
-    """
-    return 1 << max(0, number - 1).bit_length()
 
 
 def choose_plan(job: GroupJob, width: int | None = None, layout: Layout | None = None) -> Plan:
@@ -117,8 +114,31 @@ def choose_plan(job: GroupJob, width: int | None = None, layout: Layout | None =
         layout = Layout(CHUNK, unrolled=True, one_kernel=one_kernel)
     elif widest is not None and width % REGISTER == 0 and width * widest <= MAX_ARRAY_LAST:
         layout = Layout(lanes_last=True)
-    calls = trials // (4 * width * len(devices())) if small else 1
-    return Plan(width, max(1, min(MAX_BLOCKS, 1 << calls.bit_length() >> 1)), layout or Layout())
+    blocks, parts = _divide(job, width, pads=small)
+    return Plan(width, blocks, parts, layout or Layout())
+
+
+def _divide(job: GroupJob, width: int, *, pads: bool) -> tuple[int, int]:
+    """Divides a group into parts, each of which a call runs; gives how many blocks a part has, and the number of parts.
+
+    Args:
+        job: The group.
+        width: The block width.
+        pads: Whether to round the blocks to a power of two, so that groups of similar size share a compiled program.
+    """
+    total = -(-len(job.group.seeds) // width)
+    state = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(spec_of(job, 0).state))
+    room = _SHARE_OF_STATES * available_bytes() / len(devices())
+    most = max(1, min(MAX_BLOCKS, int(room / (width * state))))
+    parts = min(total, len(devices()) * -(-total // (len(devices()) * most)))
+    blocks = -(-total // parts)
+    return next_power_of_two(blocks) if pads else blocks, parts
+
+
+def stage_of(layout: Layout, steps: int) -> int:
+    """Gives after how many updates blocks may share their active trials anew, a multiple of the layout's chunk."""
+    stages = _SMALL_STAGES if layout.unrolled else _STAGES
+    return -(-steps // (stages * layout.chunk)) * layout.chunk
 
 
 def _check_layout(job: GroupJob, layout: Layout) -> None:
@@ -151,8 +171,8 @@ def _updates_see_every_loss(job: GroupJob) -> bool:
     return job.program.sees_loss and job.limits.evaluate_every == 1
 
 
-def fit_plan(job: GroupJob, plan: Plan, records: int, *, exact: bool) -> tuple[Plan, jax.stages.Compiled]:
-    """Compiles a plan, halving the block width until it fits in memory.
+def fit_plan(job: GroupJob, plan: Plan, records: int, *, exact: bool) -> tuple[Plan, CompiledCall]:
+    """Compiles a plan, with ever fewer trials at a time until they fit in memory.
 
     Args:
         job: The group to run.
@@ -172,23 +192,22 @@ def fit_plan(job: GroupJob, plan: Plan, records: int, *, exact: bool) -> tuple[P
     shared = sum(leaf.nbytes for leaf in jax.tree.leaves(job.shared))
     while True:
         plan, compiled = _compile(job, plan, records, device)
-        needed = needed_bytes(compiled)
-        if needed <= available or exact:
+        if compiled.needed <= available or (exact and plan.blocks == 1):
             return plan, compiled
-        if plan.width == 1:
-            raise InputError(too_large(needed))
-        per_lane = max(1, (needed - shared) // (plan.width * plan.blocks))
+        if plan.width == 1 and plan.blocks == 1:
+            raise InputError(too_large(compiled.needed))
+        per_lane = max(1, (compiled.needed - shared) // (plan.width * plan.blocks))
         lanes = max(1, (available - shared) // per_lane)
-        plan = narrower(job, plan, min(plan.width // 2, 1 << (lanes.bit_length() - 1)))
+        plan = narrower(job, plan, 1 << (lanes.bit_length() - 1))
 
 
-def check_width(width: int, programs: Iterable[jax.stages.Compiled]) -> None:
+def check_width(width: int, needed: int) -> None:
     """Refuses a block width that the caller asks for, where it needs more than all the memory of the machine.
 
     Raises:
         InputError: A block of that width needs more memory than there is.
     """
-    needed, available = max(map(needed_bytes, programs)), available_bytes()
+    available = available_bytes()
     # `available_bytes` is a cautious share of the memory that there is: what a block needs is only known roughly.
     if needed > 2 * available:
         raise InputError(
@@ -197,14 +216,25 @@ def check_width(width: int, programs: Iterable[jax.stages.Compiled]) -> None:
         )
 
 
-def narrower(job: GroupJob, plan: Plan, width: int) -> Plan:
-    """Makes a plan for narrower blocks. Small trials may need another layout there; others keep theirs."""
-    return choose_plan(job, width) if plan.layout.unrolled else Plan(width, 1, plan.layout)
+def narrower(job: GroupJob, plan: Plan, width: int | None = None) -> Plan:
+    """Makes a plan for fewer trials at a time: parts of one block each, and otherwise narrower blocks.
+
+    Args:
+        job: The group to run.
+        plan: The plan that takes too much memory.
+        width: The block width to come to, at most half of the plan's; None for half of it.
+    """
+    if plan.blocks > 1:
+        return plan._replace(blocks=1, parts=-(-len(job.group.seeds) // plan.width))
+    width = min(plan.width // 2, width or plan.width)
+    # Small trials may need another layout there; others keep theirs.
+    plan = choose_plan(job, width) if plan.layout.unrolled else plan._replace(width=width)
+    return plan._replace(blocks=1, parts=-(-len(job.group.seeds) // width))
 
 
-def _compile(job: GroupJob, plan: Plan, records: int, device: Any) -> tuple[Plan, jax.stages.Compiled]:
+def _compile(job: GroupJob, plan: Plan, records: int, device: Any) -> tuple[Plan, CompiledCall]:
     try:
-        return plan, compile_blocks(lower_blocks(job, plan, records, device), plan.layout)
+        return plan, compile_calls(job, plan, records, [device])[0]
     except Exception as error:
         if plan.layout == Layout() or OUT_OF_MEMORY in str(error):
             raise

@@ -55,30 +55,42 @@ class ProgramSpec(NamedTuple):
     widest: int | None
 
 
-class _Like(NamedTuple):
+class Like(NamedTuple):
     """The shapes and dtypes of a pytree, hashable, so that they can be a key of a cache."""
 
     structure: Any
     leaves: tuple[tuple[tuple[int, ...], Any, bool], ...]
 
     @classmethod
-    def of(cls, tree: Any) -> "_Like":
+    def of(cls, tree: Any) -> "Like":
         leaves, structure = jax.tree.flatten(tree)
         return cls(structure, tuple((leaf.shape, leaf.dtype, leaf.weak_type) for leaf in leaves))
 
-    def shapes(self) -> Any:
+    def shapes(self, sharding: Any = None) -> Any:
         return self.structure.unflatten(
-            jax.ShapeDtypeStruct(shape, dtype, weak_type=weak) for shape, dtype, weak in self.leaves
+            jax.ShapeDtypeStruct(shape, dtype, weak_type=weak, sharding=sharding) for shape, dtype, weak in self.leaves
         )
 
 
-def weak(shape: tuple[int, ...], dtype: Any, sharding: Any = None) -> jax.ShapeDtypeStruct:
+def weak(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
     """Gives the shape and dtype of a column, weakly typed as Python's own numbers are.
 
     So the parameters decide the precision. A strongly typed 32-bit learning rate would turn an optimizer's 16-bit state
     to 32-bit at the first update.
     """
-    return jax.ShapeDtypeStruct(shape, dtype, weak_type=True, sharding=sharding)
+    return jax.ShapeDtypeStruct(shape, dtype, weak_type=True)
+
+
+def like_limits(limits: StopLimits) -> StopLimits:
+    """Gives the dtypes of the limits, which are Python's numbers."""
+    return jax.tree.map(lambda number: weak((), jnp.result_type(number)), limits)
+
+
+def precision() -> tuple[Any, ...]:
+    """Gives the modes of JAX, beside those that `ordinary_modes` sets, on which what is compiled depends."""
+    config: Any = jax.config
+    names = "enable_x64", "enable_custom_prng", "default_matmul_precision", "threefry_partitionable"
+    return tuple(getattr(config, f"jax_{name}") for name in names)
 
 
 def find_spec(
@@ -93,16 +105,13 @@ def find_spec(
         limits: The limits that end a trial.
         records: How many losses to record.
     """
-    row = _Like.of({name: weak((), column.dtype) for name, column in columns.items()})
-    numbers = _Like.of(jax.eval_shape(lambda: jax.tree.map(jnp.asarray, limits)))
-    config: Any = jax.config
-    modes = config.jax_enable_x64, config.jax_enable_custom_prng
-    return _find_spec(program, row, _Like.of(shared), numbers, records, modes)
+    row = Like.of({name: weak((), column.dtype) for name, column in columns.items()})
+    return _find_spec(program, row, Like.of(shared), Like.of(like_limits(limits)), records, precision())
 
 
 @cached(MOST_SPECS)
 def _find_spec(
-    program: Program, row: _Like, shared: _Like, limits: _Like, records: int, _: tuple[Any, ...]
+    program: Program, row: Like, shared: Like, limits: Like, records: int, _: tuple[Any, ...]
 ) -> ProgramSpec:
     kinds: list[Any] = []
     seed, k = jax.ShapeDtypeStruct((), np.uint32), jax.ShapeDtypeStruct((), np.int32)

@@ -101,8 +101,8 @@ def halve(executors: Sequence[GroupExecutor], trials: pd.DataFrame, objective: O
         scores, active = np.empty(len(trials)), np.empty(len(trials), bool)
         for executor in executors:
             rows = executor.job.group.rows
-            outcome, active[rows] = executor.run(until=int(step)).so_far()
-            scores[rows] = _scores(outcome, objective)
+            result = executor.run(until=int(step)).result()
+            scores[rows], active[rows] = _scores(result.outcome, objective), ~result.ended
         medians = pd.Series(scores[remaining]).groupby(settings[remaining]).quantile(0.5, interpolation="lower")
         worse = medians.sort_values(kind="stable").index[math.ceil(halving.keep * len(medians)) :]
         is_worse = np.isin(settings, worse)

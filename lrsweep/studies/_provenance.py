@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from lrsweep.engine._devices import devices
 from lrsweep.engine._executor import GroupResult
@@ -59,13 +58,11 @@ def provenance_of(
 
 def _describe_group(group: Group, result: GroupResult) -> dict[str, Any]:
     optimizer = {} if group.optimizer is None else {"optimizer": group.optimizer}
-    widths = [int(width) for width in pd.unique(result.widths)]
     return {
         **optimizer,
         "static": {static.name: static.value for static in group.static},
         "trials": len(group.rows),
-        # More than one where a block did not find the memory it needed, and was repeated at half its width.
-        "block_widths": widths,
+        "block_width": result.plan.width,
         "layout": result.plan.layout._asdict(),
     }
 

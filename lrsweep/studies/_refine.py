@@ -146,7 +146,7 @@ def refine(
     result = run(trials, block_width)
     table, provenances = result.table.assign(**{ROUND: 0}), [result.provenance]
     if block_width is None:
-        block_width = min(least for group in result.provenance["groups"] for least in group["block_widths"])
+        block_width = min(group["block_width"] for group in result.provenance["groups"])
     for number in range(1, rounds + 1):
         trials = _next_trials(table, _find(table, around), width, points)
         if len(trials) == 0:

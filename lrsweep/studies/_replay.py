@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.engine._block import TrialState
-from lrsweep.engine._compile import NEVER_COMPACT, GroupJob, Plan, empty_states, spec_of
+from lrsweep.engine._call import Columns, Part
+from lrsweep.engine._compile import GroupJob, Plan, empty_state, spec_of
 from lrsweep.engine._executor import GroupResult, first_ready
-from lrsweep.engine._layout import CompactionPolicy
 from lrsweep.engine._modes import ordinary_modes
-from lrsweep.engine._plan import fit_plan
+from lrsweep.engine._plan import fit_plan, stage_of
 from lrsweep.tables._columns import read_numbers
 from lrsweep.tables._schema import SEED
 from lrsweep.training._monitor import Outcome
@@ -39,12 +39,10 @@ class Replayable(NamedTuple):
     Attributes:
         job: The job of the group, without its columns.
         plan: The plan that it was run by.
-        widths: ``[row] int32``, the width of the block that each trial was run in.
     """
 
     job: GroupJob
     plan: Plan
-    widths: np.ndarray
 
 
 def replayable(job: GroupJob, result: GroupResult) -> Replayable:
@@ -52,7 +50,7 @@ def replayable(job: GroupJob, result: GroupResult) -> Replayable:
     group = job.group
     values = {name: np.empty(0, column.dtype) for name, column in group.values.items()}
     group = group._replace(values=values, seeds=group.seeds[:0].copy())
-    return Replayable(job._replace(group=group), result.plan, result.widths)
+    return Replayable(job._replace(group=group), result.plan)
 
 
 @ordinary_modes()
@@ -109,13 +107,12 @@ def follow(groups: list[Replayable], trials: pd.DataFrame, row: int, steps: int,
 
 def _job_of_row(groups: list[Replayable], trials: pd.DataFrame, row: int) -> tuple[GroupJob, Plan]:
     """Gives a job that holds the trial of one row only, and a plan with a block as wide as the one it was run in."""
-    job, plan, widths = next(each for each in groups if row in each.job.group.rows)
-    width = int(widths[np.searchsorted(job.group.rows, row)])
+    job, plan = next(each for each in groups if row in each.job.group.rows)
     trial, group = trials.iloc[[row]], job.group
     values = {name: read_numbers(trial[name], like.dtype) for name, like in group.values.items()}
     seeds = read_numbers(trial[SEED], None) if SEED in trial.columns else np.zeros(1, np.uint32)
     group = group._replace(rows=np.zeros(1, int), values=values, seeds=seeds)
-    return job._replace(group=group), plan._replace(width=width, blocks=1)
+    return job._replace(group=group), plan._replace(blocks=1, parts=1)
 
 
 class _Replayer:
@@ -123,26 +120,25 @@ class _Replayer:
 
     def __init__(self, job: GroupJob, plan: Plan, records: int) -> None:
         plan, self._compiled = fit_plan(job, plan, records, exact=True)
-        shape = 1, plan.width
-        self._job, self._seeds, self._used = job, np.full(shape, job.group.seeds), np.ones(shape, bool)
-        self._values = {name: np.full(shape, column) for name, column in job.group.values.items()}
-        self.start = empty_states(spec_of(job, records), plan)
+        self._job, self._plan = job, plan
+        group = job.group
+        self._columns = jax.tree.map(lambda column: np.full(plan.width, column), Columns(group.values, group.seeds))
+        self.start = empty_state(spec_of(job, records), plan)
 
-    def run(self, states: TrialState, *, freeze_at: int, until: int | None = None) -> tuple[TrialState, Outcome]:
+    def run(self, state: TrialState, *, freeze_at: int, until: int = 2**30) -> tuple[TrialState, Outcome]:
         """Runs the trial until it ends, or to an update at the end of a chunk.
 
         Args:
-            states: The states to continue from. The program reuses their memory.
+            state: The state to continue from. The program reuses its memory.
             freeze_at: The update from which on the parameters no longer move.
-            until: The update to run to, or None.
+            until: The update to run to.
         """
-        limits = self._job.limits._replace(freeze_at=freeze_at)
-        compaction = NEVER_COMPACT if until is None else CompactionPolicy(until, self._used.size)
-        states, outcome = self._compiled(
-            self._values, self._seeds, self._used, states, self._job.shared, limits, compaction
-        )
-        first_ready({None: outcome.status})
-        return states, outcome
+        limits, width = self._job.limits._replace(freeze_at=freeze_at), self._plan.width
+        numbers = width, 0, 1, stage_of(self._plan.layout, limits.steps), until
+        part = Part(np.ones((1, width), bool), *map(np.int32, numbers))
+        state, report = self._compiled.run(self._columns, self._job.shared, limits, part, state)
+        first_ready({None: report.active})
+        return state, report.outcome
 
 
 def _first_lane(array: Any) -> np.ndarray:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from lrsweep.engine._compile import GroupJob, Plan
+from lrsweep.engine._compile import CompiledCall, GroupJob, Plan
 from lrsweep.engine._executor import GroupExecutor, GroupResult
 from lrsweep.engine._layout import Layout
 from lrsweep.engine._modes import ordinary_modes
@@ -188,7 +188,7 @@ def _fit(
     *,
     diagnose: bool,
     halving: Halving | None,
-) -> list[tuple[Plan, jax.stages.Compiled]]:
+) -> list[tuple[Plan, CompiledCall]]:
     """Plans and compiles every group before the first one runs: a group that does not fit then costs no results."""
     plans = [choose_plan(job, width, layout) for job in jobs]
     if diagnose:
@@ -197,13 +197,13 @@ def _fit(
         plans = [in_step(plan, halving) for plan in plans]
     fitted = [fit_plan(job, plan, records, exact=width is not None) for job, plan in zip(jobs, plans, strict=True)]
     if width is not None:
-        check_width(width, [compiled for _, compiled in fitted])
+        check_width(width, max(compiled.needed for _, compiled in fitted))
     return fitted
 
 
 def _run(
     jobs: list[GroupJob],
-    fitted: list[tuple[Plan, jax.stages.Compiled]],
+    fitted: list[tuple[Plan, CompiledCall]],
     trials: pd.DataFrame,
     objective: Objective,
     records: int,
@@ -212,7 +212,7 @@ def _run(
     """Runs the groups one after another, since each takes memory on every device; with halving all at the same time."""
     with progress(len(trials)) as advance:
         executors: Iterable[GroupExecutor] = (
-            GroupExecutor(job, plan, compiled, records=records, advance=advance)
+            GroupExecutor(job, plan, compiled, records=records, advance=lambda _, ended: advance(ended))
             for job, (plan, compiled) in zip(jobs, fitted, strict=True)
         )
         if halving is not None:

@@ -14,7 +14,8 @@ from jax import export
 from pandas.testing import assert_frame_equal
 
 import lrsweep
-from lrsweep.engine._compile import NEVER_COMPACT, GroupJob, Plan, empty_states, run_blocks, spec_of
+from lrsweep.engine._call import Columns, Part, run_call
+from lrsweep.engine._compile import GroupJob, Plan, empty_state, spec_of
 from lrsweep.engine._layout import Layout
 from lrsweep.engine._shared import share_inputs
 from lrsweep.training._binding import bind
@@ -141,10 +142,10 @@ def test_the_program_lowers_for_cpu_cuda_and_tpu(name: str, layout: Layout) -> N
         program, group, share_inputs(objective), StopLimits(100, 1e-4, None, 10, 1e6, objective.minimum, 1, 10)
     )
     traits = spec_of(task, 11)
-    states = empty_states(traits, Plan(8, 1, layout))
-    values = {name: column[None] for name, column in group.values.items()}
-    arguments = values, group.seeds[None], np.ones((1, 8), bool), states, task.shared, task.limits, NEVER_COMPACT
-    run = jax.jit(partial(run_blocks, program, traits.state_spec, layout))
+    columns = jax.tree.map(jnp.asarray, Columns(group.values, group.seeds))
+    part = Part(np.ones((1, 8), bool), *map(np.int32, (8, 0, 1, 10, 2**30)))
+    arguments = columns, task.shared, task.limits, part, empty_state(traits, Plan(8, 1, 1, layout))
+    run = jax.jit(partial(run_call, program, traits.state_spec, layout))
     exported = export.export(run, platforms=["cpu", "cuda", "tpu"])(*arguments)
     assert exported.platforms == ("cpu", "cuda", "tpu")
     # What was lowered for all of them gives a sweep's numbers on the one that is here.
@@ -153,4 +154,4 @@ def test_the_program_lowers_for_cpu_cuda_and_tpu(name: str, layout: Layout) -> N
     assert ran[0].curve.shape == (1, 8, 11)
     # Two layouts may differ by the rounding of a loss as large as the first.
     rounding = float(swept["initial_loss"].max()) * float(np.finfo(np.float32).eps)
-    np.testing.assert_allclose(ran[1].final_loss[0], swept["final_loss"], rtol=1e-4, atol=rounding)
+    np.testing.assert_allclose(ran[1].outcome.final_loss[0], swept["final_loss"], rtol=1e-4, atol=rounding)

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pandas as pd
@@ -14,11 +16,14 @@ import lrsweep
 from lrsweep.engine import _compile as lanes
 from lrsweep.engine import _executor as schedule
 from lrsweep.engine import _plan as planning
-from lrsweep.engine._compile import NEVER_COMPACT
-from lrsweep.engine._layout import CompactionPolicy
+from lrsweep.engine._block import TrialState
+from lrsweep.engine._call import _Lanes, _share
+from lrsweep.studies._prepare import limits_of, prepare
+from lrsweep.training._monitor import start_monitor
 from tests.engine.test_blocks import network, regression
 
-OFTEN = CompactionPolicy(8, 12)
+# So often blocks never share their trials anew.
+NEVER = 2**30
 
 # From rates that take hundreds of updates to rates that diverge within a few.
 SPREAD = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-3, 2.0, 40), seed=range(10))
@@ -33,38 +38,81 @@ def run(objective: lrsweep.Objective, optimizer: Any = optax.sgd, trials: pd.Dat
     )
 
 
+def by_seed(group: Any, width: int) -> np.ndarray:
+    """Sorts so that every block holds the whole range of learning rates, and a few lanes outlive the rest."""
+    return np.lexsort([group.seeds])
+
+
+def often(monkeypatch: pytest.MonkeyPatch, every: int) -> None:
+    monkeypatch.setattr(schedule, "stage_of", lambda *_: every)
+
+
 @pytest.mark.parametrize("build", [lrsweep.problems.line, network, regression])
-def test_trials_that_are_gathered_into_fewer_blocks_end_with_the_same_bits(
-    build: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    objective, calls = build(), []
-    dispatch = schedule.dispatch
-
-    def counted(program: Any, *arguments: Any) -> Any:
-        calls.append(int((arguments[3].k >= 0).sum()))
-        return dispatch(program, *arguments)
-
-    monkeypatch.setattr(schedule, "dispatch", counted)
-    # Sorted by seed, so that every block holds the whole range of learning rates and a few lanes outlive the rest.
-    monkeypatch.setattr(schedule, "similar_first", lambda group, width: np.lexsort([group.seeds]))
-    monkeypatch.setattr(schedule, "compaction_of", lambda *_: NEVER_COMPACT)
+def test_trials_that_share_blocks_anew_end_with_the_same_bits(build: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    objective = build()
+    monkeypatch.setattr(schedule, "similar_first", by_seed)
+    often(monkeypatch, NEVER)
     still = run(objective).table
-    assert sum(calls) == 0
-    monkeypatch.setattr(schedule, "compaction_of", lambda *_: OFTEN)
-    calls.clear()
-    moved = run(objective).table
-    assert sum(calls) > 3
-    assert_frame_equal(moved, still, check_exact=True)
-    # In the layout of small trials too, where a call runs several blocks.
+    often(monkeypatch, 8)
+    assert_frame_equal(run(objective).table, still, check_exact=True)
+    # In calls of fewer blocks, and in the layout of small trials too.
+    monkeypatch.setattr(planning, "MAX_BLOCKS", 5)
+    assert_frame_equal(run(objective).table, still, check_exact=True)
     if build is lrsweep.problems.line:
-        monkeypatch.setattr(planning, "MAX_BLOCKS", 2)
         layout = lrsweep.Layout(8, unrolled=True)
         wide = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-3, 2.0, 64), seed=range(20))
-        calls.clear()
         moved = run(objective, trials=wide, block_width=128, layout=layout).table
-        assert sum(calls) > 0
-        monkeypatch.setattr(schedule, "compaction_of", lambda *_: NEVER_COMPACT)
+        often(monkeypatch, NEVER)
         assert_frame_equal(moved, run(objective, trials=wide, block_width=128, layout=layout).table, check_exact=True)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.6, 1.0])
+def test_active_trials_move_to_the_front_in_their_order_where_that_spares_blocks(share: float) -> None:
+    draw = np.random.default_rng(3)
+    active = draw.random((6, 8)) < share
+    origin = draw.permutation(48).astype(np.int32).reshape(6, 8)
+    monitor = start_monitor(jnp.float32(0), ())._replace(active=jnp.asarray(active))
+    moved = _share(_Lanes(origin, TrialState(jnp.int32(3), None, monitor, None)), _common_of(monitor))
+    spares = 4 * -(-active.sum() // 8) <= 3 * active.any(axis=1).sum()
+    flat = active.ravel()
+    expected = np.concatenate([origin.ravel()[flat], origin.ravel()[~flat]]) if spares else origin.ravel()
+    assert np.asarray(moved.origin).ravel().tolist() == expected.tolist()
+    still = np.sort(flat)[::-1] if spares else flat
+    assert np.asarray(moved.state.monitor.active).ravel().tolist() == still.tolist()
+
+
+def _common_of(monitor: Any) -> tuple[bool, ...]:
+    """Of a state without train states or curves: all but the number of updates and the monitors' scalars."""
+    return (True, *(jnp.ndim(leaf) == 0 for leaf in jax.tree.leaves(monitor)))
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1e-3])
+def test_calls_of_bounded_time_change_nothing(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    objective, untils = network(), []
+    whole = run(objective, record_every=2)
+    dispatch = schedule.dispatch
+
+    def noted(compiled: Any, *arguments: Any) -> Any:
+        untils.append(int(arguments[-2].until))
+        return dispatch(compiled, *arguments)
+
+    monkeypatch.setattr(schedule, "dispatch", noted)
+    monkeypatch.setattr(schedule, "CALL_SECONDS", seconds)
+    bounded = run(objective, record_every=2)
+    assert len(untils) > 3 and untils == sorted(untils)
+    assert_frame_equal(bounded.table, whole.table, check_exact=True)
+    assert_frame_equal(bounded.curves, whole.curves, check_exact=True)
+
+
+def test_progress_is_told_of_every_update_and_every_trial() -> None:
+    told: list[tuple[int, int]] = []
+    objective = network()
+    limits = limits_of(objective, lrsweep.Stopping(), 50)
+    (job,) = prepare(objective, {None: optax.sgd}, SPREAD, [], limits)
+    plan, compiled = planning.fit_plan(job, planning.choose_plan(job, 16), 0, exact=True)
+    schedule.GroupExecutor(job, plan, compiled, records=0, advance=lambda *add: told.append(add)).run()
+    assert [sum(column) for column in zip(*told, strict=True)] == [50 * len(SPREAD), len(SPREAD)]
+    assert min(map(min, told)) >= 0
 
 
 def test_batches_go_on_where_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,10 +121,10 @@ def test_batches_go_on_where_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
     objective = lrsweep.Objective(
         lambda w, data: ((data["x"] @ w - data["y"]) ** 2).mean(), np.zeros(3), data=data, batch_size=7
     )
-    monkeypatch.setattr(schedule, "similar_first", lambda group, width: np.lexsort([group.seeds]))
+    monkeypatch.setattr(schedule, "similar_first", by_seed)
     tables = []
-    for pauses in (NEVER_COMPACT, OFTEN):
-        monkeypatch.setattr(schedule, "compaction_of", lambda *_, pauses=pauses: pauses)
+    for every in (NEVER, 8):
+        often(monkeypatch, every)
         tables.append(run(objective, optax.adam, evaluate_every=1, stopping=lrsweep.Stopping(tolerance=0.9)).table)
     assert_frame_equal(*tables, check_exact=True)
 
@@ -141,7 +189,7 @@ def test_the_layout_that_is_chosen_gives_the_same_bits_to_a_row_whatever_stands_
     )
     together = lrsweep.sweep(objective, optax.adam, trials, steps=300)
     assert together.provenance["groups"][0]["layout"]["chunk"] > 1
-    (width,) = together.provenance["groups"][0]["block_widths"]
+    width = together.provenance["groups"][0]["block_width"]
     alone = trials.loc[[7, 123, 299]]
     table = lrsweep.sweep(objective, optax.adam, alone, steps=300, block_width=width).table
     assert_frame_equal(table, together.table.loc[alone.index], check_exact=True)
@@ -208,9 +256,9 @@ import numpy as np, optax, lrsweep
 from lrsweep.engine import _executor as schedule
 used, dispatch = set(), schedule.dispatch
 def noted(program, *arguments):
-    states, outcome = dispatch(program, *arguments)
-    used.update(outcome.status.devices())
-    return states, outcome
+    state, report = dispatch(program, *arguments)
+    used.update(report.active.devices())
+    return state, report
 schedule.dispatch = noted
 trials = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-3, 2.0, 100), seed=range(20))
 for width in (32, 128):

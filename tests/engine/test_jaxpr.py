@@ -18,8 +18,8 @@ from numpy.testing import assert_allclose
 
 import lrsweep
 from lrsweep.engine import _jaxpr as jaxprs
-from lrsweep.engine._chunks import has_one_kernel
 from lrsweep.engine._jaxpr import differing, is_bounded, is_elementwise, operations, trace
+from lrsweep.engine._kernel import has_one_kernel
 from lrsweep.engine._layout import Layout
 
 TRIALS = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-3, 0.5, 130))
@@ -119,7 +119,7 @@ def test_a_layout_that_cannot_be_compiled_is_left_for_the_plain_one(monkeypatch:
 def test_one_kernel_is_asked_for_where_trying_it_gives_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     device = jax.devices("cpu")[0]
     has_one_kernel.cache_clear()
-    monkeypatch.setattr("lrsweep.engine._chunks.compute", lambda held, *_: [held])
+    monkeypatch.setattr("lrsweep.engine._kernel.compute", lambda held, *_: [held])
     assert not has_one_kernel(device)
     has_one_kernel.cache_clear()
     monkeypatch.undo()

@@ -17,7 +17,7 @@ import lrsweep
 from lrsweep.engine import _executor as schedule
 from lrsweep.engine import _memory as memory
 from lrsweep.engine import _plan as planning
-from lrsweep.engine._memory import needed_bytes
+from lrsweep.engine._call import Part
 
 DATA = np.random.default_rng(0).normal(size=(1000, 8)).astype(np.float32)
 
@@ -36,24 +36,29 @@ TRIALS = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-3, 1.0, 8), seed=range(4
 LANE_BYTES = 1000 * 64 * 4
 
 
-def widths(sweep: lrsweep.Sweep) -> list[int]:
-    return sweep.provenance["groups"][0]["block_widths"]
+def width_of(sweep: lrsweep.Sweep) -> int:
+    return sweep.provenance["groups"][0]["block_width"]
 
 
 def test_a_block_is_as_wide_as_the_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     there = 20 * LANE_BYTES
     monkeypatch.setattr(planning, "available_bytes", lambda: there)
     sweep = lrsweep.sweep(WIDE, optax.sgd, TRIALS, steps=3)
-    (width,) = widths(sweep)
-    needs = {}
+    width, needs = width_of(sweep), {}
+    fit = planning.fit_plan
+
+    def noted(*arguments: Any, **options: Any) -> Any:
+        plan, compiled = fit(*arguments, **options)
+        needs[plan.width] = compiled.needed
+        return plan, compiled
+
+    monkeypatch.setattr("lrsweep.studies._sweep.fit_plan", noted)
     for one in (width, 2 * width):
         # A width that the caller names is not put in question.
-        monkeypatch.setattr(
-            planning, "needed_bytes", lambda compiled, w=one: needs.setdefault(w, needed_bytes(compiled))
-        )
-        assert widths(lrsweep.sweep(WIDE, optax.sgd, TRIALS, steps=3, block_width=one)) == [one]
+        assert width_of(lrsweep.sweep(WIDE, optax.sgd, TRIALS, steps=3, block_width=one)) == one
     assert needs[width] <= there < needs[2 * width]
     assert needs[width] > width * LANE_BYTES
+    monkeypatch.undo()
     # The width changes the results by no more than rounding.
     free = lrsweep.sweep(WIDE, optax.sgd, TRIALS, steps=3, block_width=32).table
     np.testing.assert_allclose(sweep.table["final_loss"], free["final_loss"], rtol=1e-5)
@@ -65,32 +70,51 @@ def test_a_trial_that_does_not_fit_is_refused_with_what_it_needs(monkeypatch: py
         lrsweep.sweep(WIDE, optax.sgd, TRIALS, steps=3)
 
 
-def failing(monkeypatch: pytest.MonkeyPatch, *, above: int, with_what: str) -> list[int]:
-    """Makes every block wider than `above` fail when it is run, and lists the widths tried."""
-    tried: list[int] = []
+def failing(monkeypatch: pytest.MonkeyPatch, *, above: int, with_what: str) -> list[tuple[int, int]]:
+    """Makes every third call of more than `above` lanes fail, and all of several blocks; lists the calls' shapes."""
+    tried: list[tuple[int, int]] = []
     dispatch = schedule.dispatch
 
-    def run(program: Any, values: Any, seeds: np.ndarray, *arguments: Any) -> Any:
-        tried.append(seeds.shape[1])
-        # The third block fails, as where another program has taken the memory meanwhile.
-        if seeds.shape[1] > above and len(tried) > 2:
+    def run(compiled: Any, *arguments: Any) -> Any:
+        shape = next(part for part in arguments if isinstance(part, Part)).kept.shape
+        tried.append(shape)
+        # Later calls fail too, as where another program has taken the memory meanwhile.
+        if shape[0] * shape[1] > above and (shape[0] > 1 or tried.count(shape) > 2):
             raise jax.errors.JaxRuntimeError(with_what)
-        return dispatch(program, values, seeds, *arguments)
+        return dispatch(compiled, *arguments)
 
     monkeypatch.setattr(schedule, "dispatch", run)
     return tried
 
 
-def test_a_block_that_finds_no_memory_is_run_again_at_half_its_width(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calls_that_find_no_memory_are_made_anew_with_fewer_trials(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = lrsweep.sweep(WIDE, optax.sgd, TRIALS, steps=3, block_width=8).table
     tried = failing(monkeypatch, above=2, with_what="RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
     sweep = lrsweep.sweep(WIDE, optax.sgd, TRIALS, steps=3, block_width=8)
-    assert tried == [8, 8, 8, 4, *[2] * 8]
-    assert widths(sweep) == [8, 2]
-    pd.testing.assert_frame_equal(sweep.table.head(16), whole.head(16), check_exact=True)
+    assert tried == [(4, 8), *[(1, 8)] * 3, *[(1, 4)] * 3, *[(1, 2)] * 16]
+    assert width_of(sweep) == 2
     np.testing.assert_allclose(sweep.table["final_loss"], whole["final_loss"], rtol=1e-5)
-    # Each trial is replayed at the width that it was run at.
     assert [sweep.replay(trial).curve.iloc[-1] for trial in (3, 20)] == sweep.table["final_loss"][[3, 20]].tolist()
+
+
+def test_trials_that_were_dropped_stay_so_where_the_others_start_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    how: dict[str, Any] = {"steps": 30, "block_width": 2, "halving": lrsweep.Halving(at=[5, 12])}
+    whole = lrsweep.sweep(WIDE, optax.sgd, TRIALS, **how).table
+    how["block_width"] = 4
+    tried: list[int] = []
+    dispatch = schedule.dispatch
+
+    def run(compiled: Any, *arguments: Any) -> Any:
+        part = next(part for part in arguments if isinstance(part, Part))
+        tried.append(int(part.until))
+        if part.kept.size > 2 and part.until > 10:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
+        return dispatch(compiled, *arguments)
+
+    monkeypatch.setattr(schedule, "dispatch", run)
+    table = lrsweep.sweep(WIDE, optax.sgd, TRIALS, **how).table
+    assert (table["status"] == "dropped").sum() == 24
+    pd.testing.assert_frame_equal(table, whole, rtol=1e-5)
 
 
 @pytest.mark.slow
@@ -110,7 +134,7 @@ jnp.zeros(1).block_until_ready()
 most = psutil.Process().memory_info().vms + 1_500_000_000
 resource.setrlimit(resource.RLIMIT_AS, (most, most))
 sweep = lrsweep.sweep(objective, optax.sgd, trials, steps=1)
-print(sweep.provenance["groups"][0]["block_widths"][0], len(sweep.table), sweep.table["final_loss"].isna().sum())
+print(sweep.provenance["groups"][0]["block_width"], len(sweep.table), sweep.table["final_loss"].isna().sum())
 """
     # Every thread may otherwise lay hold of 64 MB of addresses, as many as there are when the machine is busy.
     few = {**os.environ, "MALLOC_ARENA_MAX": "2"}

@@ -51,7 +51,7 @@ def test_the_provenance_says_what_made_the_table_and_fits_json(search: lrsweep.S
     assert made["stopping"] == {"tolerance": 1e-4, "target": None, "hold": 10, "divergence": 1e6}
     assert (made["dtype"], made["device"]["platform"]) == ("float32", "cpu")
     layout = {"chunk": 1, "unrolled": False, "one_kernel": False, "lanes_last": False}
-    assert made["groups"] == [{"static": {}, "trials": 3, "block_widths": [3], "layout": layout}]
+    assert made["groups"] == [{"static": {}, "trials": 3, "block_width": 3, "layout": layout}]
     assert set(made["versions"]) == {"python", "lrsweep", "jax", "jaxlib", "optax", "numpy", "pandas"}
 
 
