@@ -75,7 +75,7 @@ class GroupExecutor:
         compiled: jax.stages.Compiled,
         *,
         records: int,
-        advance: Callable[[int], None] = lambda _: None,
+        advance: Callable[[int, int], None] = lambda _, __: None,
     ) -> None:
         """Compiles the program for the other devices, and puts all trials into the queue.
 
@@ -84,7 +84,8 @@ class GroupExecutor:
             plan: The plan to run it by.
             compiled: The program, compiled for the first device.
             records: How many losses of each trial to record.
-            advance: Called with the number of trials that have ended since the last call.
+            advance: Called with how many updates are done since the last call, and how many trials have ended; the
+                updates that a trial which ended early no longer needs are done with it.
         """
         self.job, self.plan, self._compiled = job, plan, compiled
         self._records, self._advance = records, advance
@@ -137,7 +138,7 @@ class GroupExecutor:
         self._results[0].status[sorted_dropped] = Status.DROPPED
         self._queue.drop(sorted_dropped)
         self._active &= ~sorted_dropped
-        self._advance(int(dropped.sum()))
+        self._end(int(dropped.sum()))
 
     def result(self) -> GroupResult:
         """Gives the results of trials that have all ended, in the order of the group's rows."""
@@ -201,12 +202,16 @@ class GroupExecutor:
         has_results = ended if until is None else used
         _store((self._results, self._widths), (finished.results, widths), places, has_results)
         self._active[places[ended]] = False
-        self._advance(int(ended.sum()))
+        self._end(int(ended.sum()))
         for block in np.flatnonzero(active.any(axis=1)):
             self._queue.pause(states, int(block), np.flatnonzero(active[block]), places[block])
         if places.shape == (self.plan.blocks, self.plan.width):
             # A later call of the same shape reuses this memory.
             self._spare.setdefault(finished.device, []).append(states)
+
+    def _end(self, trials: int) -> None:
+        """Tells that so many trials have ended."""
+        self._advance(trials * self.job.limits.steps, trials)
 
     def _narrow(self, error: Exception) -> None:
         """Halves the block width, after a call that has not found the memory it needs."""

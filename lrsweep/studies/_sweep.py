@@ -3,7 +3,7 @@
 import datetime
 import time
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -24,7 +24,7 @@ from lrsweep.problems._objective import Objective
 from lrsweep.statistics._causes import add_diagnosis
 from lrsweep.studies._halving import Halving, check_halving, halve, in_step
 from lrsweep.studies._prepare import limits_of, prepare
-from lrsweep.studies._progress import progress
+from lrsweep.studies._progress import Progress, check_progress, progress
 from lrsweep.studies._provenance import provenance_of
 from lrsweep.studies._replay import follow, replay, replayable
 from lrsweep.studies._result import Sweep, result_table
@@ -55,6 +55,7 @@ def sweep(
     diagnose: bool = False,
     block_width: int | None = None,
     layout: Layout | None = None,
+    progress: bool | Callable[[Progress], object] = True,
 ) -> Sweep:
     """Runs every trial of a table, many at a time, and says what became of each.
 
@@ -91,6 +92,9 @@ def sweep(
         block_width: How many trials run side by side, 1 or more. Where it is left out, it is chosen by the number of
             trials and the available memory. At one width a row gives the same bits whatever the other rows hold.
         layout: How the loop of a block is laid out for the machine, see `Layout`. Chosen where it is left out.
+        progress: True to show how far it has come: a bar on a terminal and in a notebook, gone at the end, and a line
+            every ten seconds in a log. False to show nothing. Or a function that is called with a `Progress` as the
+            trials run; an exception that it raises ends the sweep.
 
     Returns:
         A `Sweep`: the table of results, the curves, and the provenance.
@@ -100,6 +104,7 @@ def sweep(
         ValueError: A value is out of range, nobody takes a column, objective and optimizer do not fit, or `sweep` is
             called inside a transformation of JAX or in a process forked from one that has used JAX. All of this is
             checked before anything is compiled.
+        Interrupted: On Ctrl-C, with the trials that had ended.
 
     Warns:
         UserWarning: A loss fell below the objective's stated minimum, by more than rounding.
@@ -117,6 +122,7 @@ def sweep(
     check_objective(objective)
     if not isinstance(stopping, Stopping):
         raise InputTypeError(f"stopping must be a lrsweep.Stopping, not a {type(stopping).__name__}")
+    check_progress(progress)
     trials = check_trials(trials)
     check_names(trials.columns, objective.metrics, DIAGNOSIS if diagnose else ())
     limits = limits_of(objective, stopping, steps, evaluate_every, record_every)
@@ -129,7 +135,7 @@ def sweep(
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
     records = 0 if record_every is None else limits.steps // limits.record_every + 1
     fitted = _fit(jobs, records, width, layout, diagnose=diagnose, halving=halving)
-    results = _run(jobs, fitted, trials, objective, records, halving)
+    results = _run(jobs, fitted, trials, objective, records, halving, progress)
     starts = [starts_of(job) for job in jobs] if diagnose else []
     seconds = time.perf_counter() - clock
 
@@ -208,9 +214,11 @@ def _run(
     objective: Objective,
     records: int,
     halving: Halving | None,
+    wanted: bool | Callable[[Progress], object],
 ) -> list[GroupResult]:
     """Runs the groups one after another, since each takes memory on every device; with halving all at the same time."""
-    with progress(len(trials)) as advance:
+    of_updates = sum(len(job.group.rows) * job.limits.steps for job in jobs)
+    with progress(len(trials), of_updates, wanted) as advance:
         executors: Iterable[GroupExecutor] = (
             GroupExecutor(job, plan, compiled, records=records, advance=advance)
             for job, (plan, compiled) in zip(jobs, fitted, strict=True)
