@@ -1,26 +1,32 @@
 """What a command that runs trials does on Ctrl-C: it writes what has ended, says so, and ends."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import typer
 
 from lrsweep.cli._output import result_contents, write
 from lrsweep.cli._printing import print_error
-from lrsweep.cli._signals import stoppable
+from lrsweep.cli._signals import Stop
 from lrsweep.studies._interrupted import Interrupted
+from lrsweep.studies._progress import Progress
+from lrsweep.studies._watching import watch
 
 
 @contextlib.contextmanager
-def keeping_what_ended(path: Path | None, *, rows: str = "trials") -> Iterator[None]:
+def keeping_what_ended(path: Path | None, *, rows: str = "trials") -> Iterator[Callable[[Progress], None]]:
     """Has Ctrl-C end the trials that run within it, and then the command, once what has ended is written.
 
-    A second Ctrl-C ends the command at once. Where no trial had ended, an earlier table stays.
+    Before the first updates are done there is nothing to keep, and it ends the command at once; so does a second one.
+    Where no trial had ended, an earlier table stays.
 
     Args:
         path: Where the table goes to, or None where it is not written.
         rows: What to call its rows.
+
+    Returns:
+        A context, and in it the callback for the progress of the trials, which also shows it.
 
     Raises:
         typer.Exit: It was interrupted.
@@ -28,21 +34,30 @@ def keeping_what_ended(path: Path | None, *, rows: str = "trials") -> Iterator[N
     Example:
         >>> stopped = lrsweep.Interrupted(result, ended=3, of_trials=10)
         >>> try:
-        ...     with keeping_what_ended(folder / "sweep.csv"):
+        ...     with keeping_what_ended(folder / "sweep.csv") as progress:
         ...         raise stopped
         ... except typer.Exit as ended:
         ...     print(ended.exit_code)
         Wrote 3 trials to ...sweep.csv, and what made them to ...sweep.json.
         130
     """
-    with stoppable() as stop:
-        try:
-            yield
-        except Interrupted as stopped:
-            _keep(stopped, path, rows)
-            raise typer.Exit(stop.code) from None
-        except KeyboardInterrupt:
-            raise typer.Exit(stop.code) from None
+    stop = Stop()
+    try:
+        with watch() as show:
+
+            def tell(state: Progress) -> None:
+                if state.updates > 0:
+                    stop.arm()
+                show(state)
+
+            yield tell
+    except Interrupted as stopped:
+        _keep(stopped, path, rows)
+        raise typer.Exit(stop.code) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(stop.code) from None
+    finally:
+        stop.disarm()
 
 
 def _keep(stopped: Interrupted, path: Path | None, rows: str) -> None:

@@ -1,29 +1,17 @@
 """What Ctrl-C and its like do to a command: end it at once, or keep what has ended where trials run."""
 
 import atexit
-import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 # Ctrl-C, what ends a process, and a terminal that closes; Windows has no such thing as the last.
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 # What a process ends with that a signal has ended, less the signal's number.
 _BY_SIGNAL = 128
-
-
-class Stop:
-    """The signal that has stopped a command's trials, if one has.
-
-    Attributes:
-        code: The exit code that it calls for.
-    """
-
-    code = _BY_SIGNAL + signal.SIGINT
 
 
 def end_at_once() -> None:
@@ -38,31 +26,46 @@ def end_at_once() -> None:
     atexit.register(_ignore)
 
 
-@contextlib.contextmanager
-def stoppable() -> Iterator[Stop]:
-    """Has the first signal raise KeyboardInterrupt here, and a second one do what signals did before.
+class Stop:
+    """What a signal does while trials run: the first raises KeyboardInterrupt, a second does what it did before.
 
-    Returns:
-        What tells which signal it was.
+    Attributes:
+        code: The exit code that the signal calls for.
+
+    Example:
+        >>> stop = Stop()
+        >>> stop.arm()
+        >>> try:
+        ...     signal.raise_signal(signal.SIGINT)
+        ... except KeyboardInterrupt:
+        ...     print(stop.code)
+        130
     """
-    stop, before = Stop(), {number: signal.getsignal(number) for number in _SIGNALS}
 
-    def restore() -> None:
-        for number, handler in before.items():
+    def __init__(self) -> None:
+        self.code = _BY_SIGNAL + signal.SIGINT
+        self._before: dict[int, Any] = {}
+        self._came = False
+
+    def arm(self) -> None:
+        """Begins with it, or goes on; raises what a signal has raised already where a library may have swallowed it."""
+        if self._came:
+            raise KeyboardInterrupt
+        if not self._before:
+            self._before = {number: signal.getsignal(number) for number in _SIGNALS}
+            for number, handler in self._before.items():
+                if handler != signal.SIG_IGN:
+                    signal.signal(number, self._interrupt)
+
+    def disarm(self) -> None:
+        """Ends it: signals do what they did before."""
+        for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def interrupt(number: int, _: FrameType | None) -> NoReturn:
-        restore()
-        stop.code = _BY_SIGNAL + number
+    def _interrupt(self, number: int, _: FrameType | None) -> NoReturn:
+        self.disarm()
+        self.code, self._came = _BY_SIGNAL + number, True
         raise KeyboardInterrupt
-
-    for number, handler in before.items():
-        if handler != signal.SIG_IGN:
-            signal.signal(number, interrupt)
-    try:
-        yield stop
-    finally:
-        restore()
 
 
 def leave_if_stopped(code: object) -> None:

@@ -59,7 +59,7 @@ def run(
     )
     if picture is not None and LEARNING_RATE not in asked.trials.columns:
         raise InputError(f"--plot {plot} is drawn against learning_rate, which these trials do not have")
-    with keeping_what_ended(path):
+    with keeping_what_ended(path) as progress:
         result = sweep(
             asked.objective,
             asked.optimizer,
@@ -68,6 +68,7 @@ def run(
             stopping=asked.stopping,
             static=search.static or (),
             diagnose=diagnose,
+            progress=progress,
         )
     with writing_result(result.table, result.provenance, path) as written:
         summary = summarize(result.table)
@@ -117,7 +118,7 @@ def refine(
         batch_size=batch_size,
         file=trials,
     )
-    with keeping_what_ended(path):
+    with keeping_what_ended(path) as progress:
         result = _refine.refine(
             asked.objective,
             asked.optimizer,
@@ -128,6 +129,7 @@ def refine(
             steps=search.steps,
             stopping=asked.stopping,
             static=search.static or (),
+            progress=progress,
         )
     with writing_result(result.table, result.provenance, path) as written:
         shown = near(summarize(result.table), result.found)
@@ -167,7 +169,7 @@ def critical(
     factory = read_optimizer(optimizer, schedule=search.schedule, steps=search.steps)
     objective = load_objective(problem.objective, target=problem.target, raw=problem.raw, batch_size=batch_size)
     axes, count = read_axes(settings=search.settings), count_seeds(search.seeds, problem.objective)
-    with keeping_what_ended(path, rows="starts"):
+    with keeping_what_ended(path, rows="starts") as progress:
         table, provenance = search_critical(
             objective,
             factory,
@@ -180,7 +182,7 @@ def critical(
             stopping=replace(STOPPING, divergence=divergence),
             static=search.static or (),
             block_width=None,
-            wanted=True,
+            wanted=progress,
         )
     with writing_result(table, provenance, path, rows="starts") as written:
         print_edges(table, low, high)

@@ -12,7 +12,7 @@ from lrsweep.studies._watching import watch
 
 
 class Progress(NamedTuple):
-    """How far a sweep has come, as the callback of `progress=` is told.
+    """How far a sweep has come, as the callback of `progress=` is told at its start and as its trials run.
 
     Attributes:
         updates: How many updates are done (int), over all trials. Those that a trial which ended early no longer needs
@@ -86,6 +86,7 @@ def progress(of_trials: int, of_updates: int, wanted: bool | Callable[[Progress]
         >>> with progress(10, 1000, lambda state: print(state.updates, state.trials)) as advance:
         ...     advance(600, 3)
         ...     advance(300, 6)
+        0 0
         600 3
         900 9
         1000 10
@@ -98,7 +99,8 @@ def progress(of_trials: int, of_updates: int, wanted: bool | Callable[[Progress]
         state = Progress(updates, of_updates, trials, of_trials, time.perf_counter() - began)
         show(state)
 
-    with _watched_by(wanted, state) as show:
+    with _watched_by(wanted) as show:
+        show(state)
         yield advance
         if (state.updates, state.trials) != (of_updates, of_trials):
             advance(of_updates, of_trials)
@@ -126,9 +128,9 @@ def pass_on(advance: Advance) -> Callable[[Progress], None]:
 
 
 def _watched_by(
-    wanted: bool | Callable[[Progress], object], start: Progress
+    wanted: bool | Callable[[Progress], object],
 ) -> AbstractContextManager[Callable[[Progress], object]]:
     """Gives whom to tell of every state: the caller's function, or what shows it."""
     if callable(wanted):
         return nullcontext(wanted)
-    return watch(start) if wanted else nullcontext(lambda _: None)
+    return watch() if wanted else nullcontext(lambda _: None)

@@ -3,7 +3,6 @@
 import datetime
 import math
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Timer
@@ -29,14 +28,11 @@ _MOST_SECONDS = 1e8
 _PREFIXES = ["", "k", "M", "G", "T", "P", "E"]
 
 
-def watch(start: "Progress") -> AbstractContextManager[Callable[["Progress"], None]]:
+def watch() -> AbstractContextManager[Callable[["Progress"], None]]:
     """Shows a bar on a terminal and in a notebook, gone at the end; lines elsewhere, ten seconds apart.
 
-    Args:
-        start: How far the study has come at its start.
-
     Returns:
-        A context, and in it a function to be called with every new state.
+        A context, and in it a function to be called with every state, from the start on.
     """
     if sys.stderr is None:  # there is nobody to tell
         return nullcontext(lambda _: None)
@@ -47,7 +43,7 @@ def watch(start: "Progress") -> AbstractContextManager[Callable[["Progress"], No
         return _in_notebook()
     # An environment that asks Rich for colours in a log makes no terminal of it.
     if sys.stderr.isatty() and not console.is_dumb_terminal:
-        return _on_terminal(console, start)
+        return _on_terminal(console)
     return nullcontext(_log())
 
 
@@ -104,17 +100,21 @@ def picture(state: "Progress", columns: int) -> "Table":
 
 
 @contextmanager
-def _on_terminal(console: Any, state: "Progress") -> "Iterator[Callable[[Progress], None]]":
+def _on_terminal(console: Any) -> "Iterator[Callable[[Progress], None]]":
     """Shows a bar on a terminal, from half a second after the start."""
     from rich.live import Live
 
-    def show(new: "Progress") -> None:
-        nonlocal state
-        state = new
+    states: list[Progress] = []
+
+    def show(state: "Progress") -> None:
+        is_first = not states
+        states[:] = [state]
+        if is_first:
+            later.start()
 
     live = Live(
         console=console,
-        get_renderable=lambda: picture(state, console.width),
+        get_renderable=lambda: picture(states[0], console.width) if states else "",
         refresh_per_second=1 / _BETWEEN_PICTURES,
         transient=True,
         # What is printed meanwhile is to stand above the bar, but not where it goes to a file.
@@ -122,12 +122,12 @@ def _on_terminal(console: Any, state: "Progress") -> "Iterator[Callable[[Progres
     )
     later = Timer(_DELAY, live.start)
     later.daemon = True
-    later.start()
     try:
         yield show
     finally:
         later.cancel()
-        later.join()
+        if states:
+            later.join()
         live.stop()
 
 
@@ -141,13 +141,13 @@ def _in_notebook() -> "Iterator[Callable[[Progress], None]]":
 
     # Where there is a notebook, it has loaded IPython, which is needed nowhere else.
     display = sys.modules["IPython"].display.display
-    columns, handle, last = Console().width, None, time.perf_counter() + _DELAY - _BETWEEN_PICTURES
+    columns, handle, due = Console().width, None, _DELAY
 
     def show(state: "Progress") -> None:
-        nonlocal handle, last
-        if time.perf_counter() < last + _BETWEEN_PICTURES:
+        nonlocal handle, due
+        if state.seconds < due:
             return
-        last = time.perf_counter()
+        due = state.seconds + _BETWEEN_PICTURES
         if handle is None:
             handle = display(picture(state, columns), display_id=True)
         else:
@@ -162,12 +162,12 @@ def _in_notebook() -> "Iterator[Callable[[Progress], None]]":
 
 def _log() -> "Callable[[Progress], None]":
     """Gives a function that writes a line on standard error where ten seconds have passed since the last."""
-    last = 0.0
+    due = _BETWEEN_LINES
 
     def show(state: "Progress") -> None:
-        nonlocal last
-        if state.seconds >= last + _BETWEEN_LINES:
-            last = state.seconds
+        nonlocal due
+        if state.seconds >= due:
+            due = state.seconds + _BETWEEN_LINES
             print("lrsweep: " + ", ".join(describe(state)), file=sys.stderr, flush=True)
 
     return show

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 import lrsweep
 from lrsweep.cli import _signals as signals
+from lrsweep.cli._interruption import keeping_what_ended
 from lrsweep.studies import _critical as critical
 from lrsweep.studies import _refine as refine
 from lrsweep.studies import _sweep as studies
@@ -38,10 +40,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def press(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], None]:
-    """A function that has Ctrl-C be pressed in every sweep: when so many trials have ended, or while it compiles."""
+def press(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """A function that has Ctrl-C be pressed at the end of every sweep, as if so many of its trials had ended."""
 
-    def stand_in(kept: int | None) -> None:
+    def stand_in(kept: int) -> None:
         run = studies.sweep
 
         def sweep(*arguments: Any, **options: Any) -> lrsweep.Sweep:
@@ -50,8 +52,6 @@ def press(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], None]:
                 os.kill(os.getpid(), signal.SIGINT)
                 time.sleep(5)
             except KeyboardInterrupt:
-                if kept is None:
-                    raise
                 partial = replace(result, table=result.table.head(kept))
                 raise lrsweep.Interrupted(partial, ended=kept, of_trials=len(result.table)) from None
             return result
@@ -64,7 +64,7 @@ def press(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], None]:
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_what_has_ended_is_written_and_told_of(
-    ending: str, run: Run, folder: Path, press: Callable[[int | None], None]
+    ending: str, run: Run, folder: Path, press: Callable[[int], None]
 ) -> None:
     run("run", "--out", f"whole.{ending}")
     press(2)
@@ -78,18 +78,14 @@ def test_what_has_ended_is_written_and_told_of(
 
 
 @pytest.mark.usefixtures("folder")
-def test_the_report_of_what_has_ended_says_that_it_was_interrupted(
-    run: Run, press: Callable[[int | None], None]
-) -> None:
+def test_the_report_of_what_has_ended_says_that_it_was_interrupted(run: Run, press: Callable[[int], None]) -> None:
     press(2)
     run("run", "--out", "sweep.csv")
     assert run("report", "sweep.csv").code == 0
     assert "ended 2, of 3" in Path("sweep.html").read_text(encoding="utf-8")
 
 
-def test_where_nothing_had_ended_an_earlier_table_stays(
-    run: Run, folder: Path, press: Callable[[int | None], None]
-) -> None:
+def test_where_nothing_had_ended_an_earlier_table_stays(run: Run, folder: Path, press: Callable[[int], None]) -> None:
     run("run", "--out", "sweep.csv")
     before = {path: path.read_bytes() for path in folder.iterdir()}
     press(0)
@@ -102,20 +98,36 @@ def test_where_nothing_had_ended_an_earlier_table_stays(
 
 
 @pytest.mark.usefixtures("folder")
-def test_without_a_place_it_says_how_to_keep_what_ends(run: Run, press: Callable[[int | None], None]) -> None:
+def test_without_a_place_it_says_how_to_keep_what_ends(run: Run, press: Callable[[int], None]) -> None:
     press(1)
     said = "lrsweep: interrupted: 1 of 3 trials had ended, 2 had not; --out FILE would have kept them\n"
     assert run("run") == (130, "", said)
 
 
-def test_before_any_trial_runs_it_says_nothing(run: Run, folder: Path, press: Callable[[int | None], None]) -> None:
-    press(None)
+def test_before_any_trial_runs_it_says_nothing(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+
+    monkeypatch.setattr(studies, "sweep", interrupted)
     assert run("run", "--out", "sweep.csv") == (130, "", "")
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.usefixtures("folder")
+def test_what_a_library_swallows_is_raised_at_the_next_update() -> None:
+    with pytest.raises(typer.Exit) as left, keeping_what_ended(None) as progress:
+        progress(lrsweep.Progress(1, 3, 0, 3, 0.1))
+        with contextlib.suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+        progress(lrsweep.Progress(2, 3, 0, 3, 0.2))
+        raise AssertionError
+    assert left.value.exit_code == 130
+
+
 def test_a_zoom_and_a_search_of_the_edge_keep_what_they_have(
-    run: Run, folder: Path, press: Callable[[int | None], None]
+    run: Run, folder: Path, press: Callable[[int], None]
 ) -> None:
     press(4)
     said = run("refine", "--out", "zoom.csv")
@@ -126,7 +138,7 @@ def test_a_zoom_and_a_search_of_the_edge_keep_what_they_have(
     assert said.err == "lrsweep: interrupted: 4 of 46 trials had ended, 42 had not; nothing was written\n"
 
 
-def test_where_it_cannot_be_written_it_is_rescued(run: Run, folder: Path, press: Callable[[int | None], None]) -> None:
+def test_where_it_cannot_be_written_it_is_rescued(run: Run, folder: Path, press: Callable[[int], None]) -> None:
     press(2)
     (folder / "there").mkdir()
     stop = studies.sweep
@@ -151,14 +163,16 @@ def test_a_second_signal_does_what_signals_did_before() -> None:
         for number in before:
             signal.signal(number, lambda number, _: seen.append(number))
         for number in before:
-            with signals.stoppable() as stop:
-                with pytest.raises(KeyboardInterrupt):
-                    os.kill(os.getpid(), number)
-                assert stop.code == 128 + number
+            stop = signals.Stop()
+            stop.arm()
+            with pytest.raises(KeyboardInterrupt):
                 os.kill(os.getpid(), number)
+            assert stop.code == 128 + number
+            os.kill(os.getpid(), number)
         assert seen == list(before)
-        with signals.stoppable():
-            pass
+        stop = signals.Stop()
+        stop.arm()
+        stop.disarm()
         os.kill(os.getpid(), signal.SIGINT)
         assert seen == [*before, signal.SIGINT]
     finally:
