@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from lrsweep.statistics._summary import summarize as summarize
     from lrsweep.studies._critical import critical_learning_rate as critical_learning_rate
     from lrsweep.studies._halving import Halving as Halving
+    from lrsweep.studies._interrupted import Interrupted as Interrupted
     from lrsweep.studies._landscape import landscape as landscape
+    from lrsweep.studies._progress import Progress as Progress
     from lrsweep.studies._refine import Refinement as Refinement
     from lrsweep.studies._refine import refine as refine
     from lrsweep.studies._replay import Replay as Replay
@@ -44,8 +46,10 @@ _HOMES = {
     "Best": "statistics._best",
     "Halving": "studies._halving",
     "InputError": "inputs._errors",
+    "Interrupted": "studies._interrupted",
     "Layout": "engine._layout",
     "Objective": "problems._objective",
+    "Progress": "studies._progress",
     "Refinement": "studies._refine",
     "Replay": "studies._replay",
     "Stopping": "training._stopping",

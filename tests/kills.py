@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -85,7 +86,9 @@ def wait_and_kill(
         process.send_signal(number)
     _, said = process.communicate(timeout=120)
     ended = (0, -number) if number == signal.SIGKILL else (0, 128 + number)
-    if process.returncode not in ended or said:
+    # What has ended by then is kept, and told of.
+    told = number != signal.SIGKILL and re.fullmatch(r"(lrsweep: interrupted: \d[^\n]*\n)?", said)
+    if process.returncode not in ended or (said and not told):
         return writes, f"ended with {process.returncode}, having said {said!r}"
     return writes and process.returncode != 0, ""
 
@@ -108,9 +111,10 @@ def damage(folder: Path, kind: str, rates: list[float]) -> list[str]:
                 warnings.simplefilter("ignore")
                 table = lrsweep.read_table(path)
             rate = table["learning_rate"].unique()
-            if len(table) != TRIALS or len(rate) != 1 or not np.isin(rate, rates).all():
-                wrong.append(f"{name} is damaged")
             made = read_provenance(path)
+            trials = (made or {}).get("interrupted", {"ended": TRIALS})["ended"]
+            if len(table) != trials or len(rate) != 1 or not np.isin(rate, rates).all():
+                wrong.append(f"{name} is damaged")
             if made is not None and f"--learning-rate {rate[0]} " not in str(made["command"]):
                 wrong.append(f"{name} has the note of another run")
     return wrong

@@ -21,10 +21,10 @@ MODULES = sorted(module.name for module in pkgutil.walk_packages(lrsweep.__path_
 # What users rely on: a name is added here, and none is taken away without a warning first.
 PUBLIC = {
     "lrsweep": """
-        Best Halving InputError Layout Objective Refinement Replay Stopping Sweep best_learning_rate best_setting
-        critical_learning_rate gather grid landscape log_grid optimizers outcome_map plots problems read_table refine
-        regression_from_csv sensitivity sharpness status_shares summarize summarize_curves summarize_outcome sweep
-        write_report write_table
+        Best Halving InputError Interrupted Layout Objective Progress Refinement Replay Stopping Sweep
+        best_learning_rate best_setting critical_learning_rate gather grid landscape log_grid optimizers outcome_map
+        plots problems read_table refine regression_from_csv sensitivity sharpness status_shares summarize
+        summarize_curves summarize_outcome sweep write_report write_table
     """,
     "lrsweep.problems": "line linear_regression quadratic rosenbrock valleys",
     "lrsweep.optimizers": """

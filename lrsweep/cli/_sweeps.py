@@ -36,6 +36,7 @@ def run(
     """Sweep learning rates over an objective, and say which one to take."""
     load_jax(x64=x64)
     from lrsweep.cli._destinations import check_out, check_picture
+    from lrsweep.cli._interruption import keeping_what_ended
     from lrsweep.cli._output import draw, writing_result
     from lrsweep.cli._screen import print_summary
     from lrsweep.statistics._advice import advise, describe_causes
@@ -58,15 +59,17 @@ def run(
     )
     if picture is not None and LEARNING_RATE not in asked.trials.columns:
         raise InputError(f"--plot {plot} is drawn against learning_rate, which these trials do not have")
-    result = sweep(
-        asked.objective,
-        asked.optimizer,
-        asked.trials,
-        steps=search.steps,
-        stopping=asked.stopping,
-        static=search.static or (),
-        diagnose=diagnose,
-    )
+    with keeping_what_ended(path) as progress:
+        result = sweep(
+            asked.objective,
+            asked.optimizer,
+            asked.trials,
+            steps=search.steps,
+            stopping=asked.stopping,
+            static=search.static or (),
+            diagnose=diagnose,
+            progress=progress,
+        )
     with writing_result(result.table, result.provenance, path) as written:
         summary = summarize(result.table)
         answer = advise(summary, result.table)
@@ -97,6 +100,7 @@ def refine(
     """Zoom into the best learning rate, or into the one at which trials diverge."""
     load_jax(x64=x64)
     from lrsweep.cli._destinations import check_out
+    from lrsweep.cli._interruption import keeping_what_ended
     from lrsweep.cli._output import writing_result
     from lrsweep.cli._screen import near, print_summary
     from lrsweep.statistics._conclusion import conclude
@@ -114,17 +118,19 @@ def refine(
         batch_size=batch_size,
         file=trials,
     )
-    result = _refine.refine(
-        asked.objective,
-        asked.optimizer,
-        asked.trials,
-        around=around,  # pyright: ignore[reportArgumentType]
-        rounds=rounds,
-        width=width,
-        steps=search.steps,
-        stopping=asked.stopping,
-        static=search.static or (),
-    )
+    with keeping_what_ended(path) as progress:
+        result = _refine.refine(
+            asked.objective,
+            asked.optimizer,
+            asked.trials,
+            around=around,  # pyright: ignore[reportArgumentType]
+            rounds=rounds,
+            width=width,
+            steps=search.steps,
+            stopping=asked.stopping,
+            static=search.static or (),
+            progress=progress,
+        )
     with writing_result(result.table, result.provenance, path) as written:
         shown = near(summarize(result.table), result.found)
         print_summary(shown, result.table, conclude(result.table, result.found, result.provenance["refine"]))
@@ -149,6 +155,7 @@ def critical(
     load_jax(x64=x64)
     from lrsweep.cli._axes import read_axes
     from lrsweep.cli._destinations import check_out
+    from lrsweep.cli._interruption import keeping_what_ended
     from lrsweep.cli._objective import load_objective
     from lrsweep.cli._output import writing_result
     from lrsweep.cli._screen import print_edges
@@ -162,19 +169,21 @@ def critical(
     factory = read_optimizer(optimizer, schedule=search.schedule, steps=search.steps)
     objective = load_objective(problem.objective, target=problem.target, raw=problem.raw, batch_size=batch_size)
     axes, count = read_axes(settings=search.settings), count_seeds(search.seeds, problem.objective)
-    table, provenance = search_critical(
-        objective,
-        factory,
-        seeds=None if count is None else range(count),
-        trials=grid(**axes) if axes else None,
-        low=low,
-        high=high,
-        width=width,
-        steps=search.steps,
-        stopping=replace(STOPPING, divergence=divergence),
-        static=search.static or (),
-        block_width=None,
-    )
+    with keeping_what_ended(path, rows="starts") as progress:
+        table, provenance = search_critical(
+            objective,
+            factory,
+            seeds=None if count is None else range(count),
+            trials=grid(**axes) if axes else None,
+            low=low,
+            high=high,
+            width=width,
+            steps=search.steps,
+            stopping=replace(STOPPING, divergence=divergence),
+            static=search.static or (),
+            block_width=None,
+            wanted=progress,
+        )
     with writing_result(table, provenance, path, rows="starts") as written:
         print_edges(table, low, high)
     return written.code

@@ -10,7 +10,7 @@ from jax.sharding import SingleDeviceSharding
 
 from lrsweep.engine._block import TrialState
 from lrsweep.engine._cache import MOST_PROGRAMS, cached, jitted
-from lrsweep.engine._call import Columns, Part, run_call
+from lrsweep.engine._call import Columns, Part, Report, run_call
 from lrsweep.engine._layout import Layout
 from lrsweep.engine._memory import needed_bytes
 from lrsweep.engine._spec import Like, ProgramSpec, find_spec, like_limits, precision, weak
@@ -91,10 +91,17 @@ def spec_of(job: GroupJob, records: int) -> ProgramSpec:
 
 
 class CompiledCall(NamedTuple):
-    """The compiled program of a group on a device, and how much memory in bytes a call takes, as far as XLA says."""
+    """The compiled program of a group on a device.
+
+    Attributes:
+        run: The program.
+        needed: How much memory in bytes a call takes, as far as XLA says.
+        shapes: The shapes and dtypes of what a call gives.
+    """
 
     run: jax.stages.Compiled
     needed: int
+    shapes: tuple[TrialState, Report]
 
 
 def compile_calls(job: GroupJob, plan: Plan, records: int, devices: Sequence[Any]) -> list[CompiledCall]:
@@ -122,7 +129,7 @@ def compile_calls(job: GroupJob, plan: Plan, records: int, devices: Sequence[Any
 
     def fill(slot: list[CompiledCall], lowered: jax.stages.Lowered) -> None:
         compiled = lowered.compile(options)
-        slot.append(CompiledCall(compiled, needed_bytes(compiled)))
+        slot.append(CompiledCall(compiled, needed_bytes(compiled), lowered.out_info))
 
     with ThreadPoolExecutor(max_workers=max(1, len(lowered))) as pool:
         list(pool.map(lambda pair: fill(*pair), lowered))

@@ -19,10 +19,8 @@ from lrsweep.tables._schema import Status
 from lrsweep.training._monitor import Outcome
 from lrsweep.training._partition import Group
 
-# About how long a call may take, in seconds, so that an interruption frees the device and progress is seen. A part's
-# first call makes few updates, since how long one takes is not known before.
+# About how long a call may take, in seconds, so that an interruption frees the device and progress is seen.
 CALL_SECONDS = 0.5
-_FIRST_UPDATES = 8
 
 # Beyond any update.
 _BEYOND = 2**30
@@ -109,8 +107,6 @@ class GroupExecutor:
         self._dropped = np.zeros(self._trials, bool)
         # Of trials that had been dropped before all started anew: their rows, their outcomes and curves.
         self._dropped_before: list[tuple[np.ndarray, Any]] = []
-        # Of every lane, as the trials are sorted: the outcomes, and the curves.
-        self._results: tuple[Outcome, Any] | None = None
         self._prepare(plan, compiled)
 
     def _prepare(self, plan: Plan, compiled: CompiledCall) -> None:
@@ -125,8 +121,11 @@ class GroupExecutor:
         self._spare: dict[Any, list[TrialState]] = {device: [] for device in self._programs}
         # The seconds that an update of one block takes, once that is known.
         self._pace: float | None = None
-        # By lane, as the trials are sorted: which have not been dropped, and which of these still run.
-        lanes = plan.parts * plan.blocks * plan.width
+        # By lane, as the trials are sorted: their outcomes and curves; which are not dropped, and which still run.
+        lanes, (state, report) = plan.parts * plan.blocks * plan.width, compiled.shapes
+        self._results: tuple[Outcome, Any] = jax.tree.map(
+            lambda like: np.zeros((lanes, *like.shape[2:]), like.dtype), (report.outcome, state.curve)
+        )
         self._kept = np.ones(lanes, bool)
         self._kept[: self._trials] = ~self._dropped[self._order]
         self._active = self._kept & (np.arange(lanes) < self._trials)
@@ -190,10 +189,8 @@ class GroupExecutor:
         for part in self._parts:
             self._note(part, int(self._of(part.index, self._active).sum()))
 
-    def result(self) -> GroupResult | None:
-        """Gives what has become of the trials so far, in the order of the group's rows; None before the first call."""
-        if self._results is None:
-            return None
+    def result(self) -> GroupResult:
+        """Gives what has become of the trials so far, in the order of the group's rows."""
         # The index that puts sorted trials back into the order of the group's rows.
         back = self._order if isinstance(self._order, slice) else np.argsort(self._order)
         outcome, curves, active = jax.tree.map(
@@ -228,7 +225,8 @@ class GroupExecutor:
             state = self._spare[device].pop()._replace(k=np.int32(-1))
         elif state is None:
             state = empty_state(spec_of(self.job, self._records), plan)
-        updates = _FIRST_UPDATES if self._pace is None else int(CALL_SECONDS / (self._pace * self._blocks_of(part)))
+        # The first call makes but one chunk of updates: how long they take is not known before.
+        updates = 0 if self._pace is None else int(CALL_SECONDS / (self._pace * self._blocks_of(part)))
         until = min(goal, part.k + max(1, updates // chunk) * chunk)
         numbers = self._trials, part.index, plan.parts, stage_of(plan.layout, self._steps), until
         span = Part(self._of(part.index, self._kept), *map(np.int32, numbers))
@@ -264,9 +262,6 @@ class GroupExecutor:
 
     def _store(self, part: _Part, results: tuple[Outcome, Any]) -> None:
         """Stores what has become of a part's trials, ``[block, lane, ...]``, without those that were dropped before."""
-        if self._results is None:
-            lanes = len(self._active)
-            self._results = jax.tree.map(lambda array: np.zeros((lanes, *array.shape[2:]), array.dtype), results)
         kept: Any = self._of(part.index, self._kept)
         kept = ... if kept.all() else kept
         for array, result in zip(jax.tree.leaves(self._results), jax.tree.leaves(results), strict=True):
@@ -283,12 +278,11 @@ class GroupExecutor:
         if self.plan.width == 1 and self.plan.blocks == 1:
             raise InputError(too_large(self._compiled.needed)) from error
         result = self.result()
-        if result is not None and self._dropped.any():
+        if self._dropped.any():
             rows = np.flatnonzero(self._dropped)
             self._dropped_before.append(
                 (rows, jax.tree.map(lambda array: array[rows], (result.outcome, result.curves)))
             )
-        self._results = None
         self._prepare(*fit_plan(self.job, narrower(self.job, self.plan), self._records, exact=True))
 
 

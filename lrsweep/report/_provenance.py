@@ -47,6 +47,7 @@ def write_provenance(provenance: Mapping[str, Any]) -> ProvenanceText:
         "versions": _pairs(provenance.get("versions")),
         "started": provenance.get("started"),
         "took": _insert(provenance.get("seconds"), "{} s"),
+        "interrupted": _pairs(provenance.get("interrupted")),
     }
     command = provenance.get("command")
     facts = [(label, write(value)) for label, value in known.items() if value is not None]

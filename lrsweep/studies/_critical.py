@@ -1,7 +1,8 @@
 """The critical learning rate, the least at which a trial diverges: found by bisection, for all starts at once."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import jax
@@ -11,13 +12,16 @@ import pandas as pd
 
 from lrsweep.engine._modes import ordinary_modes
 from lrsweep.engine._shared import check_precision
-from lrsweep.inputs._arguments import as_names, check_number
+from lrsweep.inputs._arguments import as_names, check_count, check_number
 from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import HOW_TO_WIDEN
 from lrsweep.optimizers._factories import Factory
 from lrsweep.problems._objective import Objective
 from lrsweep.statistics._starts import cannot_start
+from lrsweep.studies._interrupted import Interrupted
 from lrsweep.studies._prepare import limits_of, prepare
+from lrsweep.studies._progress import Advance, Progress, check_progress, pass_on, progress
+from lrsweep.studies._result import Sweep
 from lrsweep.studies._starts import at_start
 from lrsweep.studies._sweep import sweep
 from lrsweep.tables._columns import check_trials
@@ -67,6 +71,7 @@ def critical_learning_rate(
     stopping: Stopping | None = None,
     static: Iterable[str] = (),
     block_width: int | None = None,
+    progress: bool | Callable[[Progress], object] = True,
 ) -> pd.DataFrame:
     """Finds the least learning rate at which each start diverges, and what theory says of it.
 
@@ -96,6 +101,7 @@ def critical_learning_rate(
             `Stopping(tolerance=1e-12)`: so small a share of the gap hides no direction that still grows.
         static: See `sweep`.
         block_width: See `sweep`.
+        progress: See `sweep`. The scan is counted by itself, and then all the rounds that narrow the brackets.
 
     Returns:
         One row per start, index `start`: the caller's columns, and then
@@ -114,6 +120,7 @@ def critical_learning_rate(
     Raises:
         TypeError: An argument is of the wrong kind.
         ValueError: A value is out of range, or whatever `sweep` refuses.
+        Interrupted: On Ctrl-C, with the brackets so far.
 
     Example:
         >>> import optax
@@ -126,19 +133,24 @@ def critical_learning_rate(
         0           0.0                    0.50    0.50  found
         1           0.5                    0.75    0.75  found
     """
-    return search_critical(
-        objective,
-        optimizer,
-        seeds=seeds,
-        trials=trials,
-        low=low,
-        high=high,
-        width=width,
-        steps=steps,
-        stopping=stopping,
-        static=static,
-        block_width=block_width,
-    ).table
+    try:
+        return search_critical(
+            objective,
+            optimizer,
+            seeds=seeds,
+            trials=trials,
+            low=low,
+            high=high,
+            width=width,
+            steps=steps,
+            stopping=stopping,
+            static=static,
+            block_width=block_width,
+            wanted=progress,
+        ).table
+    except Interrupted as stopped:
+        stopped.result = stopped.result.table
+        raise
 
 
 def search_critical(
@@ -154,25 +166,45 @@ def search_critical(
     stopping: Stopping | None,
     static: Iterable[str],
     block_width: int | None,
+    wanted: bool | Callable[[Progress], object],
 ) -> Critical:
     """Does what `critical_learning_rate` does, and gives the provenance too, as JSON can hold it."""
     _check_range(low, high, width)
+    check_progress(wanted)
+    steps = check_count("steps", steps)
     if isinstance(optimizer, Mapping):
         raise InputTypeError("the optimizer must be one factory such as optax.sgd: search the others' edges one by one")
     starts, static = _starts(trials, seeds), as_names("static", static)
     stopping = STOPPING if stopping is None else stopping
-    sweeps = _Sweeps(
-        objective, optimizer, {"steps": steps, "stopping": stopping, "static": static, "block_width": block_width}
-    )
-    codes, window, bracket = _scan(sweeps, starts, low, high)
-    found = codes == _CODES[FOUND]
-    if found.any():
-        bracket[found] = _narrow(starts[found], bracket[found], width, sweeps.diverges)
+    options = {"steps": steps, "stopping": stopping, "static": static, "block_width": block_width}
+    sweeps, stopped = _Sweeps(objective, optimizer, options, wanted), None
+    codes, window, bracket = np.empty(0, int), np.empty(0, bool), np.empty((0, 2))
+    try:
+        codes, window, bracket = _scan(sweeps, starts, low, high)
+        found = codes == _CODES[FOUND]
+        for narrower in _narrow(sweeps, starts[found], bracket[found], width) if found.any() else ():
+            bracket[found] = narrower
+    except Interrupted as interruption:
+        stopped = interruption
 
-    with ordinary_modes():
-        limits = limits_of(objective, stopping, steps)
-        jobs = prepare(objective, {None: optimizer}, starts.assign(**{LEARNING_RATE: low}), static, limits)
-        theory = at_start(jobs, starts.index)
+    starts = starts.head(len(codes))
+    theory = pd.DataFrame(math.nan, starts.index, ["sharpness_start", "theory"])
+    if stopped is None:
+        with ordinary_modes():
+            limits = limits_of(objective, stopping, steps)
+            jobs = prepare(objective, {None: optimizer}, starts.assign(**{LEARNING_RATE: low}), static, limits)
+            theory = at_start(jobs, starts.index)
+    table = _tabulate(starts, codes, window, bracket, theory)
+    result = Critical(table, sweeps.provenance | {"low": low, "high": high, "width": width})
+    if stopped is not None:
+        raise Interrupted(result, ended=sweeps.ended, of_trials=sweeps.of_trials) from None
+    return result
+
+
+def _tabulate(
+    starts: pd.DataFrame, codes: np.ndarray, window: np.ndarray, bracket: np.ndarray, theory: pd.DataFrame
+) -> pd.DataFrame:
+    """Puts what was found for each start beside the caller's columns, as `critical_learning_rate` has it."""
     edges = np.exp(np.log(bracket).mean(axis=1))
     columns = {
         "critical_learning_rate": edges,
@@ -185,28 +217,48 @@ def search_critical(
         "ratio": edges / theory["theory"].to_numpy(),
     }
     results = pd.DataFrame(columns, index=starts.index).astype(CRITICAL_DTYPES)
-    provenance = sweeps.provenance | {"low": low, "high": high, "width": width}
-    return Critical(pd.concat([starts, results], axis=1).rename_axis(START), provenance)
+    return pd.concat([starts, results], axis=1).rename_axis(START)
 
 
 class _Sweeps:
-    """Sweeps over starts by the same options, and the provenance of all of them together."""
+    """Sweeps over starts by the same options, and the provenance of all of them together.
 
-    def __init__(self, objective: Objective, optimizer: Factory, options: Mapping[str, Any]) -> None:
-        self._objective, self._optimizer, self._options = objective, optimizer, options
+    Attributes:
+        ended: How many trials have ended.
+        of_trials: Of how many that have been planned.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        optimizer: Factory,
+        options: Mapping[str, Any],
+        wanted: bool | Callable[[Progress], object],
+    ) -> None:
+        self._objective, self._optimizer, self._options, self._wanted = objective, optimizer, options, wanted
         self._provenances: list[dict[str, Any]] = []
+        self.ended = self.of_trials = 0
 
-    def run(self, starts: pd.DataFrame, rates: np.ndarray) -> pd.DataFrame:
+    def plan(self, trials: int) -> AbstractContextManager[Advance]:
+        """Shows how far so many trials have come that are going to be run."""
+        self.of_trials += trials
+        return progress(trials, trials * self._options["steps"], self._wanted)
+
+    def run(self, starts: pd.DataFrame, rates: np.ndarray, advance: Advance) -> pd.DataFrame:
         """Sweeps some starts, each at its learning rates ``[start, rate]``; gives their rows start after start."""
         trials = starts.loc[starts.index.repeat(rates.shape[1])].reset_index(drop=True)
         trials.insert(0, LEARNING_RATE, rates.ravel())
-        result = sweep(self._objective, self._optimizer, trials, **self._options)
-        self._provenances.append(result.provenance)
+        try:
+            result = sweep(self._objective, self._optimizer, trials, **self._options, progress=pass_on(advance))
+        except Interrupted as stopped:
+            self._add(stopped.result)
+            raise
+        self._add(result)
         return result.table
 
-    def diverges(self, starts: pd.DataFrame, rates: np.ndarray) -> np.ndarray:
-        """Tells whether each of some starts diverges at each of its learning rates: ``[start, rate] bool``."""
-        return (self.run(starts, rates)["status"] == "diverged").to_numpy().reshape(rates.shape)
+    def _add(self, result: Sweep) -> None:
+        self._provenances.append(result.provenance)
+        self.ended += len(result.table)
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -227,7 +279,8 @@ def _scan(sweeps: _Sweeps, starts: pd.DataFrame, low: float, high: float) -> tup
         ``[start, 2] float64``, the bracket, NaN where there is none.
     """
     rates = _as_computed(np.geomspace(low, high, math.ceil(SCAN * (math.log10(high) - math.log10(low))) + 1))
-    table = sweeps.run(starts, np.tile(rates, (len(starts), 1)))
+    with sweeps.plan(len(starts) * len(rates)) as advance:
+        table = sweeps.run(starts, np.tile(rates, (len(starts), 1)), advance)
     diverged = (table["status"] == "diverged").to_numpy().reshape(len(starts), -1)
     is_bad = cannot_start(table).reshape(diverged.shape)[:, 0]
     first = np.where(diverged.any(axis=1), diverged.argmax(axis=1), len(rates))
@@ -239,21 +292,25 @@ def _scan(sweeps: _Sweeps, starts: pd.DataFrame, low: float, high: float) -> tup
     return codes, window, bracket
 
 
-def _narrow(starts: pd.DataFrame, bracket: np.ndarray, width: float, diverges: Any) -> np.ndarray:
-    """Narrows the brackets ``[start, 2]`` of all starts, round by round, until their ends are within `width`."""
+def _narrow(sweeps: _Sweeps, starts: pd.DataFrame, bracket: np.ndarray, width: float) -> Iterator[np.ndarray]:
+    """Narrows the brackets ``[start, 2]`` of all starts until their ends are within `width`; yields every round's."""
     points = 2 ** math.ceil(math.log2(max(2, 1 + _LANES / len(starts)))) - 1
     shares = np.arange(points + 2) / (points + 1)
     rows = np.arange(len(starts))
-    while (bracket[:, 1] / bracket[:, 0]).max() - 1 > width:
-        low, high = np.log(bracket).T
-        rates = _as_computed(np.exp(low[:, None] + (high - low)[:, None] * shares))
-        rates[:, [0, -1]] = bracket
-        diverged = np.ones(rates.shape, bool)
-        diverged[:, 1:-1] = diverges(starts, rates[:, 1:-1])
-        diverged[:, 0] = False
-        first = diverged.argmax(axis=1)
-        bracket = np.stack([rates[rows, first - 1], rates[rows, first]], axis=1)
-    return bracket
+    widest = np.log(bracket[:, 1] / bracket[:, 0]).max()
+    rounds = max(0, math.ceil(math.log(widest / math.log1p(width), points + 1)))
+    with sweeps.plan(len(starts) * points * rounds) as advance:
+        while (bracket[:, 1] / bracket[:, 0]).max() - 1 > width:
+            low, high = np.log(bracket).T
+            rates = _as_computed(np.exp(low[:, None] + (high - low)[:, None] * shares))
+            rates[:, [0, -1]] = bracket
+            table = sweeps.run(starts, rates[:, 1:-1], advance)
+            diverged = np.ones(rates.shape, bool)
+            diverged[:, 1:-1] = (table["status"] == "diverged").to_numpy().reshape(len(starts), points)
+            diverged[:, 0] = False
+            first = diverged.argmax(axis=1)
+            bracket = np.stack([rates[rows, first - 1], rates[rows, first]], axis=1)
+            yield bracket
 
 
 def _starts(trials: pd.DataFrame | None, seeds: Iterable[int] | None) -> pd.DataFrame:

@@ -1,27 +1,136 @@
-"""The progress bar."""
+"""How far a study has come: what it has done, of how much, and who is told."""
 
-import sys
+import math
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, NamedTuple
+
+from lrsweep.inputs._errors import InputTypeError
+from lrsweep.inputs._messages import quote
+from lrsweep.studies._watching import watch
+
+
+class Progress(NamedTuple):
+    """How far a sweep has come, as the callback of `progress=` is told at its start and as its trials run.
+
+    Attributes:
+        updates: How many updates are done (int), over all trials. Those that a trial which ended early no longer needs
+            count as done.
+        of_updates: How many there are to do (int), at most: the trials times the steps.
+        trials: How many trials have ended (int).
+        of_trials: How many there are (int).
+        seconds: How long it has taken so far (float), from when the first trial started.
+
+    Example:
+        >>> state = lrsweep.Progress(updates=600, of_updates=1000, trials=3, of_trials=10, seconds=2.0)
+        >>> state.rate, round(state.seconds_left, 2)
+        (300.0, 1.33)
+    """
+
+    updates: int
+    of_updates: int
+    trials: int
+    of_trials: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """The updates done per second so far; 0 at the start."""
+        return self.updates / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def seconds_left(self) -> float:
+        """In how many seconds the rest will be done at that rate; NaN while nothing is done."""
+        return (self.of_updates - self.updates) / self.rate if self.rate > 0 else math.nan
+
+
+# Is told how many updates are done since its last call, and how many trials have ended.
+Advance = Callable[[int, int], None]
+
+
+def check_progress(wanted: Any) -> None:
+    """Refuses what is neither True, False nor a callback.
+
+    Raises:
+        TypeError: It is none of them.
+
+    Example:
+        >>> check_progress(print)
+        >>> check_progress("bar")
+        Traceback (most recent call last):
+            ...
+        lrsweep.inputs._errors.InputTypeError: progress='bar' must be True, False, or a function of a lrsweep.Progress
+    """
+    if not (isinstance(wanted, bool) or callable(wanted)):
+        raise InputTypeError(f"progress={quote(wanted)} must be True, False, or a function of a lrsweep.Progress")
 
 
 @contextmanager
-def progress(trials: int) -> Iterator[Callable[[int], None]]:
-    """Shows on a terminal, and never elsewhere, how many trials have ended; gives a function to add some to them."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+def progress(of_trials: int, of_updates: int, wanted: bool | Callable[[Progress], object]) -> Iterator[Advance]:
+    """Shows how far the trials within it have come, or tells a callback.
 
-    parts = (TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*parts, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("trials", total=trials)
-        yield lambda ended: bar.advance(task, ended)
+    What is still undone at the end was not needed, and counts as done.
+
+    Args:
+        of_trials: How many trials there are, at most.
+        of_updates: How many updates there are to do, at most.
+        wanted: True to show it where somebody watches, False to show nothing, or a callback, whose exceptions are
+            raised where the trials run.
+
+    Returns:
+        A function of two numbers to be called as the trials run: how many updates are done since its last call, and how
+        many trials have ended.
+
+    Example:
+        >>> with progress(10, 1000, lambda state: print(state.updates, state.trials)) as advance:
+        ...     advance(600, 3)
+        ...     advance(300, 6)
+        0 0
+        600 3
+        900 9
+        1000 10
+    """
+    began, state = time.perf_counter(), Progress(0, of_updates, 0, of_trials, 0.0)
+
+    def advance(updates: int, trials: int) -> None:
+        nonlocal state
+        updates, trials = min(state.updates + updates, of_updates), min(state.trials + trials, of_trials)
+        state = Progress(updates, of_updates, trials, of_trials, time.perf_counter() - began)
+        show(state)
+
+    with _watched_by(wanted) as show:
+        show(state)
+        yield advance
+        if (state.updates, state.trials) != (of_updates, of_trials):
+            advance(of_updates, of_trials)
+
+
+def pass_on(advance: Advance) -> Callable[[Progress], None]:
+    """Gives a callback for one of a study's sweeps, which passes on to the study what the sweep has done.
+
+    Example:
+        >>> tell = pass_on(lambda updates, trials: print(updates, trials))
+        >>> tell(Progress(600, 1000, 3, 10, 2.0))
+        600 3
+        >>> tell(Progress(1000, 1000, 10, 10, 3.0))
+        400 7
+    """
+    updates = trials = 0
+
+    def tell(state: Progress) -> None:
+        nonlocal updates, trials
+        more = state.updates - updates, state.trials - trials
+        updates, trials = state.updates, state.trials
+        advance(*more)
+
+    return tell
+
+
+def _watched_by(
+    wanted: bool | Callable[[Progress], object],
+) -> AbstractContextManager[Callable[[Progress], object]]:
+    """Gives whom to tell of every state: the caller's function, or what shows it."""
+    if callable(wanted):
+        return nullcontext(wanted)
+    return watch() if wanted else nullcontext(lambda _: None)

@@ -1,7 +1,7 @@
 """Refinement: finer and finer grids of learning rates around the best one, or around the least that diverges."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,6 +17,8 @@ from lrsweep.optimizers._factories import Factory
 from lrsweep.problems._objective import Objective
 from lrsweep.statistics._best import rank
 from lrsweep.statistics._summary import summarize
+from lrsweep.studies._interrupted import Interrupted
+from lrsweep.studies._progress import Advance, Progress, check_progress, pass_on, progress
 from lrsweep.studies._result import Sweep
 from lrsweep.studies._sweep import sweep
 from lrsweep.tables._columns import check_trials, read_numbers
@@ -60,6 +62,7 @@ def refine(
     evaluate_every: int | None = None,
     block_width: int | None = None,
     layout: Layout | None = None,
+    progress: bool | Callable[[Progress], object] = True,
 ) -> Refinement:
     """Sweeps a coarse grid of learning rates, and then finer ones around its answer.
 
@@ -98,6 +101,7 @@ def refine(
         block_width: See `sweep`. Where it is left out, the later rounds take the coarse grid's: so they reuse its
             compiled programs, and a row gives the same bits in every round.
         layout: See `sweep`.
+        progress: See `sweep`. It counts the trials of all rounds that there may be.
 
     Returns:
         A `Refinement`: the table of all rounds, the answer for each setting, and the provenance.
@@ -107,6 +111,7 @@ def refine(
         ValueError: As `sweep`; or some setting has fewer than two learning rates above 0, the trials have a column
             called `round`, or `around`, `rounds`, `width` or `points` is out of range. All of this is checked before
             anything is compiled.
+        Interrupted: On Ctrl-C, with the trials that had ended.
 
     Example:
         >>> import optax
@@ -126,11 +131,12 @@ def refine(
     check_count("rounds", rounds, least=0)
     check_count("points", points, least=1)
     check_number("width", width, "a finite number above 0, such as 0.01", lambda width: 0 < width < math.inf)
-    trials = _check_grid(trials)
+    check_progress(progress)
+    steps, trials = check_count("steps", steps), _check_grid(trials)
     # An iterator would be used up by the first round.
     static = as_names("static", static)
 
-    def run(rows: pd.DataFrame, width: int | None) -> Sweep:
+    def run(rows: pd.DataFrame, width: int | None, advance: Advance) -> Sweep:
         return sweep(
             objective,
             optimizer,
@@ -141,21 +147,66 @@ def refine(
             evaluate_every=evaluate_every,
             block_width=width,
             layout=layout,
+            progress=pass_on(advance),
         )
 
-    result = run(trials, block_width)
-    table, provenances = result.table.assign(**{ROUND: 0}), [result.provenance]
-    if block_width is None:
-        block_width = min(group["block_width"] for group in result.provenance["groups"])
-    for number in range(1, rounds + 1):
-        trials = _next_trials(table, _find(table, around), width, points)
-        if len(trials) == 0:
-            break
-        result = run(trials, block_width)
-        table = pd.concat([table, result.table.assign(**{ROUND: number})])
-        provenances.append(result.provenance)
     arguments = {"around": around, "rounds": rounds, "width": width, "points": points}
-    return Refinement(table, _find(table, around), _provenance(provenances, arguments))
+    return _run_rounds(run, trials, steps, block_width, arguments, progress)
+
+
+def _run_rounds(
+    run: Callable[[pd.DataFrame, int | None, Advance], Sweep],
+    rows: pd.DataFrame,
+    steps: int,
+    block_width: int | None,
+    arguments: dict[str, Any],
+    wanted: bool | Callable[[Progress], object],
+) -> Refinement:
+    """Runs the coarse grid, and then round after round around the answer so far.
+
+    Args:
+        run: Sweeps some trials at a block width.
+        rows: The coarse grid.
+        steps: The most updates a trial may make.
+        block_width: The block width, or None where the coarse grid's is to be kept.
+        arguments: Those of `refine` that say what to look for: `around`, `rounds`, `width`, `points`.
+        wanted: Who is told how far it has come.
+    """
+    around, rounds, width, points = arguments.values()
+    tables, provenances, found = [], [], _nothing_found(rows)
+    of_trials = len(rows) + rounds * points * _count_starts(rows)
+    with progress(of_trials, of_trials * steps, wanted) as advance:
+        for number in range(rounds + 1):
+            if number > 0:
+                rows = _next_trials(pd.concat(tables), found, width, points)
+            if len(rows) == 0:
+                break
+            try:
+                result, stopped = run(rows, block_width, advance), None
+            except Interrupted as interruption:
+                result, stopped = interruption.result, interruption
+            tables.append(result.table.assign(**{ROUND: number}))
+            provenances.append(result.provenance)
+            if stopped is not None:
+                table = pd.concat(tables)
+                partial = Refinement(table, found, _provenance(provenances, arguments))
+                raise Interrupted(partial, ended=len(table), of_trials=of_trials) from None
+            found = _find(pd.concat(tables), around)
+            if block_width is None:
+                block_width = min(group["block_width"] for group in result.provenance["groups"])
+    return Refinement(pd.concat(tables), found, _provenance(provenances, arguments))
+
+
+def _nothing_found(trials: pd.DataFrame) -> pd.DataFrame:
+    """Gives the answers before the coarse grid has been run: none."""
+    others = [name for name in trials.columns if name not in (LEARNING_RATE, SEED)]
+    return trials.head(0)[others].assign(**dict.fromkeys((LEARNING_RATE, "low", "high"), np.empty(0)))
+
+
+def _count_starts(trials: pd.DataFrame) -> int:
+    """Counts what a round tries each of its learning rates with: the seeds of every setting of the other columns."""
+    others = trials.columns.drop(LEARNING_RATE)
+    return len(trials.dropna(subset=[LEARNING_RATE])[others].drop_duplicates()) if len(others) else 1
 
 
 def _find(table: pd.DataFrame, around: str) -> pd.DataFrame:

@@ -3,9 +3,9 @@
 import datetime
 import time
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,8 +23,9 @@ from lrsweep.optimizers._factories import Factory
 from lrsweep.problems._objective import Objective
 from lrsweep.statistics._causes import add_diagnosis
 from lrsweep.studies._halving import Halving, check_halving, halve, in_step
+from lrsweep.studies._interrupted import Interrupted
 from lrsweep.studies._prepare import limits_of, prepare
-from lrsweep.studies._progress import progress
+from lrsweep.studies._progress import Progress, check_progress, progress
 from lrsweep.studies._provenance import provenance_of
 from lrsweep.studies._replay import follow, replay, replayable
 from lrsweep.studies._result import Sweep, result_table
@@ -55,6 +56,7 @@ def sweep(
     diagnose: bool = False,
     block_width: int | None = None,
     layout: Layout | None = None,
+    progress: bool | Callable[[Progress], object] = True,
 ) -> Sweep:
     """Runs every trial of a table, many at a time, and says what became of each.
 
@@ -91,6 +93,9 @@ def sweep(
         block_width: How many trials run side by side, 1 or more. Where it is left out, it is chosen by the number of
             trials and the available memory. At one width a row gives the same bits whatever the other rows hold.
         layout: How the loop of a block is laid out for the machine, see `Layout`. Chosen where it is left out.
+        progress: True to show how far it has come: a bar on a terminal and in a notebook, gone at the end, and a line
+            every ten seconds in a log. False to show nothing. Or a function that is called with a `Progress` as the
+            trials run; an exception that it raises ends the sweep.
 
     Returns:
         A `Sweep`: the table of results, the curves, and the provenance.
@@ -100,6 +105,7 @@ def sweep(
         ValueError: A value is out of range, nobody takes a column, objective and optimizer do not fit, or `sweep` is
             called inside a transformation of JAX or in a process forked from one that has used JAX. All of this is
             checked before anything is compiled.
+        Interrupted: On Ctrl-C, with the trials that had ended.
 
     Warns:
         UserWarning: A loss fell below the objective's stated minimum, by more than rounding.
@@ -117,6 +123,7 @@ def sweep(
     check_objective(objective)
     if not isinstance(stopping, Stopping):
         raise InputTypeError(f"stopping must be a lrsweep.Stopping, not a {type(stopping).__name__}")
+    check_progress(progress)
     trials = check_trials(trials)
     check_names(trials.columns, objective.metrics, DIAGNOSIS if diagnose else ())
     limits = limits_of(objective, stopping, steps, evaluate_every, record_every)
@@ -129,28 +136,54 @@ def sweep(
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
     records = 0 if record_every is None else limits.steps // limits.record_every + 1
     fitted = _fit(jobs, records, width, layout, diagnose=diagnose, halving=halving)
-    results = _run(jobs, fitted, trials, objective, records, halving)
-    starts = [starts_of(job) for job in jobs] if diagnose else []
-    seconds = time.perf_counter() - clock
+    starts = [starts_of(job) if diagnose else () for job in jobs]
 
-    provenance = provenance_of(
-        objective,
-        optimizers,
-        stopping,
-        limits,
-        record_every,
-        [(job.group, result) for job, result in zip(jobs, results, strict=True)],
-    )
-    provenance |= {"started": started.isoformat(timespec="seconds"), "seconds": round(seconds, 3)}
-    outcome = _in_row_order(jobs, [result.outcome for result in results])._asdict()
-    recorded = None if record_every is None else _in_row_order(jobs, [result.curves for result in results])
-    at_start = _in_row_order(jobs, starts) if diagnose else None
-    groups = [replayable(job, result) for job, result in zip(jobs, results, strict=True)]
+    def assemble(trials: pd.DataFrame, ran: list[_Ran]) -> Sweep:
+        groups = [(each.job.group, each.result) for each in ran]
+        provenance = provenance_of(objective, optimizers, stopping, limits, record_every, groups)
+        seconds = round(time.perf_counter() - clock, 3)
+        provenance |= {"started": started.isoformat(timespec="seconds"), "seconds": seconds}
+        return _assemble(objective, limits, trials, ran, provenance)
+
+    ran: list[_Ran] = []
+    try:
+        _run(jobs, fitted, starts, trials, objective, records, halving, progress, ran)
+    except KeyboardInterrupt:
+        if not ran:
+            raise
+        ended, kept = _only_ended(ran, trials)
+        raise Interrupted(assemble(ended, kept), ended=len(ended), of_trials=len(trials)) from None
+    return assemble(trials, ran)
+
+
+class _Ran(NamedTuple):
+    """A group of trials that has been run, at least in part.
+
+    Attributes:
+        job: The job of the group.
+        result: What has become of its trials.
+        starts: What was measured where they start, ``[row]`` each; nothing where trials are not diagnosed.
+    """
+
+    job: GroupJob
+    result: GroupResult
+    starts: tuple[np.ndarray, ...]
+
+
+def _assemble(
+    objective: Objective, limits: StopLimits, trials: pd.DataFrame, ran: list[_Ran], provenance: dict[str, Any]
+) -> Sweep:
+    """Makes the sweep of what has been run. The list is emptied: arrays are freed as the table takes them over."""
+    jobs = [each.job for each in ran]
+    outcome = _in_row_order(jobs, [each.result.outcome for each in ran])._asdict()
+    recorded = _in_row_order(jobs, [each.result.curves for each in ran])
+    at_start = _in_row_order(jobs, [each.starts for each in ran])
+    groups = [replayable(job, result) for job, result, _ in ran]
     # The columns of which every value has a loss of its own, not to be compared with the others'.
     loss_columns = {name for job in jobs for name in job.group.binding.loss}
     loss_columns |= {static.name for job in jobs for static in job.group.static}
-    # The arrays are freed as the table takes them over.
-    del results, jobs
+    ran.clear()
+    del jobs
     _warn_below_minimum(objective, outcome["initial_loss"], outcome["best_loss"])
     table = _tabulate(objective, trials, outcome, at_start, sorted(loss_columns))
     curves = None if recorded is None else _curves_of(recorded, table.index, limits)
@@ -159,13 +192,29 @@ def sweep(
     return Sweep(table, curves, provenance, partial(replay, groups, trials), partial(follow, groups, trials))
 
 
+def _only_ended(ran: list[_Ran], trials: pd.DataFrame) -> tuple[pd.DataFrame, list[_Ran]]:
+    """Leaves out the trials that have not ended."""
+    rows = np.sort(np.concatenate([np.asarray(each.job.group.rows)[each.result.ended] for each in ran]))
+
+    def only_ended(each: _Ran) -> _Ran:
+        group, ended = each.job.group, np.flatnonzero(each.result.ended)
+        places = np.searchsorted(rows, np.asarray(group.rows)[ended])
+        by_row = group.values, group.seeds, each.result.outcome, each.result.curves, each.starts
+        values, seeds, outcome, curves, starts = jax.tree.map(lambda array: array[ended], by_row)
+        group = group._replace(rows=places, values=values, seeds=seeds)
+        result = each.result._replace(outcome=outcome, curves=curves, ended=np.ones(len(ended), bool))
+        return _Ran(each.job._replace(group=group), result, starts)
+
+    return trials.iloc[rows], [only_ended(each) for each in ran]
+
+
 def _tabulate(
     objective: Objective, trials: pd.DataFrame, outcome: dict[str, Any], at_start: Any, loss_columns: list[str]
 ) -> pd.DataFrame:
     """Makes the result table, with a diagnosis where there is one."""
     diagnosis = outcome.pop("diagnosis")
     table = result_table(trials, outcome, objective.minimum, metrics=list(objective.metrics), best_by=objective.best_by)
-    if at_start is None:
+    if not at_start:
         return table
     batches = objective.batch_size is not None
     return add_diagnosis(
@@ -204,21 +253,38 @@ def _fit(
 def _run(
     jobs: list[GroupJob],
     fitted: list[tuple[Plan, CompiledCall]],
+    starts: list[tuple[np.ndarray, ...]],
     trials: pd.DataFrame,
     objective: Objective,
     records: int,
     halving: Halving | None,
-) -> list[GroupResult]:
-    """Runs the groups one after another, since each takes memory on every device; with halving all at the same time."""
-    with progress(len(trials)) as advance:
+    wanted: bool | Callable[[Progress], object],
+    ran: list[_Ran],
+) -> None:
+    """Runs the groups one after another, since each takes memory on every device; with halving all at the same time.
+
+    What has been run is appended to `ran`, also where Ctrl-C ends it.
+    """
+    of_updates = sum(len(job.group.rows) * job.limits.steps for job in jobs)
+    with progress(len(trials), of_updates, wanted) as advance:
         executors: Iterable[GroupExecutor] = (
-            GroupExecutor(job, plan, compiled, records=records, advance=lambda _, ended: advance(ended))
+            GroupExecutor(job, plan, compiled, records=records, advance=advance)
             for job, (plan, compiled) in zip(jobs, fitted, strict=True)
         )
         if halving is not None:
             executors = list(executors)
-            halve(executors, trials, objective, halving)
-        return [executor.run().result() for executor in executors]
+            try:
+                halve(executors, trials, objective, halving)
+            except KeyboardInterrupt:
+                ran += [
+                    _Ran(each.job, each.wait().result(), start) for each, start in zip(executors, starts, strict=True)
+                ]
+                raise
+        for executor, start in zip(executors, starts, strict=True):
+            try:
+                executor.run()
+            finally:
+                ran.append(_Ran(executor.job, executor.wait().result(), start))
 
 
 def _in_row_order(jobs: list[GroupJob], by_group: list[Any]) -> Any:
@@ -253,5 +319,5 @@ def _warn_below_minimum(objective: Objective, initial_loss: np.ndarray, best_los
             f"the loss of objective {objective.name!r} fell to {least:.6g}, below its stated minimum "
             f"{objective.minimum:.6g}, so that convergence is misjudged: state the least value that it can reach, "
             f"Objective(..., minimum={least:.6g}) or less, or give Stopping(target=...)",
-            stacklevel=4,
+            stacklevel=6,
         )

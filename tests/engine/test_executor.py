@@ -38,7 +38,7 @@ def run(objective: lrsweep.Objective, optimizer: Any = optax.sgd, trials: pd.Dat
     )
 
 
-def by_seed(group: Any, width: int) -> np.ndarray:
+def by_seed(group: Any, _: int) -> np.ndarray:
     """Sorts so that every block holds the whole range of learning rates, and a few lanes outlive the rest."""
     return np.lexsort([group.seeds])
 
@@ -99,7 +99,8 @@ def test_calls_of_bounded_time_change_nothing(seconds: float, monkeypatch: pytes
     monkeypatch.setattr(schedule, "dispatch", noted)
     monkeypatch.setattr(schedule, "CALL_SECONDS", seconds)
     bounded = run(objective, record_every=2)
-    assert len(untils) > 3 and untils == sorted(untils)
+    assert len(untils) > 3
+    assert untils == sorted(untils)
     assert_frame_equal(bounded.table, whole.table, check_exact=True)
     assert_frame_equal(bounded.curves, whole.curves, check_exact=True)
 

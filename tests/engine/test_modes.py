@@ -16,7 +16,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import lrsweep
-from lrsweep.studies import _progress as progress
+from lrsweep.studies import _watching as watching
 
 DRAW = np.random.default_rng(0)
 DATA = {"x": DRAW.normal(size=(32, 3)).astype(np.float32), "y": DRAW.normal(size=32).astype(np.float32)}
@@ -282,7 +282,8 @@ def in_threads(*functions: Callable[[], pd.DataFrame]) -> list[pd.DataFrame]:
 def test_threads_may_sweep_at_once(
     terminal: bool, plain: Callable[[str], pd.DataFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: terminal)
+    monkeypatch.setattr(watching.sys.stderr, "isatty", lambda: terminal)
+    monkeypatch.setattr(watching, "_DELAY", 0.0)
     streams = sys.stdout, sys.stderr
     names = ["batches", "batches", "scalars that diverge", "halving", "replay, path", "refine"]
     for found, name in zip(in_threads(*(USES[name] for name in names)), names, strict=True):

@@ -1,0 +1,75 @@
+"""What a command that runs trials does on Ctrl-C: it writes what has ended, says so, and ends."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import typer
+
+from lrsweep.cli._output import result_contents, write
+from lrsweep.cli._printing import print_error
+from lrsweep.cli._signals import Stop
+from lrsweep.studies._interrupted import Interrupted
+from lrsweep.studies._progress import Progress
+from lrsweep.studies._watching import watch
+
+
+@contextlib.contextmanager
+def keeping_what_ended(path: Path | None, *, rows: str = "trials") -> Iterator[Callable[[Progress], None]]:
+    """Has Ctrl-C end the trials that run within it, and then the command, once what has ended is written.
+
+    Before the first updates are done there is nothing to keep, and it ends the command at once; so does a second one.
+    Where no trial had ended, an earlier table stays.
+
+    Args:
+        path: Where the table goes to, or None where it is not written.
+        rows: What to call its rows.
+
+    Returns:
+        A context, and in it the callback for the progress of the trials, which also shows it.
+
+    Raises:
+        typer.Exit: It was interrupted.
+
+    Example:
+        >>> stopped = lrsweep.Interrupted(result, ended=3, of_trials=10)
+        >>> try:
+        ...     with keeping_what_ended(folder / "sweep.csv") as progress:
+        ...         raise stopped
+        ... except typer.Exit as ended:
+        ...     print(ended.exit_code)
+        Wrote 3 trials to ...sweep.csv, and what made them to ...sweep.json.
+        130
+    """
+    stop = Stop()
+    try:
+        with watch() as show:
+
+            def tell(state: Progress) -> None:
+                if state.updates > 0:
+                    stop.arm()
+                show(state)
+
+            yield tell
+    except Interrupted as stopped:
+        _keep(stopped, path, rows)
+        raise typer.Exit(stop.code) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(stop.code) from None
+    finally:
+        stop.disarm()
+
+
+def _keep(stopped: Interrupted, path: Path | None, rows: str) -> None:
+    """Writes what had ended, and says how much that is."""
+    table, provenance = stopped.result.table, stopped.result.provenance
+    undone = stopped.of_trials - stopped.ended
+    said = f"lrsweep: interrupted: {stopped.ended:,} of {stopped.of_trials:,} trials had ended, {undone:,} had not"
+    if path is None or len(table) == 0:
+        print_error(f"{said}; {'--out FILE would have kept them' if len(table) else 'nothing was written'}")
+        return
+    print_error(said)
+    counts = {"ended": stopped.ended, "of": stopped.of_trials}
+    contents = result_contents(table, {**provenance, "interrupted": counts}, path)
+    _, note = contents
+    write(contents, f"Wrote {len(table):,} {rows} to {path}, and what made them to {note}.")
