@@ -91,7 +91,8 @@ def test_calls_that_find_no_memory_are_made_anew_with_fewer_trials(monkeypatch: 
     whole = lrsweep.sweep(WIDE, optax.sgd, TRIALS, steps=3, block_width=8).table
     tried = failing(monkeypatch, above=2, with_what="RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
     sweep = lrsweep.sweep(WIDE, optax.sgd, TRIALS, steps=3, block_width=8)
-    assert tried == [(4, 8), *[(1, 8)] * 3, *[(1, 4)] * 3, *[(1, 2)] * 16]
+    # The first of the sixteen parts takes two calls, since how long an update takes is not known before.
+    assert tried == [(4, 8), *[(1, 8)] * 3, *[(1, 4)] * 3, *[(1, 2)] * 17]
     assert width_of(sweep) == 2
     np.testing.assert_allclose(sweep.table["final_loss"], whole["final_loss"], rtol=1e-5)
     assert [sweep.replay(trial).curve.iloc[-1] for trial in (3, 20)] == sweep.table["final_loss"][[3, 20]].tolist()
