@@ -80,7 +80,7 @@ def run_blocks(
             return as_numbers(fresh._replace(monitor=fresh.monitor._replace(active=used)))
 
         def diagnose_one(row: Mapping[str, Any], train: TrainState) -> Diagnosis:
-            return diagnose(program.loss_on(row, shared.data), train.params, train.overshot)
+            return diagnose(program.loss_on(row, shared.measured), train.params, train.overshot)
 
         state = with_keys(lax.cond(state.k < 0, start, lambda: state), state_spec.kinds)
         state = Block(program, values, shared, limits, compaction, layout, by_lane.train).run(state)
