@@ -17,35 +17,27 @@ class Scalar(NamedTuple):
 
 
 def losses_along(
-    loss: Callable[..., Any],
-    places: tuple[Scalar, ...],
-    values: list[np.ndarray],
-    params: Any,
-    data: Any,
-    keywords: dict[str, Any],
+    loss_of: Callable[[Any], Any], places: tuple[Scalar, ...], values: list[np.ndarray], params: Any
 ) -> Any:
     """Computes the loss at every combination of values of one or two scalar parameters.
 
     Args:
-        loss: The loss of an objective.
+        loss_of: The loss as a function of the parameters.
         places: The places of the scalar parameters.
         values: The values to give to each, ``[value]``.
         params: The values of the other parameters.
-        data: The objective's data, or None.
-        keywords: The keyword-only arguments of the loss.
 
     Returns:
         ``[value]``, or ``[value of the first, value of the second]``.
     """
     leaves, tree = jax.tree.flatten(params)
-    examples = () if data is None else (data,)
 
     def at(*point: Any) -> Any:
         moved = list(leaves)
         for (leaf, element), value in zip(places, point, strict=True):
             array = moved[leaf]
             moved[leaf] = array.ravel().at[element].set(value.astype(array.dtype)).reshape(array.shape)
-        return loss(tree.unflatten(moved), *examples, **keywords)
+        return loss_of(tree.unflatten(moved))
 
     if len(values) == 1:
         return jax.vmap(at)(*values)

@@ -147,7 +147,7 @@ def run_call(
 
     def diagnose_block(origin: Any, place: Any, state: TrialState) -> Diagnosis:
         def diagnose_one(row: Mapping[str, Any], train: TrainState) -> Diagnosis:
-            return diagnose(program.loss_on(row, shared.data), train.params, train.overshot)
+            return diagnose(program.loss_on(row, shared.measured), train.params, train.overshot)
 
         train = _by_leaf(common, lambda leaf: leaf[place], lambda leaf: leaf, state).train
         return jax.vmap(diagnose_one, in_axes=(0, by_lane.train))(rows_of(origin).values, train)

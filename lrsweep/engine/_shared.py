@@ -73,16 +73,23 @@ def _check_fits(name: str, array: np.ndarray) -> None:
 def share_inputs(objective: Objective) -> SharedInputs:
     """Puts the objective's arrays on the device. Metrics that are measured on its data share that one copy of it.
 
+    The sample that the loss is measured on, where there is one, is drawn with a seed that is always the same.
+
     Raises:
         InputError: An array holds a number that does not fit the dtype that JAX would give it.
     """
     owner = f"objective {objective.name!r}"
-    data = to_device(f"{owner}, data", objective.data)
+    data, sample = to_device(f"{owner}, data", objective.data), None
+    if objective.evaluation_sample is not None:
+        places = np.random.default_rng(0).choice(objective.examples, objective.evaluation_sample, replace=False)
+        sample = jax.tree.map(lambda array: array[np.sort(places)], data)
+    measured = data if sample is None else sample
     return SharedInputs(
         start=None if objective.draws_start else to_device(f"{owner}, init", objective.init),
         data=data,
         metrics=tuple(
-            data if metric_data is objective.data else to_device(f"{owner}, metric {name!r}, data", metric_data)
+            measured if metric_data is objective.data else to_device(f"{owner}, metric {name!r}, data", metric_data)
             for name, (_, metric_data) in objective.measures.items()
         ),
+        sample=sample,
     )

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lrsweep.inputs._arguments import check_count, check_number
+from lrsweep.inputs._arguments import LARGEST_COUNT, check_count, check_number
 from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import quote, unknown
 from lrsweep.tables._schema import LOSS
@@ -37,6 +37,13 @@ class Objective:
             Keyword-only arguments are filled as those of `loss` are.
         best_by: What decides which update was a trial's best: `"loss"`, or the name of a metric. The least value is the
             best.
+        evaluation_slice: How many examples are seen at once where the loss over all the data and the metrics are
+            measured, so that memory holds what one such slice takes; None for all of them. It is for losses and metrics
+            that are means over their examples: each is then the mean over its slices, weighted by their examples. An
+            update that sees more examples than that is computed slice by slice too, its gradient included.
+        evaluation_sample: On how many examples the loss in the table is measured, and every metric that has no data of
+            its own: a fixed sample of the data, the same for every trial and every sweep; None for all of them.
+            Updates still see all of the data.
         minimum: The least value the loss can reach, in the loss's unit. 0 suits any loss that is never negative.
         baseline: A loss above which no trial counts as converged, however small a share of its starting gap is left; or
             None. A start may be so far off that with a ten-thousandth of its gap left the model is still worse than
@@ -46,8 +53,8 @@ class Objective:
     Raises:
         TypeError: `loss` or a metric cannot be called, or the data holds something other than numeric arrays.
         ValueError: `minimum` or `baseline` is not finite, or the baseline is below the minimum; the arrays of some
-            data differ in their leading axis, `batch_size` is not a whole number from 1 to the number of examples, or
-            `best_by` names no metric.
+            data differ in their leading axis, `batch_size` or `evaluation_sample` is not a whole number from 1 to the
+            number of examples, `evaluation_slice` is not one from 1 on, or `best_by` names no metric.
 
     Example:
         >>> import jax.numpy as jnp
@@ -63,6 +70,8 @@ class Objective:
     batch_size: int | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
     best_by: str = LOSS
+    evaluation_slice: int | None = None
+    evaluation_sample: int | None = None
     minimum: float = 0.0
     baseline: float | None = None
     name: str | None = None
@@ -84,8 +93,9 @@ class Objective:
                     f"{self.minimum} or more"
                 )
         _check_data(f"objective {self.name!r}, data", self.data)
-        if self.batch_size is not None:
-            self._check_batch_size(self.batch_size)
+        self._check_examples("batch_size", most=self.examples)
+        self._check_examples("evaluation_sample", most=self.examples)
+        self._check_examples("evaluation_slice")
         self._check_metrics()
 
     @property
@@ -116,17 +126,20 @@ class Objective:
                 measures[name] = metric, self.data if _takes_data(metric) else None
         return measures
 
-    def _check_batch_size(self, size: Any) -> None:
-        given = f"objective {self.name!r} has batch_size={quote(size)}"
+    def _check_examples(self, name: str, most: int | None = None) -> None:
+        """Refuses an attribute that is no number of examples, from 1 to `most` of them."""
+        size = getattr(self, name)
+        if size is None:
+            return
+        given = f"objective {self.name!r} has {name}={quote(size)}"
         if self.examples == 0:
-            raise InputError(f"{given}, but no data to draw batches from")
+            raise InputError(f"{given}, but no data to take examples from")
         try:
-            size = check_count("batch_size", size, most=self.examples)
+            size = check_count(name, size, most=LARGEST_COUNT if most is None else most)
         except InputError as error:
-            raise type(error)(
-                f"{given}: it must be a whole number from 1 to {self.examples}, the number of its examples"
-            ) from None
-        object.__setattr__(self, "batch_size", size)
+            upper = "on" if most is None else f"to {most}, the number of its examples"
+            raise type(error)(f"{given}: it must be a whole number from 1 {upper}") from None
+        object.__setattr__(self, name, size)
 
     def _check_metrics(self) -> None:
         if not isinstance(self.metrics, Mapping) or not all(isinstance(name, str) for name in self.metrics):

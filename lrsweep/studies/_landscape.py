@@ -19,6 +19,7 @@ from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import first_line, quote, unknown
 from lrsweep.problems._objective import Objective
 from lrsweep.studies._validate import check_leaves, check_objective
+from lrsweep.training._program import Program, make_loss
 from lrsweep.training._pytree import names_of
 
 # A message lists no more parameters than this.
@@ -86,11 +87,18 @@ def landscape(
     y = next((values for _, values in rest), None)
     data = to_device(f"objective {objective.name!r}, data", objective.data)
     axes = [values for values in (y, x) if values is not None]
-    arguments = axes, params, data, check_keywords(keywords)
-    losses = np.asarray(jitted(losses_along, (objective.loss, places), arguments)(*arguments), float)
+    keywords = check_keywords(keywords)
+    arguments, program = (axes, params, data, keywords), make_loss(objective, keywords)
+    losses = np.asarray(jitted(_losses, (program, places), arguments)(*arguments), float)
     if y is None:
         return pd.Series(losses, pd.Index(x, name=x_name), name="loss")
     return pd.DataFrame(losses, pd.Index(y, name=rest[0][0]), pd.Index(x, name=x_name))
+
+
+def _losses(
+    program: Program, places: tuple[Scalar, ...], axes: list[Any], params: Any, data: Any, keywords: dict[str, Any]
+) -> Any:
+    return losses_along(program.loss_on(keywords, data), places, axes, params)
 
 
 def _scalars_by_name(params: Any) -> dict[str, Scalar]:

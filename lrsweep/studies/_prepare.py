@@ -15,6 +15,7 @@ from lrsweep.inputs._arguments import check_count
 from lrsweep.inputs._errors import InputError
 from lrsweep.optimizers._factories import Factory
 from lrsweep.problems._objective import Objective
+from lrsweep.studies._means import check_means
 from lrsweep.studies._validate import check_leaves, check_program
 from lrsweep.tables._schema import OPTIMIZER
 from lrsweep.training._binding import bind
@@ -70,6 +71,8 @@ def prepare(
         check_program(objective, program, shapes, row, sample)
         programs.append(program)
     shared = share_inputs(objective)
+    for program, group in zip(programs, groups, strict=True):
+        check_means(objective, program, shared, {name: c[0] for name, c in group.values.items()}, group.seeds[0])
     return [
         GroupJob(program, group, shared._replace(seeds=_shared_seeds(objective, group)), limits)
         for program, group in zip(programs, groups, strict=True)

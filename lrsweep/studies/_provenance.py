@@ -45,6 +45,8 @@ def provenance_of(
         "minimum": limits.minimum,
         "baseline": limits.baseline,
         "batch_size": objective.batch_size,
+        "evaluation_slice": objective.evaluation_slice,
+        "evaluation_sample": objective.evaluation_sample,
         "metrics": list(objective.metrics),
         "best_by": objective.best_by,
         "evaluate_every": limits.evaluate_every,

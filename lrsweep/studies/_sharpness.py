@@ -1,6 +1,6 @@
 """The sharpness of an objective at some parameters."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -14,6 +14,7 @@ from lrsweep.engine._shared import to_device
 from lrsweep.inputs._arguments import check_count, check_keywords
 from lrsweep.problems._objective import Objective
 from lrsweep.studies._validate import check_leaves, check_objective
+from lrsweep.training._program import Program, make_loss
 
 
 @ordinary_modes()
@@ -46,12 +47,11 @@ def sharpness(
     iterations = check_count("iterations", iterations)
     check_leaves(objective, params)
     params = on_first_device(jax.tree.map(jnp.asarray, params))
-    arguments = params, to_device(f"objective {objective.name!r}, data", objective.data), check_keywords(keywords)
-    return float(jitted(_sharpness, (objective.loss, iterations), arguments)(*arguments))
+    keywords = check_keywords(keywords)
+    arguments = params, to_device(f"objective {objective.name!r}, data", objective.data), keywords
+    program = make_loss(objective, keywords)
+    return float(jitted(_sharpness, (program, iterations), arguments)(*arguments))
 
 
-def _sharpness(loss: Callable[..., Any], iterations: int, params: Any, data: Any, keywords: dict[str, Any]) -> Any:
-    examples = () if data is None else (data,)
-    return extreme_eigenvalues(
-        lambda params: loss(params, *examples, **keywords), params, iterations=iterations
-    ).largest
+def _sharpness(program: Program, iterations: int, params: Any, data: Any, keywords: dict[str, Any]) -> Any:
+    return extreme_eigenvalues(program.loss_on(keywords, data), params, iterations=iterations).largest

@@ -83,7 +83,7 @@ def _measure_all(program: Program, is_adam: bool, rows: Any, shared: SharedInput
 
     def measure(row: tuple[Mapping[str, Any], Any, Any, Any]) -> tuple[Any, Any]:
         columns, seed, eps, eps_root = row
-        params, loss_of = start(columns, seed), program.loss_on(columns, shared.data)
+        params, loss_of = start(columns, seed), program.loss_on(columns, shared.measured)
         sharpness = extreme_eigenvalues(loss_of, params).largest
         if not is_adam:
             return sharpness, sharpness

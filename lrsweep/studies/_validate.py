@@ -17,6 +17,7 @@ from lrsweep.optimizers._factories import label
 from lrsweep.problems._objective import Objective, is_known_to_jax
 from lrsweep.tables._schema import is_learning_rate
 from lrsweep.training._program import Program, SharedInputs, extra_arguments
+from lrsweep.training._slices import sizes_of_slices
 
 
 def check_objective(objective: Any) -> None:
@@ -209,11 +210,12 @@ def _check_start(objective: Objective, program: Program, shared: SharedInputs, r
 
 
 def _check_loss(owner: str, program: Program, shared: SharedInputs, row: Mapping[str, Any], params: Any) -> None:
-    for examples in {None, program.batch_size}:
+    of_updates = _sizes(shared.data, program, program.batch_size)
+    for examples in sorted(of_updates | _sizes(shared.measured, program)):
         data, returned = _some(shared.data, examples), []
 
         def loss_at(row: Any, params: Any, data: Any, returned: list[Any] = returned) -> Any:
-            return _note(returned, program.loss_on(row, data)(params))
+            return _note(returned, program.at_once().loss_on(row, data)(params))
 
         try:
             loss = _evaluate_shapes(loss_at, row, params, data)
@@ -242,11 +244,11 @@ def _check_metric(
         return 0.0 if value is None or not _is_real_scalar(value) else value
 
     metrics = (*program.metrics[:index], (name, noted), *program.metrics[index + 1 :])
-    program = program._replace(metrics=metrics)
+    noting = program.at_once()._replace(metrics=metrics)
     try:
-        _evaluate_shapes(
-            lambda *arguments: program.compute_metric(index, *arguments), row, params, shared.metrics[index]
-        )
+        for examples in sorted(_sizes(shared.metrics[index], program)):
+            data = _some(shared.metrics[index], examples)
+            _evaluate_shapes(lambda *arguments: noting.compute_metric(index, *arguments), row, params, data)
     except _UserError as failed:
         raise InputError(f"{owner} does not fit its parameters and data: {first_line(failed.error)}") from failed.error
     if not _is_real_scalar(returned[0]):
@@ -308,6 +310,13 @@ def _check_updates(owner: str, updates: Any, params: Any) -> None:
 
 def _shapes(tree: Any) -> list[tuple[tuple[int, ...], Any]]:
     return [(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(tree)]
+
+
+def _sizes(data: Any, program: Program, size: int | None = None) -> set[int]:
+    """Gives how many examples of some data a loss or a metric is given at once; `size` are those it is computed on."""
+    leaves = jax.tree.leaves(data)
+    examples = size or (leaves[0].shape[0] if leaves else 0)
+    return sizes_of_slices(examples, program.evaluation_slice)
 
 
 def _some(data: Any, examples: int | None) -> Any:

@@ -14,6 +14,7 @@ from lrsweep.tables._schema import LOSS
 from lrsweep.training._batches import Stream, next_batch, open_stream
 from lrsweep.training._binding import Binding
 from lrsweep.training._partition import Static
+from lrsweep.training._slices import mean_in_slices
 
 
 class SharedInputs(NamedTuple):
@@ -25,12 +26,19 @@ class SharedInputs(NamedTuple):
         metrics: The data of each metric; None for a metric of the parameters alone.
         seeds: ``[seed] uint32``, ascending, the distinct seeds of the trials where many trials share each of them;
             otherwise None.
+        sample: The examples that the loss is measured on, or None where that is all of the data.
     """
 
     start: Any
     data: Any
     metrics: tuple[Any, ...]
     seeds: Any = None
+    sample: Any = None
+
+    @property
+    def measured(self) -> Any:
+        """The examples that the loss in the table is measured on."""
+        return self.data if self.sample is None else self.sample
 
 
 class Program(NamedTuple):
@@ -48,6 +56,8 @@ class Program(NamedTuple):
         metrics: The metrics' names and functions.
         best_by: What decides the best update: `loss`, or the name of a metric.
         diagnoses: Whether to measure what says why a trial ended as it did.
+        evaluation_slice: How many examples are seen at once where the loss and the metrics are measured, or None.
+        evaluation_sample: On how many examples the loss is measured, or None for all.
     """
 
     loss: Callable[..., Any]
@@ -59,16 +69,27 @@ class Program(NamedTuple):
     metrics: tuple[tuple[str, Callable[..., Any]], ...] = ()
     best_by: str = LOSS
     diagnoses: bool = False
+    evaluation_slice: int | None = None
+    evaluation_sample: int | None = None
+
+    @property
+    def updates_measure(self) -> bool:
+        """Whether the loss that an update computes is the one in the table."""
+        return self.batch_size is None and self.evaluation_sample is None
 
     @property
     def sees_loss(self) -> bool:
-        """Whether an update already computes all that is evaluated: the loss over all the data, and no metric."""
-        return self.batch_size is None and not self.metrics
+        """Whether an update already computes all that is evaluated: the loss in the table, and no metric."""
+        return self.updates_measure and not self.metrics
 
     @property
     def best_metric(self) -> int | None:
         """The index of the metric that decides the best update, or None where the loss does."""
         return None if self.best_by == LOSS else [name for name, _ in self.metrics].index(self.best_by)
+
+    def at_once(self) -> "Program":
+        """Gives the program that sees all examples at once."""
+        return self._replace(evaluation_slice=None)
 
     def start(self, row: Mapping[str, Any], seed: Any, shared: SharedInputs) -> Any:
         """Gives the parameters that a trial starts from."""
@@ -83,23 +104,27 @@ class Program(NamedTuple):
         return optimizer.gradient_transformation() if isinstance(optimizer, optax.MultiSteps) else optimizer
 
     def loss_on(self, row: Mapping[str, Any], data: Any) -> Callable[[Any], Any]:
-        """Gives the loss on some examples as a function of the parameters."""
+        """Gives the loss on some examples as a function of the parameters, computed in slices of them."""
         keywords = self._pick(row, self.binding.loss)
         if data is None:
             return lambda params: self.loss(params, **keywords)
-        return lambda params: self.loss(params, data, **keywords)
+        return lambda params: mean_in_slices(
+            lambda examples: self.loss(params, examples, **keywords), data, self.evaluation_slice
+        )
 
     def compute_metric(self, index: int, row: Mapping[str, Any], params: Any, data: Any) -> Any:
-        """Computes the metric of that index, in floating point."""
+        """Computes the metric of that index in slices of its data, in floating point."""
         function, keywords = self.metrics[index][1], self._pick(row, self.binding.metrics[index])
-        value = function(params, **keywords) if data is None else function(params, data, **keywords)
-        return value if jnp.issubdtype(jnp.result_type(value), jnp.floating) else jnp.asarray(value, float)
+
+        def compute(*examples: Any) -> Any:
+            value = function(params, *examples, **keywords)
+            return jnp.asarray(value, None if jnp.issubdtype(jnp.result_type(value), jnp.floating) else float)
+
+        return compute() if data is None else mean_in_slices(compute, data, self.evaluation_slice)
 
     def all_metrics(self, row: Mapping[str, Any], params: Any, shared: SharedInputs) -> tuple[Any, ...]:
         """Computes every metric, as a scalar array."""
-        return tuple(
-            jnp.asarray(self.compute_metric(index, row, params, data)) for index, data in enumerate(shared.metrics)
-        )
+        return tuple(self.compute_metric(index, row, params, data) for index, data in enumerate(shared.metrics))
 
     def open_stream(self, seed: Any, shared: SharedInputs) -> Stream | None:
         """Opens a trial's stream of batches; None where an update sees all the data."""
@@ -162,4 +187,11 @@ def make_program(objective: Objective, factory: Factory, binding: Binding, stati
         batch_size=objective.batch_size,
         metrics=tuple((name, function) for name, (function, _) in objective.measures.items()),
         best_by=objective.best_by,
+        evaluation_slice=objective.evaluation_slice,
+        evaluation_sample=objective.evaluation_sample,
     )
+
+
+def make_loss(objective: Objective, keywords: Iterable[str]) -> Program:
+    """Makes a program of an objective's loss alone, which takes some keywords; it has neither optimizer nor metrics."""
+    return make_program(objective, optax.identity, Binding((), (), tuple(keywords)))._replace(metrics=())

@@ -50,7 +50,7 @@ def start_trial(
     """
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), program.start(row, seed, shared))
     optimizer = program.build_optimizer(row).init(params)
-    loss = jax.eval_shape(program.loss_on(row, shared.data), params)
+    loss = jax.eval_shape(program.loss_on(row, shared.measured), params)
     train = TrainState(params, optimizer, program.open_stream(seed, shared), jnp.zeros((), loss.dtype))
     if program.diagnoses:
         train = train._replace(last_update=jax.tree.map(jnp.zeros_like, params), overshot=jnp.int32(0))
@@ -109,20 +109,20 @@ def update(
 def evaluate(
     program: Program, row: Mapping[str, Any], shared: SharedInputs, train: TrainState, batch_loss: Any
 ) -> tuple[Any, tuple[Any, ...]]:
-    """Computes the loss over all the data, and the metrics.
+    """Computes the loss in the table, over all the data or a sample of it, and the metrics.
 
     Args:
         program: The functions that the trial calls.
         row: The trial's columns, scalars by name.
         shared: The arrays that all trials share.
         train: The state whose parameters are evaluated.
-        batch_loss: The loss there on the next minibatch, which is the loss over all the data where there are no
-            minibatches.
+        batch_loss: The loss that the next update computes there, which is the one in the table where `updates_measure`
+            says so.
 
     Returns:
         The loss and the metrics, NaN once guarded parameters have stopped being finite.
     """
-    loss = batch_loss if program.batch_size is None else program.loss_on(row, shared.data)(train.params)
+    loss = batch_loss if program.updates_measure else program.loss_on(row, shared.measured)(train.params)
     evaluation = loss, program.all_metrics(row, train.params, shared)
     if train.finite is None:
         return evaluation

@@ -147,6 +147,60 @@ print(sweep.provenance["groups"][0]["block_width"], len(sweep.table), sweep.tabl
     assert said[1:] == ["8", "0"]
 
 
+SLICES = """
+import resource
+import jax, jax.numpy as jnp, numpy as np, optax, psutil, lrsweep
+from lrsweep.engine import _plan as planning
+from lrsweep.engine._memory import needed_bytes
+from lrsweep.engine._modes import ordinary_modes
+from lrsweep.studies._prepare import limits_of, prepare
+draw = np.random.default_rng(0)
+data = {"x": np.float32(draw.normal(size=(12_000, 28, 28, 1))), "y": np.arange(12_000) % 10}
+def convolve(x, kernel):
+    form = "NHWC", "HWIO", "NHWC"
+    return jax.nn.relu(jax.lax.conv_general_dilated(x, kernel, (2, 2), "SAME", dimension_numbers=form))
+def loss(params, data):
+    hidden = convolve(convolve(data["x"], params["first"]), params["second"]).reshape(len(data["x"]), -1)
+    return optax.softmax_cross_entropy_with_integer_labels(hidden @ params["out"], data["y"]).mean()
+def init(key):
+    first, second, out = jax.random.split(key, 3)
+    return {
+        "first": jax.random.normal(first, (3, 3, 1, 8)) / 3,
+        "second": jax.random.normal(second, (3, 3, 8, 16)) / 9,
+        "out": jax.random.normal(out, (784, 10)) / 28,
+    }
+def images(batch_size, evaluation_slice):
+    return lrsweep.Objective(loss, init, data=data, batch_size=batch_size, evaluation_slice=evaluation_slice)
+trials = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-3, 1.0, 8), seed=range(8))
+needed = {}
+with ordinary_modes():
+    for batch_size in (64, None):
+        for slice in (None, 200):
+            objective = images(batch_size, slice)
+            limits = limits_of(objective, lrsweep.Stopping(), 1)
+            (job,) = prepare(objective, {None: optax.sgd}, trials, [], limits)
+            _, compiled = planning.fit_plan(job, planning.choose_plan(job, 64), 0, exact=True)
+            needed[batch_size, slice] = needed_bytes(compiled)
+most = psutil.Process().memory_info().vms + 4_000_000_000
+resource.setrlimit(resource.RLIMIT_AS, (most, most))
+table = lrsweep.sweep(images(64, 200), optax.sgd, trials, steps=1, block_width=64).table
+print(*needed.values(), table["final_loss"].notna().sum())
+"""
+
+
+@pytest.mark.slow
+def test_sixty_four_small_networks_on_12000_images_fit_into_4_gb_in_slices_and_not_at_once() -> None:
+    """In a process that may take 4 GB more than it has."""
+    pytest.importorskip("resource")
+    few = {**os.environ, "MALLOC_ARENA_MAX": "2"}
+    ran = subprocess.run([sys.executable, "-c", SLICES], capture_output=True, text=True, check=False, env=few)
+    assert ran.returncode == 0, ran.stderr
+    batches_at_once, batches_in_slices, whole_at_once, whole_in_slices, ended = map(int, ran.stdout.split())
+    assert min(batches_at_once, whole_at_once) > 4e9
+    assert max(batches_in_slices, whole_in_slices) < 1e9
+    assert ended == 64
+
+
 def test_what_finds_no_memory_at_all_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     failing(monkeypatch, above=0, with_what="RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
     with pytest.raises(ValueError, match="a single trial needs .* of memory"):

@@ -159,7 +159,7 @@ def test_a_replay_gives_the_bits_of_a_sweep_on_batches(every: int) -> None:
         ({"batch_size": 31}, "has batch_size=31: it must be a whole number from 1 to 30"),
         ({"batch_size": 0}, "has batch_size=0"),
         ({"batch_size": 2.0}, "has batch_size=2.0"),
-        ({"batch_size": 3, "data": None}, "batch_size=3, but no data to draw batches from"),
+        ({"batch_size": 3, "data": None}, "batch_size=3, but no data to take examples from"),
         ({"data": {"x": np.ones((0, 2))}}, "data holds no examples"),
     ],
 )
