@@ -20,6 +20,11 @@ It exits with 1 where an answer differs and, at full size, where a target is mis
 `speed.csv` and `speed.png`, and the device and the versions into `speed.json` (`speed-gpu.csv` and so on, on a GPU): in
 `pictures` beside the script where it measured all of it at full size and with all cores, and otherwise only in a folder
 named by `--out`. `--quick` measures the line alone, a thousandth of its trials.
+
+Where no GPU is at hand, `--launches` compiles what lrsweep and the scan would run on one, an H100, and prints how often
+either starts a kernel, once and in every turn of its loops. It needs JAX's plugin for CUDA, `pip install
+jax-cuda12-plugin jax-cuda12-pjrt nvidia-cuda-nvcc-cu12`, and measures nothing: products are compiled without trying
+which way is the fastest.
 """
 
 import argparse
@@ -31,10 +36,11 @@ import jax
 import matplotlib
 import pandas as pd
 from common import argument_parser, output_folder
-from speed_parts.harness import NAMES, find_device, measure
+from speed_parts.harness import NAMES, compare_launches, find_device, measure
 from speed_parts.machine import describe_machine, machine_lines
 from speed_parts.report import draw, show_table
 from speed_parts.setup import Setup, can_choose_cores, cores_here
+from speed_parts.workloads import WORKLOADS
 
 
 def read_arguments() -> argparse.Namespace:
@@ -48,6 +54,9 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=5, help="how often each is timed")
     parser.add_argument(
         "--scale", type=float, default=1.0, help="divide the numbers of trials by this, for a quick look"
+    )
+    parser.add_argument(
+        "--launches", action="store_true", help="count the kernels of programs compiled for a GPU that is not here"
     )
     given = parser.parse_args()
     if not 1 <= given.cores <= cores_here():
@@ -72,6 +81,10 @@ def write(rows: list[dict[str, Any]], machine: dict[str, Any], folder: Path) -> 
 def main() -> None:
     """Measures, prints the table of ratios and draws it; exits with 1 where a target is missed at full size."""
     given = read_arguments()
+    if given.launches:
+        for name in [name for name in given.workloads if name in WORKLOADS]:
+            compare_launches(name, given.scale)
+        return
     device = find_device(Setup(given.device, given.cores))
     # Here nothing is computed: the device is for the entries.
     jax.config.update("jax_platforms", "cpu")

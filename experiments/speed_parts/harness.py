@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from speed_parts.agreement import agreement, lowest_shares
+from speed_parts.compile_only import serve_launches
 from speed_parts.peers import OURS, PEERS, WIDE, find_entry
 from speed_parts.processes import (
     Comparison,
@@ -27,7 +28,7 @@ from speed_parts.processes import (
 )
 from speed_parts.report import make_row
 from speed_parts.setup import Setup
-from speed_parts.targets import MEMORY, START, find_target
+from speed_parts.targets import MEMORY, SCAN, START, find_target
 from speed_parts.workloads import WORKLOADS
 
 # What can be measured, in this order.
@@ -78,15 +79,17 @@ def compare_entries(comparison: Comparison, repeats: int) -> list[dict[str, Any]
     """
     rows = []
     with ExitStack() as stack:
-        connections = start_entries(stack, comparison)
-        peers = [name for name in connections if name != OURS.name]
+        started = start_entries(stack, comparison)
         for place, workload in enumerate(comparison.sizes):
             total = len(workload.trials())
             label = f"{workload.name}, {total:,} trials"
             print(f"\n{label}, {workload.steps:,} steps", flush=True)
+            # Other numbers of trials are about the program that a user would write, and no other peer.
+            taking = started if place == 0 else {name: started[name] for name in (OURS.name, SCAN) if name in started}
+            connections = dict(taking)
             agreeing = compare_answers(comparison, place, connections)
             seconds = time_entries(place, connections, repeats)
-            for name in peers:
+            for name in [name for name in taking if name != OURS.name]:
                 timed = len(some_rows(total, find_entry(comparison.name, name).trials))
                 row = make_row(
                     label,
@@ -231,3 +234,22 @@ def compare_start(repeats: int) -> list[dict[str, Any]]:
             if turn:
                 values.append(time.perf_counter() - start)
     return [make_row("start", commands[1][-1], *seconds, target=START)]
+
+
+def compare_launches(name: str, divisor: float) -> None:
+    """Prints how often lrsweep's programs start a kernel on a GPU, beside the user's own scan, see `count_launches`.
+
+    Raises:
+        SystemExit: JAX cannot compile for a GPU here.
+    """
+    for place, workload in enumerate(WORKLOADS[name].in_sizes("gpu", divisor)):
+        print(f"\n{workload.name}, {len(workload.trials()):,} trials", flush=True)
+        for entry in (OURS.name, SCAN):
+            with process(serve_launches, name, divisor, place, entry) as connection:
+                try:
+                    missing, launches = receive(connection)
+                except EndedError:
+                    missing, launches = f"{entry}: its process ended without an answer", None
+            if missing:
+                raise SystemExit(f"{missing}.")
+            print(f"  {entry}: {launches}", flush=True)

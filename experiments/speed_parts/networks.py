@@ -47,8 +47,8 @@ def digits() -> lrsweep.Objective:
 
 
 def large_mlp() -> lrsweep.Objective:
-    """Makes a 784-256-256-10 network on the same digits, enlarged to 28 x 28 pixels, in batches of 128."""
-    pixels, labels = (array[:1024] for array in read_digits())
+    """Makes a 784-256-256-10 network on 512 of the digits, enlarged to 28 x 28 pixels, in batches of 128."""
+    pixels, labels = (array[:512] for array in read_digits())
     # Three pixels for every one, and two more on each side.
     enlarged = np.kron(pixels.reshape(-1, 8, 8), np.ones((1, 3, 3), np.float32))
     images = np.pad(enlarged, [(0, 0), (2, 2), (2, 2)])
@@ -82,7 +82,7 @@ def mlp_loss(params: Params, data: Data) -> jax.Array:
 
 
 def cnn() -> lrsweep.Objective:
-    """Makes a network of two convolutions, of 8 and 16 channels, on the 8 x 8 digits, in batches of 32."""
+    """Makes a network of two convolutions, of 8 and 16 channels, on 256 of the 8 x 8 digits, in batches of 32."""
     pixels, labels = (array[:256] for array in read_digits())
     data = {"images": pixels.reshape(-1, 8, 8, 1), "labels": labels}
     return lrsweep.Objective(cnn_loss, init_cnn, data=data, batch_size=32, name="CNN")
@@ -116,7 +116,7 @@ def halve(maps: jax.Array) -> jax.Array:
 
 
 def transformer() -> lrsweep.Objective:
-    """Makes a transformer of two blocks that predicts the next character of a text, in batches of 8 windows."""
+    """Makes a transformer of two blocks that predicts a text's next characters, on 64 windows in batches of 8."""
     _, tokens = np.unique(list(TEXT.read_text(encoding="utf-8")), return_inverse=True)
     windows = np.lib.stride_tricks.sliding_window_view(tokens, CONTEXT + 1)[::CONTEXT][:64]
     data = {"tokens": np.ascontiguousarray(windows, np.int32)}

@@ -216,3 +216,66 @@ def test_what_this_machine_lacks_is_refused(arguments: list[str], said: str) -> 
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode != 0
     assert said in ran.stderr
+
+
+# As XLA writes it for a GPU, without what is not read.
+COMPILED = """
+%fused_add (param_0: s32[]) -> s32[] {
+  %param_0 = s32[] parameter(0)
+  ROOT %add.1 = s32[] add(%param_0, %param_0)
+}
+
+%yes (x.1: (f32[8])) -> (f32[8]) {
+  %x.1 = (f32[8]{0}) parameter(0)
+  %y.1 = f32[8]{0} get-tuple-element(%x.1), index=0
+  %y.2 = f32[8]{0} fusion(%y.1), kind=kLoop, calls=%fused_add
+  %y.3 = f32[8]{0} custom-call(%y.2), custom_call_target="__cublas$gemm"
+  ROOT %tuple.1 = (f32[8]{0}) tuple(%y.3)
+}
+
+%no (x.2: (f32[8])) -> (f32[8]) {
+  ROOT %x.2 = (f32[8]{0}) parameter(0)
+}
+
+%body (state.1: (s32[], f32[8])) -> (s32[], f32[8]) {
+  %state.1 = (s32[], /*index=1*/f32[8]{0}) parameter(0)
+  %k = s32[] get-tuple-element(%state.1), index=0
+  %next = s32[] fusion(%k), kind=kLoop, calls=%fused_add
+  %chosen = (f32[8]{0}) conditional(%k, %x, %x), true_computation=%yes, false_computation=%no, metadata={}
+  %other = (f32[8]{0}) conditional(%k, %x, %x), branch_computations={%yes, %no, %yes}, metadata={}
+  ROOT %state.2 = (s32[], /*index=1*/f32[8]{0}) tuple(%next, %chosen)
+}
+
+%goes_on (state.3: (s32[], f32[8])) -> pred[] {
+  %state.3 = (s32[], f32[8]{0}) parameter(0)
+  ROOT %less = pred[] fusion(%state.3), kind=kLoop, calls=%fused_add
+}
+
+ENTRY %main.6 (x.3: f32[8]) -> f32[8] {
+  %x.3 = f32[8]{0} parameter(0)
+  %copy.1 = f32[8]{0} copy(%x.3)
+  %copy.2 = f32[8]{0} copy(%x.3)
+  %while.1 = (s32[], /*index=1*/f32[8]{0}) while(%tuple), condition=%goes_on, body=%body, metadata={}
+  %while.2 = f32[8]{0} while(%tuple), condition=%goes_on, body=%yes, backend_config={"known_trip_count":{"n":"7"}}
+  ROOT %out = f32[8]{0} bitcast(%copy.1)
+}
+"""
+
+
+def test_launches_are_counted_outside_of_loops_in_each_turn_and_in_each_choice() -> None:
+    turn = "1 + one of (2 | 0) + one of (2 | 0 | 2)"
+    assert load("speed_parts.launches").count_launches(COMPILED) == f"2 + while ({turn} + 1) + 7 x (2)"
+
+
+def test_a_program_for_a_device_that_is_not_here_comes_out_before_it_runs() -> None:
+    compile_only, trials = load("speed_parts.compile_only"), lrsweep.grid(learning_rate=[0.1, 0.01, 0.001])
+
+    def run() -> pd.DataFrame:
+        return lrsweep.sweep(lrsweep.problems.line(), optax.sgd, trials, steps=50).table
+
+    (device, *_) = jax.devices()
+    with pytest.raises(compile_only.Program) as program, compile_only.compiling_for(device):
+        run()
+    assert "while" in load("speed_parts.launches").count_launches(program.value.compiled.as_text())
+    # What stood in for JAX has gone: the same sweep runs.
+    assert len(run()) == 3
