@@ -42,8 +42,8 @@ def lowest_shares(ours: pd.DataFrame, rounded: dict[str, float] | None) -> dict[
 
     Args:
         ours: lrsweep's table.
-        rounded: In a chaotic sweep, the shares in which lrsweep agrees with itself in 64 bits: then a peer has to agree
-            in as many rows, but for chance (three standard errors).
+        rounded: Where rounding decides what becomes of some trials, the shares in which lrsweep agrees with itself in
+            64 bits: then a peer has to agree in as many rows, but for chance (three standard errors).
     """
     least = dict.fromkeys(map(str, ours.columns), AGREEING) | {"steps": 0.0, "best_at": 0.0}
     for column, share in (rounded or {}).items():

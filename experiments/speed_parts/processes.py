@@ -6,15 +6,37 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from speed_parts.entry import MissingError
 from speed_parts.peers import find_entry, run_lrsweep
-from speed_parts.workloads import WORKLOADS, scaled
+from speed_parts.setup import Setup, set_up
+from speed_parts.workloads import WORKLOADS, Size, Workload
+
+
+class Comparison(NamedTuple):
+    """A sweep that entries are compared in.
+
+    Attributes:
+        name: Its key in `WORKLOADS`.
+        setup: What the entries run on.
+        divisor: What numbers of trials are divided by.
+    """
+
+    name: str
+    setup: Setup
+    divisor: float
+
+    @property
+    def sizes(self) -> list[Workload]:
+        """The sweep in each of its sizes."""
+        return WORKLOADS[self.name].in_sizes(self.setup.platform or "cpu", self.divisor)
 
 
 @contextmanager
@@ -34,43 +56,78 @@ def process(target: Callable[..., None], *args: Any) -> Iterator[Connection]:
         child.kill()
 
 
-def ask(connection: Connection, entry: str, what: str) -> Any:
-    """Asks the process of an entry, and gives its answer."""
-    connection.send(what)
-    return receive(connection, entry)
+class EndedError(Exception):
+    """A process has ended without an answer."""
 
 
-def receive(connection: Connection, entry: str) -> Any:
-    """Waits for what the process of an entry says.
+def ask(connection: Connection, *what: Any) -> Any:
+    """Asks a process, and gives its answer.
 
     Raises:
-        SystemExit: It has ended.
+        EndedError: It has ended.
+    """
+    send(connection, *what)
+    return receive(connection)
+
+
+def send(connection: Connection, *what: Any) -> None:
+    """Asks a process, and does not wait for the answer; one that has ended is not asked."""
+    with suppress(OSError):
+        connection.send(what)
+
+
+def receive(connection: Connection) -> Any:
+    """Waits for what a process says.
+
+    Raises:
+        EndedError: It has ended.
     """
     try:
         return connection.recv()
-    except EOFError:
-        raise SystemExit(f"{entry}: its process ended without an answer.") from None
+    except (EOFError, OSError):
+        raise EndedError from None
 
 
-def serve(connection: Connection, name: str, entry: str, divisor: float) -> None:
+def serve_device(connection: Connection, setup: Setup) -> None:
+    """Sends what JAX runs on: its `platform`, the devices' `kind`, their `count`, and the `software` below them."""
+    set_up(setup)
+    devices = jax.devices()
+    first = devices[0]
+    software = " ".join(first.client.platform_version.split())
+    connection.send(
+        {"platform": first.platform, "kind": first.device_kind, "count": len(devices), "software": software}
+    )
+
+
+def serve(connection: Connection, comparison: Comparison, processes: int, entry: str) -> None:
     """Runs an entry in its process: answers `answer` with its table, and `time` with the seconds that one took.
 
-    Before it is asked it sends None, or what the entry needs and this machine lacks.
+    Either is asked together with the place of one of the sweep's sizes. Before it is asked it sends None, or what the
+    entry needs and this machine lacks.
+
+    Args:
+        connection: To who asks.
+        comparison: The sweep, and what to run it on.
+        processes: How many such processes share an accelerator.
+        entry: The entry's name.
     """
-    workload, peer = scaled(name, divisor), find_entry(name, entry)
+    set_up(comparison.setup, processes)
+    sizes, found = comparison.sizes, find_entry(comparison.name, entry)
+    make = cache(found.make)
     try:
-        run = peer.make(workload)
+        make(sizes[0])
     except MissingError as missing:
         connection.send(str(missing))
         return
     connection.send(None)
-    trials = workload.make_trials(workload.trials)
-    some = trials.iloc[some_rows(len(trials), peer.trials)].reset_index(drop=True)
     while (asked := connection.recv()) is not None:
+        what, workload = asked[0], sizes[asked[1]]
+        run, trials = make(workload), workload.trials()
+        some = trials.iloc[some_rows(len(trials), found.trials)].reset_index(drop=True)
         start = time.perf_counter()
-        table = run(workload.make_trials(workload.trials) if peer.trials is None else some)
+        table = run(workload.trials() if found.trials is None else some)
         seconds = time.perf_counter() - start
-        connection.send(seconds if asked == "time" else table.drop(columns=trials.columns))
+        connection.send(seconds if what == "time" else table.drop(columns=trials.columns))
 
 
 def some_rows(total: int, count: int | None) -> np.ndarray:
@@ -78,10 +135,11 @@ def some_rows(total: int, count: int | None) -> np.ndarray:
     return np.arange(total) if count is None else np.unique(np.linspace(0, total - 1, min(count, total)).astype(int))
 
 
-def serve_peak(connection: Connection, count: int) -> None:
+def serve_peak(connection: Connection, setup: Setup, count: int) -> None:
     """Sweeps the line in a process: sends its peak of memory and the size of its table, in bytes."""
-    workload = WORKLOADS["line"]
-    table = run_lrsweep(workload)(workload.make_trials(count))
+    set_up(setup)
+    workload = WORKLOADS["line"]._replace(size=Size(count, 1000))
+    table = run_lrsweep(workload)(workload.trials())
     connection.send((peak_bytes(), int(table.memory_usage(deep=True).sum())))
 
 

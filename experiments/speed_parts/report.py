@@ -19,11 +19,12 @@ def make_row(
     unit: str = "s",
     target: float | None = None,
     trial_steps: int | None = None,
+    agrees: bool | None = None,
 ) -> dict[str, Any]:
     """Makes a row of the CSV, from lrsweep's and the peer's seconds or bytes, one for each repetition.
 
     With a number of trial-steps the ratio is how many times as fast lrsweep is, and the target the least; without one
-    it is how many times as much lrsweep takes, and the target the most.
+    it is how many times as much lrsweep takes, and the target the most. `agrees` says whether both gave one answer.
     """
     row: dict[str, Any] = {"workload": workload, "against": against, "unit": unit}
     for name, values in (("lrsweep", ours), ("peer", theirs)):
@@ -33,12 +34,12 @@ def make_row(
     each = [one / other for one, other in zip(above, below, strict=True)]
     row |= {"ratio": float(np.median(above) / np.median(below)), "ratio_least": min(each), "ratio_most": max(each)}
     met = None if target is None else row["ratio"] >= target if trial_steps else row["ratio"] <= target
-    return row | {"bound": "at least" if trial_steps else "at most", "target": target, "met": met}
+    return row | {"bound": "at least" if trial_steps else "at most", "target": target, "met": met, "agrees": agrees}
 
 
 def show_table(rows: Sequence[dict[str, Any]]) -> str:
     """Writes the table of ratios, for people."""
-    shown = []
+    shown, said = [], {None: "", True: "yes", False: "NO"}
     for row in rows:
         amounts, speeds = {}, {}
         for name in ("lrsweep", "peer"):
@@ -49,7 +50,8 @@ def show_table(rows: Sequence[dict[str, Any]]) -> str:
             "ratio": f"{row['ratio']:,.3g}",
             "spread": f"{row['ratio_least']:,.3g} to {row['ratio_most']:,.3g}",
             "target": f"{row['bound']} {row['target']:g}" if row["target"] else "",
-            "met": {None: "", True: "yes", False: "NO"}[row["met"]],
+            "met": said[row["met"]],
+            "agrees": said[row["agrees"]],
         }
         shown.append({name: row[name] for name in ("workload", "against")} | amounts | speeds | judged)
     return pd.DataFrame(shown).to_string(index=False)
@@ -63,7 +65,9 @@ def draw(rows: Sequence[dict[str, Any]], foot: str) -> Figure:
         foot: What stands below them: the machine and the versions.
     """
     panels = {"at least": "times as fast as", "at most": "times as much as"}
-    judged = {bound: [row for row in rows if row["target"] and row["bound"] == bound] for bound in panels}
+    # One that has no ratio has not run to the end.
+    judged = [row for row in rows if row["target"] and row["ratio"] > 0]
+    judged = {bound: [row for row in judged if row["bound"] == bound] for bound in panels}
     judged = {bound: part for bound, part in judged.items() if part}
     figure = Figure(figsize=(FIGURE_SIZE[0], 0.9 + 0.26 * sum(map(len, judged.values()))), layout="constrained")
     heights = [len(part) for part in judged.values()]

@@ -1,7 +1,6 @@
 """What a PyTorch user would write: the article's loop, `torch.func.vmap`, and a training loop over batches."""
 
 import importlib
-import os
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -13,6 +12,7 @@ import pandas as pd
 from speed_parts.entry import MissingError, Run, end_trials, tabulate
 from speed_parts.jax_loops import batch_places, start_of
 from speed_parts.numpy_loops import run_each
+from speed_parts.setup import cores_here
 from speed_parts.workloads import Workload, X, Y
 
 
@@ -26,7 +26,7 @@ def import_torch(threads: int | None = None) -> Any:
         torch = importlib.import_module("torch")
     except ModuleNotFoundError:
         raise MissingError("PyTorch is not installed") from None
-    torch.set_num_threads(threads or os.cpu_count() or 1)
+    torch.set_num_threads(threads or cores_here())
     return torch
 
 
@@ -81,9 +81,9 @@ def run_torch_digits(workload: Workload, *, loader: bool) -> Run:
 
     @cache
     def drawn(seed: int) -> Any:
-        places = np.asarray(batch_places(seed, workload.steps, len(data)))
+        places = np.asarray(batch_places(seed, workload.steps, objective.batch_size or 0, objective.examples))
         start = jax.device_get(start_of(objective, {"seed": seed}))
-        return torch.tensor(places).long(), {name: torch.tensor(array) for name, array in start.items()}
+        return torch.tensor(places).long(), jax.tree.map(torch.tensor, start)
 
     def batches(places: Any) -> Any:
         if loader:
@@ -93,8 +93,8 @@ def run_torch_digits(workload: Workload, *, loader: bool) -> Run:
     def run_one(rate: float, seed: int) -> list[float]:
         places, start = drawn(seed)
         model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10))
-        weights = {"0.weight": start["w1"].T, "0.bias": start["b1"], "2.weight": start["w2"].T, "2.bias": start["b2"]}
-        model.load_state_dict(weights)
+        for place, layer in {"0": start["first"], "2": start["output"]}.items():
+            model.get_submodule(place).load_state_dict({"weight": layer["weights"].T, "bias": layer["biases"]})
         optimizer = torch.optim.SGD(model.parameters(), lr=rate)
         losses = [cross_entropy(model(data[:][0]), data[:][1]).item()]
         for pixels, labels in batches(places):

@@ -1,6 +1,7 @@
 """The sweeps that are timed: their trials, what they train, and when a trial ends."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -8,43 +9,68 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pandas as pd
-from common import read_digits
 from sklearn.datasets import load_diabetes
 
 import lrsweep
+from speed_parts import networks
 
 # The line's data, those of `lrsweep.problems.line`.
 X, Y = np.array([0.0, 1.0, 3.0]), np.array([-1.0, 1.0, 5.0])
-# Of the digits.
-BATCH_SIZE = 128
 # Of the tanh network.
 WIDTH, EXAMPLES = 8, 72
 
 
+class Size(NamedTuple):
+    """The size of a sweep: about how many trials, and how many updates each makes at most."""
+
+    trials: int
+    steps: int
+
+
 class Workload(NamedTuple):
-    """A sweep.
+    """A sweep, in several sizes.
 
     Attributes:
         name: What the table calls it.
-        trials: About how many there are.
-        steps: How many updates a trial makes at most.
         make_trials: Makes about as many trials as it is told.
         objective: Makes what is minimised.
         optimizer: The factory of its optimizer.
         stopping: When a trial ends.
-        options: More keywords of `lrsweep.sweep`.
-        chaotic: In some trials rounding grows until it decides what becomes of them.
+        on_cpu: Its sizes on a CPU.
+        on_accelerator: Its sizes elsewhere.
+        at_ends: Whether the loss over all the data is evaluated at the start and at the end only, rather than at every
+            update or, with batches, at every epoch.
+        size: The size to run it in, one of these.
     """
 
     name: str
-    trials: int
-    steps: int
     make_trials: Callable[[int], pd.DataFrame]
     objective: Callable[[], lrsweep.Objective]
     optimizer: Callable[..., optax.GradientTransformation]
     stopping: lrsweep.Stopping
-    options: Mapping[str, Any] = {}
-    chaotic: bool = False
+    on_cpu: tuple[Size, ...]
+    on_accelerator: tuple[Size, ...]
+    at_ends: bool = False
+    size: Size = Size(0, 0)
+
+    @property
+    def steps(self) -> int:
+        """How many updates a trial makes at most."""
+        return self.size.steps
+
+    def trials(self) -> pd.DataFrame:
+        """Makes its trials."""
+        return self.make_trials(self.size.trials)
+
+    def in_sizes(self, platform: str, divisor: float) -> "list[Workload]":
+        """Gives it in each of its sizes on a platform of JAX's, the numbers of trials divided."""
+        sizes = self.on_cpu if platform == "cpu" else self.on_accelerator
+        smaller = [size._replace(trials=max(4, round(size.trials / divisor))) for size in sizes]
+        return [self._replace(size=size) for size in dict.fromkeys(smaller)]
+
+    def options(self) -> dict[str, Any]:
+        """Gives the keywords of `lrsweep.sweep` that it needs beside the others."""
+        return {"evaluate_every": self.steps} if self.at_ends else {}
 
 
 def line_trials(count: int) -> pd.DataFrame:
@@ -67,34 +93,15 @@ def diabetes() -> lrsweep.Objective:
     return lrsweep.problems.linear_regression(features, data.target, name="diabetes")
 
 
-def digits_trials(count: int) -> pd.DataFrame:
-    """Makes trials with learning rates that train, and 8 seeds."""
-    return lrsweep.grid(learning_rate=lrsweep.log_grid(1e-3, 0.3, max(2, count // 8)), seed=range(8))
+def network_trials(count: int, *, lowest: float, highest: float) -> pd.DataFrame:
+    """Makes exactly so many trials, 2 or more: at most 10 seeds, and for each of them the learning rates of a grid."""
+    seeds = max(seeds for seeds in range(1, min(10, count // 2) + 1) if count % seeds == 0)
+    return lrsweep.grid(learning_rate=lrsweep.log_grid(lowest, highest, count // seeds), seed=range(seeds))
 
 
-def digits() -> lrsweep.Objective:
-    """Makes a 64-32-10 network on scikit-learn's digits, on batches."""
-    pixels, labels = read_digits()
-    data = {"pixels": pixels, "labels": labels}
-    return lrsweep.Objective(digits_loss, digits_start, data=data, batch_size=BATCH_SIZE, name="digits")
-
-
-def digits_start(key: jax.Array) -> dict[str, jax.Array]:
-    """Samples weights for a ReLU network (He et al., 2015, arXiv:1502.01852), with biases of 0."""
-    first, second = jax.random.split(key)
-    return {
-        "w1": jnp.sqrt(2 / 64) * jax.random.normal(first, (64, 32)),
-        "b1": jnp.zeros(32),
-        "w2": jnp.sqrt(2 / 32) * jax.random.normal(second, (32, 10)),
-        "b2": jnp.zeros(10),
-    }
-
-
-def digits_loss(params: Mapping[str, jax.Array], data: Mapping[str, jax.Array]) -> jax.Array:
-    """Computes the mean cross-entropy."""
-    hidden = jax.nn.relu(data["pixels"] @ params["w1"] + params["b1"])
-    logits = hidden @ params["w2"] + params["b2"]
-    return optax.softmax_cross_entropy_with_integer_labels(logits, data["labels"]).mean()
+# Learning rates that train.
+sgd_trials = partial(network_trials, lowest=1e-3, highest=0.3)
+adam_trials = partial(network_trials, lowest=1e-4, highest=1e-2)
 
 
 def tanh_trials(count: int) -> pd.DataFrame:
@@ -125,26 +132,43 @@ def layerwise_sgd(first_learning_rate: Any, second_learning_rate: Any) -> optax.
 
 LINE = lrsweep.Stopping(tolerance=1e-6)
 TO_THE_END = lrsweep.Stopping(tolerance=0.0, divergence=float("inf"))
-# Of the digits, the losses of all are measured at the start and at the end.
-ENDS = {"evaluate_every": 200}
+
 
 # fmt: off
 WORKLOADS = {
     "line": Workload(
-        "line, SGD", 1_048_576, 1000, line_trials, lrsweep.problems.line, optax.sgd, LINE),
+        "line, SGD", line_trials, lrsweep.problems.line, optax.sgd, LINE,
+        on_cpu=(Size(1_048_576, 1000),),
+        on_accelerator=(Size(16_384, 1000), Size(1_048_576, 1000))),
     "adam": Workload(
-        "line, Adam", 131_072, 1000, line_trials, lrsweep.problems.line, optax.adam, LINE),
+        "line, Adam", line_trials, lrsweep.problems.line, optax.adam, LINE,
+        on_cpu=(Size(131_072, 1000),),
+        on_accelerator=(Size(131_072, 1000),)),
     "regression": Workload(
-        "regression, SGD", 4096, 1000, regression_trials, diabetes, optax.sgd, lrsweep.Stopping()),
-    "digits": Workload(
-        "digits, SGD", 128, 200, digits_trials, digits, optax.sgd, TO_THE_END, ENDS),
+        "regression, SGD", regression_trials, diabetes, optax.sgd, lrsweep.Stopping(),
+        on_cpu=(Size(4096, 1000),),
+        on_accelerator=(Size(4096, 1000),)),
     "tanh": Workload(
-        "tanh network, SGD", 4096, 500, tanh_trials, tanh_network, layerwise_sgd, lrsweep.Stopping(), chaotic=True),
+        "tanh network, SGD", tanh_trials, tanh_network, layerwise_sgd, lrsweep.Stopping(),
+        on_cpu=(Size(4096, 500),),
+        on_accelerator=(Size(4096, 500),)),
+    "digits": Workload(
+        "digits, SGD", sgd_trials, networks.digits, optax.sgd, TO_THE_END,
+        on_cpu=(Size(128, 200), Size(65, 200), Size(130, 200)),
+        on_accelerator=(Size(128, 200), Size(65, 200), Size(130, 200)),
+        at_ends=True),
+    "mlp": Workload(
+        "MLP, Adam", adam_trials, networks.large_mlp, optax.adam, TO_THE_END,
+        on_cpu=(Size(64, 8), Size(65, 8), Size(130, 8)),
+        on_accelerator=(Size(256, 300), Size(65, 300), Size(130, 300)),
+        at_ends=True),
+    "cnn": Workload(
+        "CNN, Adam", adam_trials, networks.cnn, optax.adam, TO_THE_END,
+        on_cpu=(Size(64, 8), Size(65, 8), Size(130, 8)),
+        on_accelerator=(Size(64, 200), Size(65, 200), Size(130, 200))),
+    "transformer": Workload(
+        "transformer, Adam", adam_trials, networks.transformer, optax.adam, TO_THE_END,
+        on_cpu=(Size(48, 8), Size(65, 8), Size(130, 8)),
+        on_accelerator=(Size(48, 200), Size(65, 200), Size(130, 200))),
 }
 # fmt: on
-
-
-def scaled(name: str, divisor: float) -> Workload:
-    """Gives a sweep of `WORKLOADS` with its number of trials divided."""
-    workload = WORKLOADS[name]
-    return workload._replace(trials=max(4, round(workload.trials / divisor)))

@@ -143,6 +143,7 @@ def test_the_benchmarks_bars_are_its_ratios_beside_their_targets() -> None:
         report.make_row("memory", "table", [3.0], [2.0], unit="bytes", target=1.2),
     ]
     machine = {
+        "device": {"platform": "cpu", "kind": "cpu", "count": 2},
         "processor": "Fast 9000",
         "cores": 2,
         "memory_gb": 8.4,

@@ -1,7 +1,6 @@
 """The studies run, and say what they claim."""
 
 import importlib
-import json
 import shutil
 import subprocess
 import sys
@@ -221,64 +220,3 @@ def test_layers_without_a_bend_are_one_matrix(edge: Any) -> None:
     weights = np.linalg.multi_dot([np.asarray(layer) for layer in params])
     X, y = edge.standardized_diabetes()
     assert objective.loss(params, objective.data) == pytest.approx(np.mean((X @ weights - y) ** 2), rel=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("module", "entry"),
-    [
-        ("c_kernel", "run_kernel"),
-        ("jax_loops", "run_scan"),
-        ("numpy_loops", "run_numpy"),
-        ("numpy_loops", "run_python"),
-    ],
-)
-def test_whoever_runs_the_line_gives_the_same_answer(module: str, entry: str) -> None:
-    stopping = lrsweep.Stopping(tolerance=1e-6, hold=7)
-    workload = load("speed_parts.workloads").WORKLOADS["line"]._replace(steps=300, stopping=stopping)
-    # Of every kind: some bounce without end around the critical learning rate, 0.2539.
-    rates = np.sort([*np.geomspace(1e-4, 1, 100), *np.linspace(0.2535, 0.2543, 30)])
-    w0, w1 = np.random.default_rng(0).random((2, len(rates)))
-    trials = pd.DataFrame({"learning_rate": rates, "w0": w0, "w1": w1})
-    ours = lrsweep.sweep(lrsweep.problems.line(), optax.sgd, trials, steps=300, stopping=stopping).table
-    assert {"slow", "converged", "diverged", "oscillating"} <= set(ours["status"])
-    try:
-        theirs = getattr(load(f"speed_parts.{module}"), entry)(workload)(trials)
-    except load("speed_parts.entry").MissingError as missing:
-        pytest.skip(str(missing))
-    shares = load("speed_parts.agreement").agreement(ours.drop(columns=trials.columns), theirs, minimum=0.0)
-    assert {"converged_at", "diverged_at", "final_loss", "best_loss"} <= set(shares)
-    assert set(shares.values()) == {1.0}
-
-
-def test_an_update_that_is_two_off_is_another_answer(search: lrsweep.Sweep) -> None:
-    table = search.table
-    moved = table.assign(converged_at=table["converged_at"] + [1, 2, 0], final_loss=table["final_loss"] * [1, 1, 1.01])
-    shares = load("speed_parts.agreement").agreement(table, moved, minimum=0.0)
-    assert (shares["converged_at"], shares["final_loss"], shares["status"]) == pytest.approx((2 / 3, 2 / 3, 1.0))
-
-
-def test_in_a_chaotic_sweep_a_peer_agrees_as_often_as_rounding_does_but_for_chance() -> None:
-    lowest_shares, ours = load("speed_parts.agreement").lowest_shares, pd.DataFrame({"status": ["slow"] * 400})
-    assert lowest_shares(ours, None)["status"] == 0.999
-    # Of 400 rows, each of which agrees with probability 0.9, 360 do, with a standard deviation of 6.
-    assert lowest_shares(ours, {"status": 0.9})["status"] == pytest.approx((360 - 3 * 6) / 400)
-
-
-def test_a_ratio_is_how_many_times_as_fast_or_how_many_times_as_much() -> None:
-    make_row = load("speed_parts.report").make_row
-    faster = make_row("line", "C", [1.0, 2.0, 9.0], [4.0, 6.0, 9.0], target=2.5, trial_steps=1000)
-    assert (faster["ratio"], faster["ratio_least"], faster["ratio_most"], faster["met"]) == (3.0, 1.0, 4.0, True)
-    more = make_row("memory", "table", [3.0], [2.0], unit="bytes", target=1.2)
-    assert (more["ratio"], more["met"]) == (1.5, False)
-
-
-@pytest.mark.slow
-def test_the_benchmark_runs_quickly_and_every_answer_agrees(tmp_path: Path) -> None:
-    # From another folder, the processes of its entries find its parts too.
-    command = [sys.executable, EXPERIMENTS / "speed.py", "--quick", "--out", "."]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert {path.name for path in tmp_path.iterdir()} == {"speed.csv", "speed.png", "speed.json"}
-    assert json.loads((tmp_path / "speed.json").read_text())["versions"]["jax"] == jax.__version__
-    against = pd.read_csv(tmp_path / "speed.csv")["against"]
-    assert {"jit(vmap(scan))", "NumPy in one array"} <= set(against)
