@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from lrsweep.studies._critical import critical_learning_rate as critical_learning_rate
     from lrsweep.studies._halving import Halving as Halving
     from lrsweep.studies._landscape import landscape as landscape
+    from lrsweep.studies._range_test import RangeTest as RangeTest
+    from lrsweep.studies._range_test import range_test as range_test
     from lrsweep.studies._refine import Refinement as Refinement
     from lrsweep.studies._refine import refine as refine
     from lrsweep.studies._replay import Replay as Replay
@@ -46,6 +48,7 @@ _HOMES = {
     "InputError": "inputs._errors",
     "Layout": "engine._layout",
     "Objective": "problems._objective",
+    "RangeTest": "studies._range_test",
     "Refinement": "studies._refine",
     "Replay": "studies._replay",
     "Stopping": "training._stopping",
@@ -61,6 +64,7 @@ _HOMES = {
     "outcome_map": "statistics._outcome_map",
     "plots": None,
     "problems": None,
+    "range_test": "studies._range_test",
     "read_table": "tables._io",
     "refine": "studies._refine",
     "regression_from_csv": "problems._csv",

@@ -21,10 +21,10 @@ MODULES = sorted(module.name for module in pkgutil.walk_packages(lrsweep.__path_
 # What users rely on: a name is added here, and none is taken away without a warning first.
 PUBLIC = {
     "lrsweep": """
-        Best Halving InputError Layout Objective Refinement Replay Stopping Sweep best_learning_rate best_setting
-        critical_learning_rate gather grid landscape log_grid optimizers outcome_map plots problems read_table refine
-        regression_from_csv sensitivity sharpness status_shares summarize summarize_curves summarize_outcome sweep
-        write_report write_table
+        Best Halving InputError Layout Objective RangeTest Refinement Replay Stopping Sweep best_learning_rate
+        best_setting critical_learning_rate gather grid landscape log_grid optimizers outcome_map plots problems
+        range_test read_table refine regression_from_csv sensitivity sharpness status_shares summarize summarize_curves
+        summarize_outcome sweep write_report write_table
     """,
     "lrsweep.problems": "line linear_regression quadratic rosenbrock valleys",
     "lrsweep.optimizers": """
@@ -120,7 +120,7 @@ def test_every_public_function_has_an_example_that_is_run() -> None:
     public += [lrsweep.optimizers.gauss_seidel, lrsweep.optimizers.by_name, lrsweep.optimizers.names]
     public += [value for value in vars(lrsweep.plots).values() if callable(value)]
     modules = {"optimizers", "plots", "problems"}
-    without = {"Refinement", "Replay", "Sweep", "read_table"} | modules  # shown where they are used
+    without = {"RangeTest", "Refinement", "Replay", "Sweep", "read_table"} | modules  # shown where they are used
     for thing in public:
         name = thing.__name__.rpartition(".")[2]
         assert name in without or ">>>" in thing.__doc__, name

@@ -48,6 +48,7 @@ class Program(NamedTuple):
         metrics: The metrics' names and functions.
         best_by: What decides the best update: `loss`, or the name of a metric.
         diagnoses: Whether to measure what says why a trial ended as it did.
+        on_batches: Whether the loss of the next minibatch is what is evaluated, instead of the loss over all the data.
     """
 
     loss: Callable[..., Any]
@@ -59,6 +60,7 @@ class Program(NamedTuple):
     metrics: tuple[tuple[str, Callable[..., Any]], ...] = ()
     best_by: str = LOSS
     diagnoses: bool = False
+    on_batches: bool = False
 
     @property
     def sees_loss(self) -> bool:

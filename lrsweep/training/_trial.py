@@ -109,7 +109,7 @@ def update(
 def evaluate(
     program: Program, row: Mapping[str, Any], shared: SharedInputs, train: TrainState, batch_loss: Any
 ) -> tuple[Any, tuple[Any, ...]]:
-    """Computes the loss over all the data, and the metrics.
+    """Computes the metrics and the loss over all the data, or takes the minibatch's where the program says so.
 
     Args:
         program: The functions that the trial calls.
@@ -122,7 +122,8 @@ def evaluate(
     Returns:
         The loss and the metrics, NaN once guarded parameters have stopped being finite.
     """
-    loss = batch_loss if program.batch_size is None else program.loss_on(row, shared.data)(train.params)
+    is_known = program.batch_size is None or program.on_batches
+    loss = batch_loss if is_known else program.loss_on(row, shared.data)(train.params)
     evaluation = loss, program.all_metrics(row, train.params, shared)
     if train.finite is None:
         return evaluation
