@@ -32,8 +32,8 @@ PUBLIC = {
         warmup_stable_decay
     """,
     "lrsweep.plots": """
-        animate_contours animate_fit animate_slope cells contours fit losses outcome overview save_animation slope
-        statuses
+        animate_contours animate_fit animate_slope cells contours fit losses outcome overview range_test
+        save_animation slope statuses
     """,
 }
 
@@ -96,7 +96,7 @@ def test_help_answers_without_importing_jax_or_pandas() -> None:
     said = run_python(
         "import sys\n"
         "from lrsweep.cli._app import app\n"
-        "for words in ([], ['run'], ['refine'], ['critical'], ['summarize'], ['plot'], ['report']):\n"
+        "for words in ([], ['run'], ['refine'], ['critical'], ['range-test'], ['summarize'], ['plot'], ['report']):\n"
         "    app([*words, '--help'], standalone_mode=False)\n"
         "print({'bokeh', 'jax', 'jinja2', 'matplotlib', 'optax', 'pandas'} & set(sys.modules))\n"
     )

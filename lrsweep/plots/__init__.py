@@ -14,6 +14,7 @@ from lrsweep.plots._landscape import slope as slope
 from lrsweep.plots._losses import losses as losses
 from lrsweep.plots._outcome import outcome as outcome
 from lrsweep.plots._overview import overview as overview
+from lrsweep.plots._range_test import range_test as range_test
 from lrsweep.plots._statuses import statuses as statuses
 from lrsweep.plots._style import COLOURS as COLOURS
 from lrsweep.plots._style import FIGURE_SIZE as FIGURE_SIZE

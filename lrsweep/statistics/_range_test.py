@@ -3,6 +3,9 @@
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
+
+from lrsweep.inputs._messages import number
 
 # The suggestions in use leave out the first tenth of the losses, and the last five before the end.
 SKIPPED_SHARE, SKIPPED_AT_END = 10, 5
@@ -176,3 +179,36 @@ SUGGESTIONS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "minimum_over_ten": minimum_over_ten,
     "valley": valley,
 }
+
+
+def advise_range_test(suggestions: pd.DataFrame, *, low: float, high: float) -> str:
+    """Says where to begin, from what a range test suggests.
+
+    Args:
+        suggestions: Those of a `RangeTest`, one row per setting.
+        low: The first learning rate.
+        high: The last.
+
+    Example:
+        >>> import optax
+        >>> tested = lrsweep.range_test(lrsweep.problems.line(), optax.sgd, low=1e-4, seeds=range(5))
+        >>> advise_range_test(tested.suggestions, low=1e-4, high=10.0)
+        'Begin with learning_rate 0.08697, a tenth of that at the least loss; a sweep from 0.01485 to 1.556 tells which
+        is best.'
+    """
+    found = suggestions[list(SUGGESTIONS)]
+    where = f"from {number(low, 6)} to {number(high, 6)}"
+    if found.isna().all(axis=None):
+        diverged = suggestions["ended_at"].notna().all()
+        return (
+            f"There is no suggestion: the loss diverged before it had fallen for long {where}; search lower."
+            if diverged
+            else f"There is no suggestion: the loss fell nowhere {where}; search higher, or give it more steps."
+        )
+    ends = suggestions["ended_at"]
+    top = float(ends.max()) if ends.notna().any() else high
+    sweep = f"a sweep from {number(np.nanmin(found.to_numpy()))} to {number(top)} tells which is best"
+    first = found["minimum_over_ten"].dropna()
+    if len(suggestions) > 1 or first.empty:
+        return f"Begin with these learning rates by setting; {sweep}."
+    return f"Begin with learning_rate {number(first.iloc[0])}, a tenth of that at the least loss; {sweep}."
