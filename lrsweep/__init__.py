@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from lrsweep.statistics._outcome_map import outcome_map as outcome_map
     from lrsweep.statistics._quartiles import summarize_curves as summarize_curves
     from lrsweep.statistics._quartiles import summarize_outcome as summarize_outcome
+    from lrsweep.statistics._range_test import RangeTest as RangeTest
     from lrsweep.statistics._sensitivity import sensitivity as sensitivity
     from lrsweep.statistics._shares import status_shares as status_shares
     from lrsweep.statistics._summary import summarize as summarize
     from lrsweep.studies._critical import critical_learning_rate as critical_learning_rate
     from lrsweep.studies._halving import Halving as Halving
     from lrsweep.studies._landscape import landscape as landscape
-    from lrsweep.studies._range_test import RangeTest as RangeTest
     from lrsweep.studies._range_test import range_test as range_test
     from lrsweep.studies._refine import Refinement as Refinement
     from lrsweep.studies._refine import refine as refine
@@ -48,7 +48,7 @@ _HOMES = {
     "InputError": "inputs._errors",
     "Layout": "engine._layout",
     "Objective": "problems._objective",
-    "RangeTest": "studies._range_test",
+    "RangeTest": "statistics._range_test",
     "Refinement": "studies._refine",
     "Replay": "studies._replay",
     "Stopping": "training._stopping",

@@ -10,8 +10,7 @@ from lrsweep.inputs._messages import number
 from lrsweep.plots._axes import VisibleRange, fit_y_axis, suits_logarithm
 from lrsweep.plots._legends import MOST_SETTINGS, add_colour_bar, add_legend, legend_entries, style_settings
 from lrsweep.plots._style import axes_or_new
-from lrsweep.statistics._range_test import SUGGESTIONS
-from lrsweep.studies._range_test import SEEDS, STEP, RangeTest
+from lrsweep.statistics._range_test import SEEDS, SMOOTHED, STEP, SUGGESTIONS, RangeTest
 from lrsweep.tables._schema import LEARNING_RATE, LOSS
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def range_test(tested: RangeTest, ax: "Axes | None" = None) -> "Axes":
 _BEHIND: dict[str, Any] = {"markersize": 2.5, "markeredgewidth": 0, "alpha": 0.6}
 
 
-def _lay_out(table: pd.DataFrame, column: str = "smoothed") -> tuple[np.ndarray, np.ndarray]:
+def _lay_out(table: pd.DataFrame, column: str = SMOOTHED) -> tuple[np.ndarray, np.ndarray]:
     """Gives the learning rates ``[step]`` of a table of curves, and its losses ``[curve, step]``."""
     steps = int(table[STEP].max()) + 1
     return table[LEARNING_RATE].to_numpy()[:steps], table[column].to_numpy().reshape(-1, steps)

@@ -1,6 +1,8 @@
 """What a learning-rate range test says: the smoothed losses, where they diverge, and the learning rates suggested."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,6 +11,36 @@ from lrsweep.inputs._messages import number
 
 # The suggestions in use leave out the first tenth of the losses, and the last five before the end.
 SKIPPED_SHARE, SKIPPED_AT_END = 10, 5
+
+
+# The columns of the tables beside the caller's own.
+STEP, SMOOTHED, SEEDS, ENDED_AT = "step", "smoothed", "seeds", "ended_at"
+
+
+# A table has no one answer to whether it equals another: a range test is equal to itself.
+@dataclass(frozen=True, eq=False)
+class RangeTest:
+    """What `range_test` returns. A setting is a combination of the caller's columns but `seed`.
+
+    Attributes:
+        suggestions: One row per setting, from the median over its seeds: the caller's columns; `seeds` (int), how many;
+            `ended_at` (float), the learning rate of the last loss of a curve that diverged, NaN of one that did not;
+            and the suggestions of `range_test`, `steepest`, `minimum_over_ten` and `valley` (float), each a
+            learning rate or NaN.
+        by_seed: One row per setting and seed, with the same columns but `seeds`, from the curve of that seed alone.
+        curves: One row per setting, seed and step: the caller's columns, `seed` where there is one; `step` (int), from
+            0; `learning_rate` (float); `loss` (float), of the examples of that update, before it, NaN from where it is
+            no longer finite; and `smoothed` (float), NaN after the curve's end.
+        medians: The same per setting and step, the medians over its seeds. A seed whose curve has ended counts as above
+            the others.
+        provenance: What made it, as in `Sweep`, with the arguments of `range_test`. JSON can hold it.
+    """
+
+    suggestions: pd.DataFrame
+    by_seed: pd.DataFrame
+    curves: pd.DataFrame
+    medians: pd.DataFrame
+    provenance: dict[str, Any]
 
 
 def smooth(losses: np.ndarray, smoothing: float) -> np.ndarray:
@@ -199,13 +231,13 @@ def advise_range_test(suggestions: pd.DataFrame, *, low: float, high: float) -> 
     found = suggestions[list(SUGGESTIONS)]
     where = f"from {number(low, 6)} to {number(high, 6)}"
     if found.isna().all(axis=None):
-        diverged = suggestions["ended_at"].notna().all()
+        diverged = suggestions[ENDED_AT].notna().all()
         return (
             f"There is no suggestion: the loss diverged before it had fallen for long {where}; search lower."
             if diverged
             else f"There is no suggestion: the loss fell nowhere {where}; search higher, or give it more steps."
         )
-    ends = suggestions["ended_at"]
+    ends = suggestions[ENDED_AT]
     top = float(ends.max()) if ends.notna().any() else high
     sweep = f"a sweep from {number(np.nanmin(found.to_numpy()))} to {number(top)} tells which is best"
     first = found["minimum_over_ten"].dropna()

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,18 @@ from lrsweep.inputs._messages import unknown
 from lrsweep.optimizers._factories import Factory
 from lrsweep.optimizers._growing import GROWTH, Growing, check_growing
 from lrsweep.problems._objective import Objective
-from lrsweep.statistics._range_test import SUGGESTIONS, end_where_diverged, median_over_seeds, smooth, suggest
+from lrsweep.statistics._range_test import (
+    ENDED_AT,
+    SEEDS,
+    SMOOTHED,
+    STEP,
+    SUGGESTIONS,
+    RangeTest,
+    end_where_diverged,
+    median_over_seeds,
+    smooth,
+    suggest,
+)
 from lrsweep.statistics._summary import group_trials
 from lrsweep.studies._critical import check_rates
 from lrsweep.studies._sweep import run_sweep
@@ -23,35 +34,6 @@ from lrsweep.tables._columns import check_trials
 from lrsweep.tables._grid import grid
 from lrsweep.tables._schema import LEARNING_RATE, LOSS, SEED
 from lrsweep.training._stopping import Stopping
-
-# The columns of the tables beside the caller's own.
-STEP, SMOOTHED, SEEDS, ENDED_AT = "step", "smoothed", "seeds", "ended_at"
-
-
-# A table has no one answer to whether it equals another: a range test is equal to itself.
-@dataclass(frozen=True, eq=False)
-class RangeTest:
-    """What `range_test` returns. A setting is a combination of the caller's columns but `seed`.
-
-    Attributes:
-        suggestions: One row per setting, from the median over its seeds: the caller's columns; `seeds` (int), how many;
-            `ended_at` (float), the learning rate of the last loss of a curve that diverged, NaN of one that did not;
-            and the suggestions of `range_test`, `steepest`, `minimum_over_ten` and `valley` (float), each a
-            learning rate or NaN.
-        by_seed: One row per setting and seed, with the same columns but `seeds`, from the curve of that seed alone.
-        curves: One row per setting, seed and step: the caller's columns, `seed` where there is one; `step` (int), from
-            0; `learning_rate` (float); `loss` (float), of the examples of that update, before it, NaN from where it is
-            no longer finite; and `smoothed` (float), NaN after the curve's end.
-        medians: The same per setting and step, the medians over its seeds. A seed whose curve has ended counts as above
-            the others.
-        provenance: What made it, as in `Sweep`, with the arguments of `range_test`. JSON can hold it.
-    """
-
-    suggestions: pd.DataFrame
-    by_seed: pd.DataFrame
-    curves: pd.DataFrame
-    medians: pd.DataFrame
-    provenance: dict[str, Any]
 
 
 def range_test(
