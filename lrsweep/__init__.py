@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from lrsweep.statistics._sensitivity import sensitivity as sensitivity
     from lrsweep.statistics._shares import status_shares as status_shares
     from lrsweep.statistics._summary import summarize as summarize
+    from lrsweep.statistics._transfer import coordinates as coordinates
+    from lrsweep.statistics._transfer import transfer as transfer
     from lrsweep.studies._critical import critical_learning_rate as critical_learning_rate
     from lrsweep.studies._halving import Halving as Halving
     from lrsweep.studies._landscape import landscape as landscape
@@ -55,6 +57,7 @@ _HOMES = {
     "Sweep": "studies._result",
     "best_learning_rate": "statistics._best",
     "best_setting": "statistics._best",
+    "coordinates": "statistics._transfer",
     "critical_learning_rate": "studies._critical",
     "gather": "statistics._bins",
     "grid": "tables._grid",
@@ -75,6 +78,7 @@ _HOMES = {
     "summarize_curves": "statistics._quartiles",
     "summarize_outcome": "statistics._quartiles",
     "sweep": "studies._sweep",
+    "transfer": "statistics._transfer",
     "write_report": "report._page",
     "write_table": "tables._io",
 }

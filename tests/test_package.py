@@ -22,9 +22,9 @@ MODULES = sorted(module.name for module in pkgutil.walk_packages(lrsweep.__path_
 PUBLIC = {
     "lrsweep": """
         Best Halving InputError Layout Objective RangeTest Refinement Replay Stopping Sweep best_learning_rate
-        best_setting critical_learning_rate gather grid landscape log_grid optimizers outcome_map plots problems
-        range_test read_table refine regression_from_csv sensitivity sharpness status_shares summarize summarize_curves
-        summarize_outcome sweep write_report write_table
+        best_setting coordinates critical_learning_rate gather grid landscape log_grid optimizers outcome_map plots
+        problems range_test read_table refine regression_from_csv sensitivity sharpness status_shares summarize
+        summarize_curves summarize_outcome sweep transfer write_report write_table
     """,
     "lrsweep.problems": "line linear_regression quadratic rosenbrock valleys",
     "lrsweep.optimizers": """
@@ -33,7 +33,7 @@ PUBLIC = {
     """,
     "lrsweep.plots": """
         animate_contours animate_fit animate_slope cells contours fit losses outcome overview range_test
-        save_animation slope statuses
+        save_animation slope statuses transfer
     """,
 }
 

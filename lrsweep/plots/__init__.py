@@ -19,3 +19,4 @@ from lrsweep.plots._statuses import statuses as statuses
 from lrsweep.plots._style import COLOURS as COLOURS
 from lrsweep.plots._style import FIGURE_SIZE as FIGURE_SIZE
 from lrsweep.plots._style import MARKERS as MARKERS
+from lrsweep.plots._transfer import transfer as transfer
