@@ -50,8 +50,11 @@ class Growing(NamedTuple):
     def __call__(self, learning_rate: Any, *, log_growth: Any, **keywords: Any) -> optax.GradientTransformation:
         """Builds the optimizer."""
 
+        def rate(k: Any) -> Any:
+            return learning_rate * jnp.exp(k * log_growth)
+
         def build(k: Any) -> optax.GradientTransformation:
-            built = self.func(learning_rate=learning_rate * jnp.exp(k * log_growth), **keywords)
+            built = self.func(learning_rate=rate(k), **keywords)
             return built.gradient_transformation() if isinstance(built, optax.MultiSteps) else built
 
         first = build(0)
@@ -65,17 +68,30 @@ class Growing(NamedTuple):
         @wraps(first.update)
         def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> tuple[Any, Any]:
             k, inner = state
+            inner = _set_rate(inner, rate(k))
             updates, inner = build(k).update(updates, inner, params, **extra)
             return updates, (k + 1, inner)
 
         return type(first)(init, update)
 
 
+def _set_rate(state: Any, rate: Any) -> Any:
+    """Sets the learning rate in the state of `optax.inject_hyperparams`, which keeps the one that it began with."""
+
+    def is_injected(path: Any, _: Any) -> bool:
+        return any(getattr(key, "name", None) == "hyperparams" for key in path)
+
+    kept = optax.tree.get_all_with_path(state, LEARNING_RATE, is_injected)
+    if not kept:
+        return state
+    return optax.tree.set(state, is_injected, **{LEARNING_RATE: jnp.asarray(rate, kept[0][1].dtype)})
+
+
 def check_growing(factory: Any) -> None:
     """Refuses what makes no optimizer of a learning rate.
 
     Raises:
-        InputTypeError: It cannot be called, or is an optimizer that is already built.
+        InputTypeError: It cannot be called, does not say what it takes, or is an optimizer that is already built.
         InputError: It takes no `learning_rate`, or a keyword that is called like the one added to it.
 
     Example:
@@ -83,15 +99,18 @@ def check_growing(factory: Any) -> None:
     """
     if isinstance(factory, optax.GradientTransformation):
         raise InputTypeError("the optimizer is already built: pass its factory, optax.sgd rather than optax.sgd(0.1)")
+    name = label(factory)
     if not callable(factory):
         raise InputTypeError(f"the optimizer must be a factory such as optax.sgd, not {quote(factory)}")
-    takes = inspect.signature(factory).parameters
+    try:
+        takes = inspect.signature(factory).parameters
+    except ValueError:
+        raise InputTypeError(
+            f"the optimizer {name} does not say which keywords it takes: wrap it in a function that does"
+        ) from None
     if LEARNING_RATE not in takes and not any(each.kind is each.VAR_KEYWORD for each in takes.values()):
         raise InputError(
-            f"the optimizer {label(factory)} takes no {LEARNING_RATE}, which a range test raises: wrap it in a "
-            "function that does"
+            f"the optimizer {name} takes no {LEARNING_RATE}, which a range test raises: wrap it in a function that does"
         )
     if GROWTH in takes:
-        raise InputError(
-            f"the optimizer {label(factory)} takes {GROWTH!r}, which is what a range test calls its own: rename it"
-        )
+        raise InputError(f"the optimizer {name} takes {GROWTH!r}, which is what a range test calls its own: rename it")

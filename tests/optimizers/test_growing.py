@@ -1,5 +1,6 @@
 """A learning rate that grows from update to update, against optax's own schedules and loops by hand."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -66,6 +67,24 @@ def test_its_update_takes_what_the_optimizers_takes(factory: Any) -> None:
     assert offered(Growing(factory)(0.1, log_growth=0.0)) == offered(factory(learning_rate=0.1))
 
 
+@pytest.mark.usefixtures("x64")
+def test_a_learning_rate_that_is_kept_in_the_state_grows_too() -> None:
+    def injected(learning_rate: Any) -> Any:
+        return optax.chain(optax.clip(10.0), optax.inject_hyperparams(optax.adam)(learning_rate=learning_rate, b1=0.8))
+
+    grown, plain = (
+        Growing(factory)(0.01, log_growth=np.log(FACTOR)) for factory in (injected, partial(optax.adam, b1=0.8))
+    )
+    np.testing.assert_allclose(follow(grown, 12), follow(plain, 12), rtol=1e-6)
+
+
+def test_parameters_that_are_called_so_are_left_alone() -> None:
+    params = {"learning_rate": jnp.ones(2)}
+    optimizer = Growing(optax.adam)(0.1, log_growth=1.0)
+    (update,) = jax.tree.leaves(optimizer.update(params, optimizer.init(params), params)[0])
+    np.testing.assert_allclose(update, -0.1, rtol=1e-5)
+
+
 def test_gradients_are_accumulated_as_without_it() -> None:
     def factory(learning_rate: Any) -> Any:
         return optax.MultiSteps(optax.sgd(learning_rate), every_k_schedule=2)
@@ -101,8 +120,9 @@ def test_two_of_one_optimizer_are_equal_and_others_are_not() -> None:
         (optax.sgd(0.1), "the optimizer is already built: pass its factory, optax.sgd rather than optax.sgd(0.1)"),
         (optax.polyak_sgd, "the optimizer polyak_sgd takes no learning_rate, which a range test raises: wrap it in a "),
         (lambda learning_rate, log_growth: None, "takes 'log_growth', which is what a range test calls its own"),
+        (max, "the optimizer max does not say which keywords it takes: wrap it in a function that does"),
     ],
-    ids=["number", "built", "polyak_sgd", "log_growth"],
+    ids=["number", "built", "polyak_sgd", "log_growth", "built-in"],
 )
 def test_what_cannot_grow_is_refused(factory: Any, said: str) -> None:
     with pytest.raises(lrsweep.InputError) as refused:
