@@ -19,14 +19,18 @@ if TYPE_CHECKING:
     from lrsweep.statistics._outcome_map import outcome_map as outcome_map
     from lrsweep.statistics._quartiles import summarize_curves as summarize_curves
     from lrsweep.statistics._quartiles import summarize_outcome as summarize_outcome
+    from lrsweep.statistics._range_test import RangeTest as RangeTest
     from lrsweep.statistics._sensitivity import sensitivity as sensitivity
     from lrsweep.statistics._shares import status_shares as status_shares
     from lrsweep.statistics._summary import summarize as summarize
+    from lrsweep.statistics._transfer import coordinates as coordinates
+    from lrsweep.statistics._transfer import transfer as transfer
     from lrsweep.studies._critical import critical_learning_rate as critical_learning_rate
     from lrsweep.studies._halving import Halving as Halving
     from lrsweep.studies._interrupted import Interrupted as Interrupted
     from lrsweep.studies._landscape import landscape as landscape
     from lrsweep.studies._progress import Progress as Progress
+    from lrsweep.studies._range_test import range_test as range_test
     from lrsweep.studies._refine import Refinement as Refinement
     from lrsweep.studies._refine import refine as refine
     from lrsweep.studies._replay import Replay as Replay
@@ -50,12 +54,14 @@ _HOMES = {
     "Layout": "engine._layout",
     "Objective": "problems._objective",
     "Progress": "studies._progress",
+    "RangeTest": "statistics._range_test",
     "Refinement": "studies._refine",
     "Replay": "studies._replay",
     "Stopping": "training._stopping",
     "Sweep": "studies._result",
     "best_learning_rate": "statistics._best",
     "best_setting": "statistics._best",
+    "coordinates": "statistics._transfer",
     "critical_learning_rate": "studies._critical",
     "gather": "statistics._bins",
     "grid": "tables._grid",
@@ -65,6 +71,7 @@ _HOMES = {
     "outcome_map": "statistics._outcome_map",
     "plots": None,
     "problems": None,
+    "range_test": "studies._range_test",
     "read_table": "tables._io",
     "refine": "studies._refine",
     "regression_from_csv": "problems._csv",
@@ -75,6 +82,7 @@ _HOMES = {
     "summarize_curves": "statistics._quartiles",
     "summarize_outcome": "statistics._quartiles",
     "sweep": "studies._sweep",
+    "transfer": "statistics._transfer",
     "write_report": "report._page",
     "write_table": "tables._io",
 }

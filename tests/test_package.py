@@ -21,10 +21,10 @@ MODULES = sorted(module.name for module in pkgutil.walk_packages(lrsweep.__path_
 # What users rely on: a name is added here, and none is taken away without a warning first.
 PUBLIC = {
     "lrsweep": """
-        Best Halving InputError Interrupted Layout Objective Progress Refinement Replay Stopping Sweep
-        best_learning_rate best_setting critical_learning_rate gather grid landscape log_grid optimizers outcome_map
-        plots problems read_table refine regression_from_csv sensitivity sharpness status_shares summarize
-        summarize_curves summarize_outcome sweep write_report write_table
+        Best Halving InputError Interrupted Layout Objective Progress RangeTest Refinement Replay Stopping Sweep
+        best_learning_rate best_setting coordinates critical_learning_rate gather grid landscape log_grid optimizers
+        outcome_map plots problems range_test read_table refine regression_from_csv sensitivity sharpness status_shares
+        summarize summarize_curves summarize_outcome sweep transfer write_report write_table
     """,
     "lrsweep.problems": "line linear_regression quadratic rosenbrock valleys",
     "lrsweep.optimizers": """
@@ -32,8 +32,8 @@ PUBLIC = {
         warmup_stable_decay
     """,
     "lrsweep.plots": """
-        animate_contours animate_fit animate_slope cells contours fit losses outcome overview save_animation slope
-        statuses
+        animate_contours animate_fit animate_slope cells contours fit losses outcome overview range_test
+        save_animation slope statuses transfer
     """,
 }
 
@@ -96,7 +96,7 @@ def test_help_answers_without_importing_jax_or_pandas() -> None:
     said = run_python(
         "import sys\n"
         "from lrsweep.cli._app import app\n"
-        "for words in ([], ['run'], ['refine'], ['critical'], ['summarize'], ['plot'], ['report']):\n"
+        "for words in ([], ['run'], ['refine'], ['critical'], ['range-test'], ['summarize'], ['plot'], ['report']):\n"
         "    app([*words, '--help'], standalone_mode=False)\n"
         "print({'bokeh', 'jax', 'jinja2', 'matplotlib', 'optax', 'pandas'} & set(sys.modules))\n"
     )
@@ -120,7 +120,7 @@ def test_every_public_function_has_an_example_that_is_run() -> None:
     public += [lrsweep.optimizers.gauss_seidel, lrsweep.optimizers.by_name, lrsweep.optimizers.names]
     public += [value for value in vars(lrsweep.plots).values() if callable(value)]
     modules = {"optimizers", "plots", "problems"}
-    without = {"Refinement", "Replay", "Sweep", "read_table"} | modules  # shown where they are used
+    without = {"RangeTest", "Refinement", "Replay", "Sweep", "read_table"} | modules  # shown where they are used
     for thing in public:
         name = thing.__name__.rpartition(".")[2]
         assert name in without or ">>>" in thing.__doc__, name

@@ -26,6 +26,7 @@ SLOW = {
     "docs/recipes/models.md",
     "docs/recipes/refine.md",
     "docs/recipes/batches.md",
+    "docs/recipes/width.md",
 }
 
 # What is set up before JAX computes anything needs a process of its own.

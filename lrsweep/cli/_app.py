@@ -12,6 +12,7 @@ from lrsweep.cli._exit_codes import MISTAKE, UNWRITTEN
 from lrsweep.cli._jax_setup import cache_folder, shrink
 from lrsweep.cli._listing import list_names
 from lrsweep.cli._printing import escape_what_cannot_be_encoded, failure_of_output, print_error
+from lrsweep.cli._range_test import range_test
 from lrsweep.cli._sweeps import critical, refine, run
 from lrsweep.cli._tables import plot, report, summarize
 from lrsweep.inputs._errors import InputError
@@ -29,6 +30,7 @@ for _name, _command in {
     "run": run,
     "refine": refine,
     "critical": critical,
+    "range-test": range_test,
     "summarize": summarize,
     "report": report,
     "plot": plot,

@@ -11,11 +11,12 @@ from lrsweep.tables._files import check_path, is_file
 from lrsweep.tables._io import ENDINGS
 from lrsweep.tables._notes import note_for, read_note
 
-# The columns by which tables of lrsweep are known: of trials, of a summary, and of starts.
+# The columns by which tables of lrsweep are known: of trials, of a summary, of starts, and of a range test's losses.
 _KNOWN_BY = (
     {"status", "converged_at", "diverged_at", "final_loss", "best_loss"},
     {"trials", "converged_low", "median_converged_at", "median_final_loss"},
     {"critical_learning_rate", "found"},
+    {"learning_rate", "loss", "smoothed"},
 )
 
 
@@ -84,7 +85,7 @@ def check_replaced(
 
 
 def is_table(path: Path) -> bool:
-    """Says whether a file is a table that lrsweep wrote: of trials, of starts, or a summary.
+    """Says whether a file is a table that lrsweep wrote: of trials, of starts, of a range test, or a summary.
 
     Example:
         >>> lrsweep.write_table(result.table, folder / "sweep.csv")

@@ -92,10 +92,27 @@ Around = Annotated[
 ]
 Rounds = Annotated[int, typer.Option(metavar="N", help="The most grids after the first, each finer than the last.")]
 
-# Those of `critical`.
+# Those of `critical` and `range-test`.
 OneOptimizer = Annotated[str, typer.Option("--optimizer", metavar="NAME", help="A name from `lrsweep list`.")]
 Low = Annotated[float, typer.Option("--from", metavar="LOW", help="The least learning rate to try.")]
 High = Annotated[float, typer.Option("--to", metavar="HIGH", help="The greatest learning rate to try.")]
+
+# Those of `range-test`.
+RangeSteps = Annotated[
+    int, typer.Option("--steps", metavar="N", help="How many learning rates, evenly spaced in the logarithm.")
+]
+OutCurves = Annotated[
+    str | None,
+    typer.Option(
+        "--out",
+        metavar="FILE",
+        help="Write the losses at every learning rate (.csv, .parquet), and beside them what made them (.json).",
+    ),
+]
+PlotRange = Annotated[
+    str | None,
+    typer.Option("--plot", metavar="FILE", help="Draw the losses against the learning rate (.png, .svg, .pdf)."),
+]
 
 # Those of `summarize`.
 SettingColumns = Annotated[
@@ -154,7 +171,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Search:
+class Tried:
     """The options that say what is tried beside learning rates, of all commands that run trials."""
 
     settings: Annotated[
@@ -176,6 +193,12 @@ class Search:
             f"and {DEFAULT_SEEDS} random ones otherwise.",
         ),
     ] = None
+
+
+@dataclass(frozen=True)
+class Search(Tried):
+    """Those, and the options that say how long a trial is, of the commands that sweep learning rates."""
+
     steps: Annotated[int, typer.Option(metavar="N", help="The most updates a trial may make.")] = 1000
     schedule: Annotated[
         str | None,

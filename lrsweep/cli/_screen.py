@@ -12,6 +12,7 @@ from lrsweep.cli._printing import print_out
 from lrsweep.statistics._best import rank
 from lrsweep.statistics._critical import advise_critical, summarize_critical
 from lrsweep.statistics._display import MOST_SHOWN, SHOWN_OF_MANY, column_head, columns_shown, write_cells
+from lrsweep.statistics._range_test import advise_range_test
 from lrsweep.tables._schema import LEARNING_RATE, LOSS, best_by_of
 
 # So many learning rates on either side of the answer are shown where a zoom has but one.
@@ -52,6 +53,21 @@ def print_edges(table: pd.DataFrame, low: float, high: float) -> None:
     if len(shown) < len(summary):
         print_out(f"\nThese are the first {len(shown)} of {len(summary):,} settings; --out FILE has every start.")
     print_out(f"\n{advise_critical(table, low=low, high=high)}")
+
+
+def print_suggestions(suggestions: pd.DataFrame, *, low: float, high: float) -> None:
+    """Prints what a range test suggests, by setting, and where to begin.
+
+    Args:
+        suggestions: Those of a `RangeTest`.
+        low: The first learning rate.
+        high: The last.
+    """
+    shown = suggestions.head(SHOWN_OF_MANY) if len(suggestions) > MOST_SHOWN else suggestions
+    _print_table(lay_out_rows(shown, room=_width_of_screen()))
+    if len(shown) < len(suggestions):
+        print_out(f"\nThese are the first {len(shown)} of {len(suggestions):,} settings.")
+    print_out(f"\n{advise_range_test(suggestions, low=low, high=high)}")
 
 
 def near(summary: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,9 @@ from lrsweep.plots._landscape import slope as slope
 from lrsweep.plots._losses import losses as losses
 from lrsweep.plots._outcome import outcome as outcome
 from lrsweep.plots._overview import overview as overview
+from lrsweep.plots._range_test import range_test as range_test
 from lrsweep.plots._statuses import statuses as statuses
 from lrsweep.plots._style import COLOURS as COLOURS
 from lrsweep.plots._style import FIGURE_SIZE as FIGURE_SIZE
 from lrsweep.plots._style import MARKERS as MARKERS
+from lrsweep.plots._transfer import transfer as transfer

@@ -169,7 +169,8 @@ def search_critical(
     wanted: bool | Callable[[Progress], object],
 ) -> Critical:
     """Does what `critical_learning_rate` does, and gives the provenance too, as JSON can hold it."""
-    _check_range(low, high, width)
+    check_rates(low, high)
+    _check_width(width)
     check_progress(wanted)
     steps = check_count("steps", steps)
     if isinstance(optimizer, Mapping):
@@ -328,7 +329,18 @@ def _starts(trials: pd.DataFrame | None, seeds: Iterable[int] | None) -> pd.Data
     return starts.merge(grid(**{SEED: seeds}), how="cross")
 
 
-def _check_range(low: float, high: float, width: float) -> None:
+def check_rates(low: Any, high: Any) -> tuple[float, float]:
+    """Gives two learning rates that a search goes from and to as Python's own numbers.
+
+    Raises:
+        InputTypeError: One is not a number.
+        InputError: One is not finite or not above 0, the first is not below the second, or the precision that JAX
+            computes in does not hold them.
+
+    Example:
+        >>> check_rates(1e-6, 1000)
+        (1e-06, 1000.0)
+    """
     wanted = "a finite learning rate above 0"
     low, high = (check_number(name, rate, wanted, lambda _: True) for name, rate in (("low", low), ("high", high)))
     if not 0 < low < high < math.inf:
@@ -338,6 +350,10 @@ def _check_range(low: float, high: float, width: float) -> None:
     if low < least:
         wider = "" if jax.config.read("jax_enable_x64") else f", or {HOW_TO_WIDEN}"
         raise InputError(f"low={low:g} is too near 0 to be told from it: take {least:.3g} or more{wider}")
+    return low, high
+
+
+def _check_width(width: float) -> None:
     check_number("width", width, "a finite number above 0", lambda width: 0 < width < math.inf)
     finest = 8 * float(jnp.finfo(jnp.result_type(float)).eps)
     if width < finest:

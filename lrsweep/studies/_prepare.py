@@ -37,6 +37,7 @@ def prepare(
     limits: StopLimits,
     *,
     diagnose: bool = False,
+    on_batches: bool = False,
 ) -> list[GroupJob]:
     """Checks a trials table against its objective and optimizers, and divides it into the jobs that the engine runs.
 
@@ -47,6 +48,7 @@ def prepare(
         static: The columns of numbers whose values programs are compiled for.
         limits: The limits that end a trial.
         diagnose: Whether to measure what says why each trial ended as it did.
+        on_batches: Whether the loss of each minibatch is evaluated, instead of the loss over all the data.
 
     Returns:
         The jobs, in the order of their first rows.
@@ -65,7 +67,7 @@ def prepare(
     shapes, programs = jax.eval_shape(lambda: share_inputs(objective)), []
     for group in groups:
         program = make_program(objective, optimizers[group.optimizer], group.binding, group.static)
-        program = program._replace(diagnoses=diagnose)
+        program = program._replace(diagnoses=diagnose, on_batches=on_batches)
         row = {name: jax.ShapeDtypeStruct((), column.dtype, weak_type=True) for name, column in group.values.items()}
         sample = {name: column[0].item() for name, column in group.values.items()}
         check_program(objective, program, shapes, row, sample)

@@ -41,7 +41,6 @@ from lrsweep.training._stopping import Stopping
 _ROUNDING = 100
 
 
-@ordinary_modes()
 def sweep(
     objective: Objective,
     optimizer: Factory | Mapping[str, Factory],
@@ -119,6 +118,42 @@ def sweep(
         0                0.1  converged            51
         1                1.0   diverged          <NA>
     """
+    return run_sweep(
+        objective,
+        optimizer,
+        trials,
+        steps=steps,
+        stopping=stopping,
+        static=static,
+        evaluate_every=evaluate_every,
+        record_every=record_every,
+        halving=halving,
+        diagnose=diagnose,
+        block_width=block_width,
+        layout=layout,
+        progress=progress,
+    )
+
+
+@ordinary_modes()
+def run_sweep(
+    objective: Objective,
+    optimizer: Factory | Mapping[str, Factory],
+    trials: pd.DataFrame,
+    *,
+    steps: int,
+    stopping: Stopping | None = None,
+    static: Iterable[str] = (),
+    evaluate_every: int | None = None,
+    record_every: int | None = None,
+    halving: Halving | None = None,
+    diagnose: bool = False,
+    block_width: int | None = None,
+    layout: Layout | None = None,
+    progress: bool | Callable[[Progress], object] = True,
+    on_batches: bool = False,
+) -> Sweep:
+    """Does what `sweep` does; with `on_batches` the loss of each minibatch stands for the loss over all the data."""
     stopping = Stopping() if stopping is None else stopping
     check_objective(objective)
     if not isinstance(stopping, Stopping):
@@ -131,7 +166,8 @@ def sweep(
         check_halving(halving, limits.steps)
     width = None if block_width is None else check_count("block_width", block_width)
     optimizers = optimizer if isinstance(optimizer, Mapping) else {None: optimizer}
-    jobs = prepare(objective, optimizers, trials, check_static(static, trials), limits, diagnose=diagnose)
+    static = check_static(static, trials)
+    jobs = prepare(objective, optimizers, trials, static, limits, diagnose=diagnose, on_batches=on_batches)
 
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
     records = 0 if record_every is None else limits.steps // limits.record_every + 1
@@ -183,8 +219,10 @@ def _assemble(
     loss_columns = {name for job in jobs for name in job.group.binding.loss}
     loss_columns |= {static.name for job in jobs for static in job.group.static}
     ran.clear()
+    # A minibatch may be fitted better than all the data can be.
+    if not any(job.program.on_batches for job in jobs):
+        _warn_below_minimum(objective, outcome["initial_loss"], outcome["best_loss"])
     del jobs
-    _warn_below_minimum(objective, outcome["initial_loss"], outcome["best_loss"])
     table = _tabulate(objective, trials, outcome, at_start, sorted(loss_columns))
     curves = None if recorded is None else _curves_of(recorded, table.index, limits)
     # The copy shares its memory with the caller's table until one of the two is changed.
@@ -319,5 +357,5 @@ def _warn_below_minimum(objective: Objective, initial_loss: np.ndarray, best_los
             f"the loss of objective {objective.name!r} fell to {least:.6g}, below its stated minimum "
             f"{objective.minimum:.6g}, so that convergence is misjudged: state the least value that it can reach, "
             f"Objective(..., minimum={least:.6g}) or less, or give Stopping(target=...)",
-            stacklevel=6,
+            stacklevel=7,
         )

@@ -58,6 +58,7 @@ class Program(NamedTuple):
         diagnoses: Whether to measure what says why a trial ended as it did.
         evaluation_slice: How many examples are seen at once where the loss and the metrics are measured, or None.
         evaluation_sample: On how many examples the loss is measured, or None for all.
+        on_batches: Whether the loss of the next minibatch is what is evaluated, instead of the loss over all the data.
     """
 
     loss: Callable[..., Any]
@@ -71,11 +72,12 @@ class Program(NamedTuple):
     diagnoses: bool = False
     evaluation_slice: int | None = None
     evaluation_sample: int | None = None
+    on_batches: bool = False
 
     @property
     def updates_measure(self) -> bool:
         """Whether the loss that an update computes is the one in the table."""
-        return self.batch_size is None and self.evaluation_sample is None
+        return self.on_batches or (self.batch_size is None and self.evaluation_sample is None)
 
     @property
     def sees_loss(self) -> bool:

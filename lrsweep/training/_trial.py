@@ -109,7 +109,7 @@ def update(
 def evaluate(
     program: Program, row: Mapping[str, Any], shared: SharedInputs, train: TrainState, batch_loss: Any
 ) -> tuple[Any, tuple[Any, ...]]:
-    """Computes the loss in the table, over all the data or a sample of it, and the metrics.
+    """Computes the loss in the table, over all the data, a sample of it or the next minibatch, and the metrics.
 
     Args:
         program: The functions that the trial calls.
