@@ -10,9 +10,10 @@ import optax
 
 from lrsweep.optimizers._factories import Factory
 from lrsweep.problems._objective import Objective
-from lrsweep.tables._schema import LOSS
+from lrsweep.tables._schema import LOSS, MAX, MIN
 from lrsweep.training._batches import Stream, next_batch, open_stream
 from lrsweep.training._binding import Binding
+from lrsweep.training._monitor import BestMetric
 from lrsweep.training._partition import Static
 
 
@@ -47,6 +48,7 @@ class Program(NamedTuple):
         batch_size: How many examples an update sees, or None for all.
         metrics: The metrics' names and functions.
         best_by: What decides the best update: `loss`, or the name of a metric.
+        mode: Whether its least value is the best, `min`, or its greatest, `max`.
         diagnoses: Whether to measure what says why a trial ended as it did.
     """
 
@@ -58,6 +60,7 @@ class Program(NamedTuple):
     batch_size: int | None = None
     metrics: tuple[tuple[str, Callable[..., Any]], ...] = ()
     best_by: str = LOSS
+    mode: str = MIN
     diagnoses: bool = False
 
     @property
@@ -66,9 +69,11 @@ class Program(NamedTuple):
         return self.batch_size is None and not self.metrics
 
     @property
-    def best_metric(self) -> int | None:
-        """The index of the metric that decides the best update, or None where the loss does."""
-        return None if self.best_by == LOSS else [name for name, _ in self.metrics].index(self.best_by)
+    def best_metric(self) -> BestMetric | None:
+        """The metric that decides the best update, or None where the loss does."""
+        if self.best_by == LOSS:
+            return None
+        return BestMetric([name for name, _ in self.metrics].index(self.best_by), self.mode == MAX)
 
     def start(self, row: Mapping[str, Any], seed: Any, shared: SharedInputs) -> Any:
         """Gives the parameters that a trial starts from."""
@@ -162,4 +167,5 @@ def make_program(objective: Objective, factory: Factory, binding: Binding, stati
         batch_size=objective.batch_size,
         metrics=tuple((name, function) for name, (function, _) in objective.measures.items()),
         best_by=objective.best_by,
+        mode=objective.mode,
     )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import lrsweep
 from lrsweep.statistics._best import rank
+from lrsweep.tables._schema import BY_LOSS
 from tests.statistics.test_summary import table
 
 statuses = st.sampled_from(["converged", "diverged", "slow"])
@@ -31,7 +32,7 @@ def best_of(drawn: pd.DataFrame, rule: str) -> float:
     if (drawn["status"] == "diverged").all():
         return np.nan
     if rule != "safe":
-        return float(rank(lrsweep.summarize(drawn), "loss", rule).iloc[0]["learning_rate"])
+        return float(rank(lrsweep.summarize(drawn), BY_LOSS, rule).iloc[0]["learning_rate"])
     safe = np.nan
     for rate, trials in drawn.groupby("learning_rate"):
         if (trials["status"] == "diverged").any():
