@@ -52,11 +52,11 @@ class Layer(NamedTuple):
 
 
 def layers_of(criterion: Criterion) -> list[Layer]:
-    """Lists the layers of a table's heatmap.
+    """Lists the layers of a table's heatmap, that of a metric that decides the best first.
 
     Example:
         >>> [layer.column for layer in layers_of(Criterion("accuracy", "max"))]
-        ['converged', 'median_converged_at', 'median_final_loss', 'median_final_accuracy']
+        ['median_final_accuracy', 'converged', 'median_converged_at', 'median_final_loss']
     """
     layers = [
         Layer("", "share of trials that converged", is_max=True),
@@ -65,7 +65,7 @@ def layers_of(criterion: Criterion) -> list[Layer]:
     ]
     if criterion.name != LOSS:
         name = criterion.name.replace("_", " ")
-        layers.append(Layer(final(criterion.name), f"median final {name}", is_max=criterion.mode == MAX))
+        layers.insert(0, Layer(final(criterion.name), f"median final {name}", is_max=criterion.mode == MAX))
     return layers
 
 

@@ -167,7 +167,7 @@ def test_bright_is_good_on_every_map() -> None:
     assert maps["final_loss"].name == "viridis_r"
     palettes: dict[str, Any] = {layer.column: _colours(layer, np.array([0.5, 0.9])).palette for layer in layers_of(MAX)}
     assert palettes["median_final_score"] == palettes["converged"] == palettes["median_final_loss"][::-1]
-    assert layers_of(MIN)[-1].is_max is False
+    assert layers_of(MIN)[0].is_max is False
 
 
 def test_an_overview_draws_the_metric_that_decides_in_the_place_of_the_loss() -> None:
