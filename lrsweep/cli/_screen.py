@@ -13,7 +13,7 @@ from lrsweep.statistics._best import rank
 from lrsweep.statistics._critical import advise_critical, summarize_critical
 from lrsweep.statistics._display import MOST_SHOWN, SHOWN_OF_MANY, column_head, columns_shown, write_cells
 from lrsweep.statistics._range_test import advise_range_test
-from lrsweep.tables._schema import LEARNING_RATE, LOSS, best_by_of
+from lrsweep.tables._schema import BY_LOSS, LEARNING_RATE, Criterion, criterion_of
 
 # So many learning rates on either side of the answer are shown where a zoom has but one.
 SHOWN_BESIDE = 4
@@ -32,7 +32,7 @@ def print_summary(
         answer: What the table comes to.
         rest: Where the rows are that are too many to print.
     """
-    layout = lay_out(summary, room=_width_of_screen(), best_by=best_by_of(table))
+    layout = lay_out(summary, room=_width_of_screen(), criterion=criterion_of(table))
     _print_table(layout)
     if layout.row_count < len(summary):
         print_out(f"\nThese are the best {layout.row_count} of {len(summary):,} settings; {rest}.")
@@ -97,13 +97,13 @@ def near(summary: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([wanted.merge(summary, on=list(wanted.columns)), without])[list(summary.columns)]
 
 
-def lay_out(summary: pd.DataFrame, *, room: int | None, best_by: str = LOSS) -> Table:
+def lay_out(summary: pd.DataFrame, *, room: int | None, criterion: Criterion = BY_LOSS) -> Table:
     """Lays a summary out as a table of text. Names are folded where there is little room, numbers never.
 
     Args:
         summary: What `summarize` gives.
         room: The width there is, in characters, or None where there is no edge.
-        best_by: What decides which rows are the best.
+        criterion: What decides which rows are the best.
 
     Returns:
         A Rich table; its `width` is set, and larger than `room` where not even the numbers fit.
@@ -113,7 +113,7 @@ def lay_out(summary: pd.DataFrame, *, room: int | None, best_by: str = LOSS) -> 
         >>> table.row_count, table.width
         (3, 40)
     """
-    shown = rank(summary, best_by).head(SHOWN_OF_MANY) if len(summary) > MOST_SHOWN else summary
+    shown = rank(summary, criterion).head(SHOWN_OF_MANY) if len(summary) > MOST_SHOWN else summary
     return lay_out_rows(shown[columns_shown(summary)], room=room)
 
 

@@ -11,12 +11,13 @@ from lrsweep.plots._legends import add_colour_bar, add_legend
 from lrsweep.plots._style import COLOURS, axes_or_new
 from lrsweep.statistics._bins import is_numeric
 from lrsweep.statistics._outcome_map import outcome_map
+from lrsweep.tables._schema import MAX, MIN, criterion_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Bright is good: few updates, a small loss.
-COLOUR_MAP = "viridis_r"
+# Bright is good: few updates, a small loss; or a great accuracy.
+COLOUR_MAPS = {MIN: "viridis_r", MAX: "viridis"}
 
 
 def cells(
@@ -31,7 +32,8 @@ def cells(
 
     A cell's colour stands for the median outcome of its trials, as `lrsweep.outcome_map` gives it. Where that is
     infinite, or there is none, it stands for the most frequent status of the trials without the outcome; the legend
-    names these statuses. A cell without trials is left white.
+    names these statuses. A cell without trials is left white. Bright is good: a small number, or a great one of the
+    metric that decides the best where its greatest value is.
 
     Args:
         table: A result table.
@@ -76,9 +78,10 @@ def cells(
     ]
     # Cells are rasterised, because a PDF would otherwise hold each as a shape.
     if numeric:
-        finite = np.ma.masked_invalid(values.to_numpy(float))
+        finite, criterion = np.ma.masked_invalid(values.to_numpy(float)), criterion_of(table)
+        mode = criterion.mode if outcome in criterion.columns else MIN
         norm = (LogNorm if suits_logarithm(outcome, finite.compressed()) else Normalize)()
-        mesh = ax.pcolormesh(*edges, finite, cmap=COLOUR_MAP, norm=norm, rasterized=True)
+        mesh = ax.pcolormesh(*edges, finite, cmap=COLOUR_MAPS[mode], norm=norm, rasterized=True)
         if finite.count():
             add_colour_bar(ax, mesh, label_of(outcome))
         words = words.where(np.ma.getmaskarray(finite))

@@ -1,4 +1,4 @@
-"""A sweep at a glance: updates to converge, final loss and statuses, one above the other along the learning rate."""
+"""A sweep at a glance: how fast, how well, and how trials ended, one above the other along the learning rate."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -11,13 +11,16 @@ from lrsweep.plots._statuses import draw_statuses
 from lrsweep.plots._style import FIGURE_SIZE
 from lrsweep.statistics._bins import is_numeric
 from lrsweep.statistics._summary import group_trials, resolve_by
+from lrsweep.tables._schema import criterion_of, final
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def overview(table: pd.DataFrame, x: str = "learning_rate", by: str | Sequence[str] | None = None) -> "Figure":
-    """Draws a sweep at a glance, one above the other: updates to converge, final loss, and the shares of the statuses.
+    """Draws a sweep at a glance: updates to converge, the final loss, and the shares of the statuses.
+
+    They stand one above the other. Where a metric decides the best, it is drawn in the loss's place.
 
     Args:
         table: A result table.
@@ -40,14 +43,14 @@ def overview(table: pd.DataFrame, x: str = "learning_rate", by: str | Sequence[s
 
     table, names = prepare_settings(table, _columns_to_name(table, x) if by is None else by, x)
     figure = Figure(figsize=(FIGURE_SIZE[0], 2 * FIGURE_SIZE[1]), layout="constrained")
-    updates, loss, shares = figure.subplots(3, sharex=True)
+    updates, quality, shares = figure.subplots(3, sharex=True)
     drawn = draw_outcome(updates, table, "converged_at", x, names)
-    draw_outcome(loss, table, "final_loss", x, names)
+    draw_outcome(quality, table, final(criterion_of(table).name), x, names)
     stacked = draw_statuses(shares, table, x)
-    for ax in (updates, loss):
+    for ax in (updates, quality):
         ax.set_xlabel("")
     if drawn.styles.scale is not None:
-        add_colour_bar([updates, loss, shares], drawn.styles.scale, drawn.styles.title)
+        add_colour_bar([updates, quality, shares], drawn.styles.scale, drawn.styles.title)
     entries = [*drawn.settings, *((status_mark(status), status) for _, status in stacked)]
     add_legend(updates, entries, title=drawn.title, grow=True)
     return figure

@@ -1,6 +1,8 @@
 """The objective: a loss, the start, data and minibatches, metrics, and the minimum."""
 
 import inspect
+import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
@@ -12,7 +14,24 @@ import numpy as np
 from lrsweep.inputs._arguments import LARGEST_COUNT, check_count, check_number
 from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import quote, unknown
-from lrsweep.tables._schema import LOSS
+from lrsweep.tables._schema import LOSS, MAX, MIN
+
+# Metrics that are the better the greater, as they are called.
+_GREATER = {
+    "acc",
+    "accuracy",
+    "auc",
+    "auroc",
+    "bleu",
+    "dice",
+    "f1",
+    "iou",
+    "meteor",
+    "precision",
+    "psnr",
+    "r2",
+    "recall",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +54,8 @@ class Objective:
         metrics: What to measure beside the loss, by name: `metric(params) -> scalar`, or `metric(params, data)` on
             the objective's data; or a pair `(metric, data)`, to measure on data of its own (a validation set).
             Keyword-only arguments are filled as those of `loss` are.
-        best_by: What decides which update was a trial's best: `"loss"`, or the name of a metric. The least value is the
-            best.
+        best_by: What decides which update was a trial's best, and which setting is: `"loss"`, or the name of a metric.
+        mode: Whether the least value of the metric is the best, `"min"`, or the greatest, `"max"`, as for an accuracy.
         evaluation_slice: How many examples are seen at once where the loss over all the data and the metrics are
             measured, so that memory holds what one such slice takes; None for all of them. It is for losses and metrics
             that are means over their examples: each is then the mean over its slices, weighted by their examples. An
@@ -54,7 +73,12 @@ class Objective:
         TypeError: `loss` or a metric cannot be called, or the data holds something other than numeric arrays.
         ValueError: `minimum` or `baseline` is not finite, or the baseline is below the minimum; the arrays of some
             data differ in their leading axis, `batch_size` or `evaluation_sample` is not a whole number from 1 to the
-            number of examples, `evaluation_slice` is not one from 1 on, or `best_by` names no metric.
+            number of examples, `evaluation_slice` is not one from 1 on, or `best_by` names no metric; or `mode` is
+            neither of the two, or `"max"` for a loss.
+
+    Warns:
+        UserWarning: `mode` is `"min"` and the metric of `best_by` is called like one that is the better the greater:
+            accuracy, F1, AUC, R2, BLEU and the like.
 
     Example:
         >>> import jax.numpy as jnp
@@ -70,6 +94,7 @@ class Objective:
     batch_size: int | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
     best_by: str = LOSS
+    mode: str = MIN
     evaluation_slice: int | None = None
     evaluation_sample: int | None = None
     minimum: float = 0.0
@@ -160,6 +185,19 @@ class Objective:
                     raise InputError(f"{owner} is paired with no data: leave out the pair")
         if self.best_by not in [LOSS, *self.metrics]:
             raise InputError(f"objective {self.name!r}: " + unknown("metric", self.best_by, [LOSS, *self.metrics]))
+        self._check_mode()
+
+    def _check_mode(self) -> None:
+        if self.mode not in (MIN, MAX):
+            raise InputError(f"objective {self.name!r}: " + unknown("mode", str(self.mode), [MIN, MAX]))
+        if self.mode == MAX and self.best_by == LOSS:
+            raise InputError(f"objective {self.name!r} has mode='max', but its loss is minimised: best_by a metric")
+        if self.mode == MIN and self.best_by != LOSS and _sounds_greater(self.best_by):
+            warnings.warn(
+                f"objective {self.name!r} takes the least {self.best_by!r} for the best: give mode='max' if the "
+                "greatest is",
+                stacklevel=5,
+            )
 
 
 def signature_of(function: Callable[..., Any], owner: str) -> inspect.Signature:
@@ -217,6 +255,12 @@ def _check_data(owner: str, data: Any) -> None:
         raise InputError(f"data must have one leading axis in common, but {listed}")
     if sizes and 0 in sizes.values():
         raise InputError(f"{owner} holds no examples: it must have at least one")
+
+
+def _sounds_greater(metric: str) -> bool:
+    """Tells whether a metric is called like one that is the better the greater."""
+    words = {word for word in re.split(r"[^a-z0-9]+", metric.lower()) if word}
+    return bool(words & _GREATER) and not words & {"loss", "error"}
 
 
 def _takes_data(function: Callable[..., Any]) -> bool:

@@ -10,7 +10,7 @@ from lrsweep.inputs._messages import plural
 from lrsweep.report._aggregate import aggregate
 from lrsweep.report._axis import BINS, Bins, ColumnAxis, axis_of, bin_trials, choose_x, choose_y
 from lrsweep.report._filters import Filter, filters_of
-from lrsweep.report._heatmap import LAYERS, draw_heatmap
+from lrsweep.report._heatmap import draw_heatmap, layers_of
 from lrsweep.report._outcome_charts import (
     OutcomeColumn,
     SharedAxis,
@@ -23,7 +23,7 @@ from lrsweep.report._sample import sample_rows, write_trials
 from lrsweep.report._scales import scale_of
 from lrsweep.statistics._best import Best
 from lrsweep.statistics._summary import LEVEL, convergence_times, outcome_values
-from lrsweep.tables._schema import LOSS, SEED, best_by_of, final, settings_of
+from lrsweep.tables._schema import LOSS, SEED, criterion_of, final, settings_of
 from lrsweep.tables._text import write
 
 # The most cells of a heatmap, those of all combinations of filters together.
@@ -80,7 +80,7 @@ def draw_charts(table: pd.DataFrame, best: Best | None) -> ChartSet:
     visible = Range1d(start=min(x.scale.start, bins.borders[0]), end=max(x.scale.end, bins.borders[-1]))
     shared = SharedAxis(x, bins, aggregated, filters, visible)
     diverged = bool((table["status"] == "diverged").any())
-    scales = [scale_of(outcome.values, always_beyond=diverged) for outcome in outcomes]
+    scales = [scale_of(each.values, always_beyond=diverged and not _is_below(each)) for each in outcomes]
     dots = prepare_dots(shared, outcomes, scales, table["status"], rows, write_trials(table.iloc[rows]))
     charts = []
     for at, (outcome, scale) in enumerate(zip(outcomes, scales, strict=True)):
@@ -104,10 +104,16 @@ def _outcomes(table: pd.DataFrame) -> list[OutcomeColumn]:
         OutcomeColumn("converged_at", "updates to converge", convergence_times(table)[0]),
         OutcomeColumn("final_loss", "final loss", outcome_values(table, "final_loss")),
     ]
-    best_by = best_by_of(table)
-    if best_by != LOSS:
-        outcomes.append(OutcomeColumn(final(best_by), f"final {best_by}", outcome_values(table, final(best_by))))
+    criterion = criterion_of(table)
+    if criterion.name != LOSS:
+        name = final(criterion.name)
+        outcomes.append(OutcomeColumn(name, f"final {criterion.name}", outcome_values(table, name)))
     return outcomes
+
+
+def _is_below(outcome: OutcomeColumn) -> bool:
+    """Tells whether trials that diverged lie below all others, and not above."""
+    return bool((outcome.values == -np.inf).any())
 
 
 def _capitalised(text: str) -> str:
@@ -151,7 +157,7 @@ def _caption(outcome: OutcomeColumn, status: pd.Series) -> str:
     if outcome.name == "converged_at" and (~status.isin(["converged", "diverged"])).any():
         sentences.append("A trial that did not converge lies at the updates it made.")
     if (status == "diverged").any():
-        sentences.append("One that diverged lies at the upper edge.")
+        sentences.append(f"One that diverged lies at the {'lower' if _is_below(outcome) else 'upper'} edge.")
     return " ".join(sentences)
 
 
@@ -162,7 +168,9 @@ def _heatmap(table: pd.DataFrame, x: ColumnAxis, y: ColumnAxis, filters: list[Fi
     if len(x_bins.middles) * len(y_bins.middles) > most_cells:
         bins = min(BINS, int(most_cells**0.5))
         x_bins, y_bins = bin_trials(x, bins, bins), bin_trials(y, bins, bins)
-    aggregated = aggregate(table, ["converged_at", "final_loss"], x_bins, others, y_bins)
-    figure = draw_heatmap(x, x_bins, y, y_bins, aggregated, others)
+    layers = layers_of(criterion_of(table))
+    aggregated = aggregate(table, [layer.outcome for layer in layers if layer.outcome], x_bins, others, y_bins)
+    figure = draw_heatmap(x, x_bins, y, y_bins, aggregated, others, layers)
     caption = "Light grey: there is no such number, for too few trials converged, or too many diverged."
-    return Chart("map", f"{x.name} and {y.name}", caption, figure, list(LAYERS.items()))
+    shown = [(layer.column, layer.label) for layer in layers]
+    return Chart("map", f"{x.name} and {y.name}", caption, figure, shown)

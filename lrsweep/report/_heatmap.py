@@ -1,6 +1,7 @@
 """The heatmap of a report: outcomes over two columns of settings."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from lrsweep.report._axis import Bins, ColumnAxis
 from lrsweep.report._chart_parts import chart_data, empty_chart, filtered_view, hover_tool
 from lrsweep.report._filters import MOST_VALUES, Filter
 from lrsweep.report._wording import write_share
+from lrsweep.tables._schema import LOSS, MAX, Criterion, final
 from lrsweep.tables._text import write
 
 # Cells without such a number: no trial converged, or all diverged.
@@ -29,16 +31,52 @@ _NONE = "#b0b0b0"
 # The tag by which the page finds the layers of which it shows one at a time.
 SHOWN_ONE_AT_A_TIME = "shown"
 
-# The layers of a heatmap: columns of what `aggregate` returns, and what they are called.
-LAYERS = {
-    "converged": "share of trials that converged",
-    "median_converged_at": "median updates to converge",
-    "median_final_loss": "median final loss",
-}
+
+class Layer(NamedTuple):
+    """A layer of a heatmap.
+
+    Attributes:
+        outcome: The column of results that it shows the median of; empty for the share that converged.
+        label: What it is called.
+        is_max: Whether much is good, and not little.
+    """
+
+    outcome: str
+    label: str
+    is_max: bool = False
+
+    @property
+    def column(self) -> str:
+        """The column of what `aggregate` returns."""
+        return f"median_{self.outcome}" if self.outcome else "converged"
+
+
+def layers_of(criterion: Criterion) -> list[Layer]:
+    """Lists the layers of a table's heatmap, that of a metric that decides the best first.
+
+    Example:
+        >>> [layer.column for layer in layers_of(Criterion("accuracy", "max"))]
+        ['median_final_accuracy', 'converged', 'median_converged_at', 'median_final_loss']
+    """
+    layers = [
+        Layer("", "share of trials that converged", is_max=True),
+        Layer("converged_at", "median updates to converge"),
+        Layer("final_loss", "median final loss"),
+    ]
+    if criterion.name != LOSS:
+        name = criterion.name.replace("_", " ")
+        layers.insert(0, Layer(final(criterion.name), f"median final {name}", is_max=criterion.mode == MAX))
+    return layers
 
 
 def draw_heatmap(
-    x: ColumnAxis, x_bins: Bins, y: ColumnAxis, y_bins: Bins, aggregated: pd.DataFrame, filters: Sequence[Filter]
+    x: ColumnAxis,
+    x_bins: Bins,
+    y: ColumnAxis,
+    y_bins: Bins,
+    aggregated: pd.DataFrame,
+    filters: Sequence[Filter],
+    layers: Sequence[Layer],
 ) -> figure:
     """Draws a heatmap of the share that converged, and of medians; the page shows one of these at a time.
 
@@ -49,6 +87,7 @@ def draw_heatmap(
         y_bins: Its bins.
         aggregated: What `aggregate` returns for both.
         filters: The filters that narrow it.
+        layers: What it shows.
     """
     visible = Range1d(start=x_bins.borders[0], end=x_bins.borders[-1])
     low, high = y_bins.borders[[0, -1]]
@@ -56,7 +95,7 @@ def draw_heatmap(
     if not y_bins.are_ranges and len(y_bins.middles) <= MOST_VALUES:
         chart.yaxis.ticker = FixedTicker(ticks=y_bins.middles.tolist(), minor_ticks=[])
     column, row = aggregated[X].to_numpy(), aggregated[Y].to_numpy()
-    values = {name: aggregated[name].to_numpy() for name in LAYERS}
+    values = {layer.column: aggregated[layer.column].to_numpy() for layer in layers}
     numbers = {
         "left": x_bins.borders[column],
         "right": x_bins.borders[column + 1],
@@ -69,31 +108,32 @@ def draw_heatmap(
         (y.name, [y_bins.labels[at] for at in row]),
         ("trials", [f"{trials:,}" for trials in aggregated["trials"]]),
         ("converged", [write_share(share) for share in values["converged"]]),
-        *((LAYERS[name], [write(value) for value in values[name]]) for name in list(LAYERS)[1:]),
+        *((layer.label, [write(value) for value in values[layer.column]]) for layer in layers if layer.outcome),
     ]
     source, tooltips = chart_data(numbers, texts, aggregated, filters)
-    view, layers = filtered_view(), []
-    for name in LAYERS:
-        mapper = _colours(name, values[name])
-        layer = chart.quad(
+    view, drawn = filtered_view(), []
+    for layer in layers:
+        mapper = _colours(layer, values[layer.column])
+        quads = chart.quad(
             "left", "right", "top", "bottom", source=source, view=view,
-            color={"field": name, "transform": mapper}, visible=not layers,
+            color={"field": layer.column, "transform": mapper}, visible=not drawn,
         )  # fmt: skip
-        bar = ColorBar(color_mapper=mapper, visible=not layers, width=12, background_fill_color=None)
-        layer.tags = bar.tags = [SHOWN_ONE_AT_A_TIME, name]
+        bar = ColorBar(color_mapper=mapper, visible=not drawn, width=12, background_fill_color=None)
+        quads.tags = bar.tags = [SHOWN_ONE_AT_A_TIME, layer.column]
         bar.formatter = PrintfTickFormatter(format="%.4g")
         chart.add_layout(bar, "right")
-        layers.append(layer)
-    chart.add_tools(hover_tool(layers, tooltips))
+        drawn.append(quads)
+    chart.add_tools(hover_tool(drawn, tooltips))
     return chart
 
 
-def _colours(name: str, values: np.ndarray) -> ColorMapper:
-    if name == "converged":
+def _colours(layer: Layer, values: np.ndarray) -> ColorMapper:
+    if not layer.outcome:
         return LinearColorMapper(palette=Cividis256, low=0, high=1)
     finite = values[np.isfinite(values)]
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
-    # Bright is good: few updates, a small loss.
-    if low > 0 and high > low:
-        return LogColorMapper(palette=Cividis256[::-1], low=low, high=high, nan_color=_NONE)
-    return LinearColorMapper(palette=Cividis256[::-1], low=low, high=high if high > low else low + 1, nan_color=_NONE)
+    # Bright is good: few updates, a small loss, a great accuracy.
+    palette = Cividis256 if layer.is_max else Cividis256[::-1]
+    if low > 0 and high > low and not layer.is_max:
+        return LogColorMapper(palette=palette, low=low, high=high, nan_color=_NONE)
+    return LinearColorMapper(palette=palette, low=low, high=high if high > low else low + 1, nan_color=_NONE)

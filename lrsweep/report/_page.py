@@ -28,7 +28,7 @@ from lrsweep.statistics._display import MOST_SHOWN, SHOWN_OF_MANY, column_head, 
 from lrsweep.statistics._summary import summarize
 from lrsweep.statistics._verdict import judge
 from lrsweep.tables._files import check_path, replace_files
-from lrsweep.tables._schema import LEARNING_RATE, best_by_of, settings_of
+from lrsweep.tables._schema import LEARNING_RATE, Criterion, criterion_of, settings_of
 
 ENDINGS = (".html", ".htm")
 
@@ -144,7 +144,7 @@ def make_page(table: pd.DataFrame, provenance: Mapping[str, Any] | None, *, titl
         counts=_write_counts(table, summary, statuses),
         chart_set=chart_set,
         statuses=[{"name": name, "trials": f"{trials:,}"} for name, trials in statuses.items() if trials],
-        summary=_best_settings(summary, best_by_of(table)),
+        summary=_best_settings(summary, criterion_of(table)),
         failures=[
             failure._asdict() | {"count": plural(failure.trials, "trial"), "caption": _failure_caption(failure)}
             for failure in failures_of(table)
@@ -175,9 +175,9 @@ def _write_counts(table: pd.DataFrame, summary: pd.DataFrame, statuses: pd.Serie
     return f"{plural(len(table), 'trial')} of {plural(len(summary), 'setting')}: {of_each}." if len(table) else ""
 
 
-def _best_settings(summary: pd.DataFrame, best_by: str) -> dict[str, Any]:
+def _best_settings(summary: pd.DataFrame, criterion: Criterion) -> dict[str, Any]:
     """Gives the caption, the heads and the rows of the table of the best settings."""
-    shown = rank(summary, best_by).head(SHOWN_OF_MANY if len(summary) > MOST_SHOWN else MOST_SHOWN)[
+    shown = rank(summary, criterion).head(SHOWN_OF_MANY if len(summary) > MOST_SHOWN else MOST_SHOWN)[
         columns_shown(summary)
     ]
     cells = write_cells(shown)

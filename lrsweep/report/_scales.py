@@ -21,7 +21,7 @@ class Scale(NamedTuple):
         log: Whether it is logarithmic.
         start: Its lower end.
         end: Its upper end.
-        below: The position of values up to 0 on a logarithmic axis.
+        below: The position of minus infinity, and of values up to 0 on a logarithmic axis.
         beyond: The position of infinity, and of what is not a number.
     """
 
@@ -44,7 +44,7 @@ class Scale(NamedTuple):
             >>> scale_of(np.array([1.0, 100.0])).position(np.array([1.0, 10.0, np.inf])).round(2)
             array([  1.  ,  10.  , 138.04])
         """
-        positions = np.where(np.isfinite(values), values, self.beyond)
+        positions = np.where(np.isfinite(values), values, np.where(values == -np.inf, self.below, self.beyond))
         return np.where(positions <= 0, self.below, positions) if self.log else positions
 
     def values_at(self, positions: np.ndarray) -> np.ndarray:
@@ -137,7 +137,8 @@ def scale_of(values: np.ndarray, *, always_beyond: bool = False, even: bool = Fa
     """Chooses the scale for values: logarithmic where none is negative and the largest is ten times the least.
 
     Args:
-        values: ``[value]`` float; infinite ones, and those that are not numbers, make room at the upper edge.
+        values: ``[value]`` float; infinite ones, and those that are not numbers, make room at the upper edge; minus
+            infinity at the lower one.
         always_beyond: Whether to make that room even where there are none.
         even: Whether it is to be logarithmic only where the values are then spaced no less evenly, as the values of a
             grid may be: see `lrsweep.statistics._bins.is_logarithmic`.
@@ -153,10 +154,11 @@ def scale_of(values: np.ndarray, *, always_beyond: bool = False, even: bool = Fa
         log = log and is_logarithmic(positive)
     shown = positive if log else finite
     low, high = (float(shown.min()), float(shown.max())) if shown.size else (0.0, 1.0)
-    upper = _END if always_beyond or finite.size < values.size else _BEYOND
+    is_below = values == -np.inf
+    upper = _END if always_beyond or finite.size < values.size - is_below.sum() else _BEYOND
     if log:
         length = np.log10(high / low)
-        lower = _END if positive.size < finite.size else _BEYOND
+        lower = _END if positive.size < finite.size or is_below.any() else _BEYOND
         return Scale(
             True,
             low / 10 ** (lower * length),
@@ -165,5 +167,5 @@ def scale_of(values: np.ndarray, *, always_beyond: bool = False, even: bool = Fa
             high * 10 ** (_BEYOND * length),
         )
     length = (high - low) or abs(high) or 1.0
-    start = low - _BEYOND * length
-    return Scale(False, start, high + upper * length, start, high + _BEYOND * length)
+    lower = _END if is_below.any() else _BEYOND
+    return Scale(False, low - lower * length, high + upper * length, low - _BEYOND * length, high + _BEYOND * length)

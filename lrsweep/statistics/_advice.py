@@ -8,7 +8,7 @@ from lrsweep.statistics._best import rank
 from lrsweep.statistics._display import setting_names
 from lrsweep.statistics._starts import cannot_start, describe_bad_starts
 from lrsweep.statistics._summary import summarize
-from lrsweep.tables._schema import LEARNING_RATE, best_by_of, final
+from lrsweep.tables._schema import LEARNING_RATE, Criterion, criterion_of, final
 from lrsweep.tables._text import write
 
 # Losses count as one where they differ by less than this share of what trials have gained since their start.
@@ -41,10 +41,10 @@ def advise(summary: pd.DataFrame, table: pd.DataFrame) -> str:
 
 
 def _advise(summary: pd.DataFrame, table: pd.DataFrame) -> str:
-    best_by = best_by_of(table)
-    best = rank(summary, best_by).iloc[0]
+    criterion = criterion_of(table)
+    best = rank(summary, criterion).iloc[0]
     if best["converged"] == 0:
-        answer = explain_no_convergence(best, best_by, describe_setting(best), table)
+        answer = explain_no_convergence(best, criterion, describe_setting(best), table)
     else:
         answer = f"Use {describe_setting(best)}: {describe_convergence(best)}."
     return f"{answer} {_warn_of_rates(summary, best)}".strip()
@@ -89,21 +89,21 @@ def describe_convergence(best: pd.Series) -> str:
     return f"{share} trials converged{after}"
 
 
-def explain_no_convergence(best: pd.Series, best_by: str, setting: str, table: pd.DataFrame) -> str:
+def explain_no_convergence(best: pd.Series, criterion: Criterion, setting: str, table: pd.DataFrame) -> str:
     """Says, where no trial converged, which setting came closest, and what may help.
 
     Args:
         best: The best row of a summary.
-        best_by: What decides the best: the loss, or a metric.
+        criterion: What decides the best: the loss, or a metric.
         setting: What to call the best row's setting.
         table: The result table.
     """
     if best["diverged"] == 1:
         return "No trial converged, and none is worth taking: they diverged. Try smaller learning rates."
     steps = int(table["steps"].max())
-    least = number(best[f"median_{final(best_by)}"])
-    outcome = f"final {best_by.replace('_', ' ')}"
-    lead = f"No trial converged within {steps} updates; the least median {outcome}, {least}, is that of {setting}."
+    value = number(best[f"median_{final(criterion.name)}"])
+    outcome = f"{criterion.superlative} median final {criterion.name.replace('_', ' ')}"
+    lead = f"No trial converged within {steps} updates; the {outcome}, {value}, is that of {setting}."
     what_may_help = {
         "slow": "Most trials were still improving: give more steps.",
         "stalled": advise_on_minimum(table)

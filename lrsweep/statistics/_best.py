@@ -10,9 +10,9 @@ from lrsweep.inputs._arguments import check_count, check_number
 from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import unknown
 from lrsweep.statistics._display import setting_names
-from lrsweep.statistics._summary import LEVEL, convergence_times, group_trials, penalised, summarize
+from lrsweep.statistics._summary import LEVEL, convergence_times, group_trials, outcome_values, summarize
 from lrsweep.statistics._survival import time_quantiles
-from lrsweep.tables._schema import LEARNING_RATE, SEED, best_by_of, final, settings_of
+from lrsweep.tables._schema import LEARNING_RATE, SEED, Criterion, criterion_of, final, settings_of
 
 RULES = ("steps", "loss", "safe")
 
@@ -31,26 +31,29 @@ class Best(NamedTuple):
         low: The lower end of its interval, one of the learning rates tried; NaN where there is no interval.
         high: The upper end.
         rule: What best means: "steps", "loss" or "safe".
+        setting: The caller's columns of the best setting by name, the learning rate among them, without those that its
+            optimizer does not take; empty where there is none.
 
     Example:
         >>> lrsweep.best_learning_rate(result.table, rule="loss")
-        Best(learning_rate=0.1, low=nan, high=nan, rule='loss')
+        Best(learning_rate=0.1, low=nan, high=nan, rule='loss', setting={'learning_rate': 0.1})
     """
 
     learning_rate: float
     low: float
     high: float
     rule: str
+    setting: dict[str, Any]
 
 
-def rank(summary: pd.DataFrame, best_by: str, rule: str = "steps") -> pd.DataFrame:
+def rank(summary: pd.DataFrame, criterion: Criterion, rule: str = "steps") -> pd.DataFrame:
     """Sorts a summary's rows from the best setting to the worst, by the rule "steps" or "loss" of `best_learning_rate`.
 
     Among equals a setting of which some trial did not diverge comes before one of which all did.
 
     Args:
         summary: What `summarize` returns.
-        best_by: What decides among settings that converged equally often and fast: the loss, or a metric.
+        criterion: What decides among settings that converged equally often and fast: the loss, or a metric.
         rule: What best means.
     """
     keys = {"final_loss": summary["median_final_loss"]}
@@ -58,33 +61,61 @@ def rank(summary: pd.DataFrame, best_by: str, rule: str = "steps") -> pd.DataFra
         keys = {
             "converged": -summary["converged"],
             "converged_at": summary["median_converged_at"].astype(float).fillna(np.inf),
-            "final": summary[f"median_{final(best_by)}"].fillna(np.inf),
+            "final": (criterion.sign * summary[f"median_{final(criterion.name)}"]).fillna(np.inf),
         }
     keys["all_diverged"] = summary["diverged"] == 1
     ordered = pd.DataFrame(keys | {LEARNING_RATE: summary.get(LEARNING_RATE, 0.0)})
     return summary.loc[ordered.sort_values(ordered.columns.tolist(), kind="stable").index]
 
 
-def best_setting(table: pd.DataFrame) -> pd.Series:
-    """Gives the best setting's row of `summarize(table)`, by the rule "steps" of `best_learning_rate`.
+def best_setting(table: pd.DataFrame, *, rule: str = "steps") -> pd.Series:
+    """Gives the best setting's row of `summarize(table)`.
 
-    Where every trial diverged there is no best one: the columns of the setting are then NaN.
+    Args:
+        table: A result table.
+        rule: What best means, as in `best_learning_rate`. By the rule "safe" it is the best by the rule "steps" among
+            those with the largest learning rate at which, and below which, no trial diverged.
+
+    Returns:
+        All of the setting's columns, and its statistics. Where every trial diverged, or no learning rate is safe, there
+        is no best one: the columns of the setting are then NaN, and the statistics those of the last to be ruled out.
 
     Raises:
-        ValueError: It is not a result table, or it has no rows.
+        ValueError: It is not a result table, it has no rows, there is no such rule, or by the rule "safe" no column
+            `learning_rate`.
 
     Example:
-        >>> float(lrsweep.best_setting(result.table)["median_converged_at"])
-        51.0
+        >>> best = lrsweep.best_setting(result.table)
+        >>> float(best["learning_rate"]), float(best["median_converged_at"])
+        (0.1, 51.0)
     """
-    settings_of(table)
+    own = settings_of(table)
     if len(table) == 0:
         raise InputError("the table is empty: there is no best setting among no trials")
+    _check_rule(rule)
+    if rule == "safe" and LEARNING_RATE not in own:
+        raise InputError(f"the table has no column {LEARNING_RATE!r}, which the rule 'safe' is about")
     summary = summarize(table)
-    best = rank(summary, best_by_of(table)).iloc[0]
-    if best["diverged"] == 1:
-        best = best.astype(object).where(~best.index.isin(setting_names(summary)), np.nan)
-    return best
+    ranked = rank(summary, criterion_of(table), "steps" if rule == "safe" else rule)
+    none = ranked["diverged"].iloc[0] == 1
+    if rule == "safe":
+        safe = _largest_safe(table)
+        none, ranked = np.isnan(safe), ranked if np.isnan(safe) else ranked[ranked[LEARNING_RATE] == safe]
+    best = ranked.iloc[0]
+    return best.astype(object).where(~best.index.isin(setting_names(summary)), np.nan) if none else best
+
+
+def _check_rule(rule: object) -> None:
+    if not isinstance(rule, str) or rule not in RULES:
+        raise InputError(unknown("rule", rule, RULES))
+
+
+def _largest_safe(table: pd.DataFrame) -> float:
+    """Gives the largest learning rate at which, and below which, no trial diverged; NaN where there is none."""
+    rates = table[LEARNING_RATE].dropna()
+    unsafe = rates[(table["status"] == "diverged").reindex(rates.index)].min()
+    safe = rates if np.isnan(unsafe) else rates[rates < unsafe]
+    return float(safe.max()) if len(safe) else float("nan")
 
 
 def best_learning_rate(
@@ -103,8 +134,9 @@ def best_learning_rate(
         rule: What best means.
 
             - "steps": the largest share of trials that converged; among equals the least median `converged_at`; among
-              those (as where none converged) the least median final loss, or the median at the end of the metric that
-              decides the best, where one does, a diverged trial counting as infinite; then the smaller learning rate.
+              those (as where none converged) the least median final loss, or the best median at the end of the metric
+              that decides the best, where one does, a diverged trial counting as infinitely bad; then the smaller
+              learning rate.
             - "loss": the least median final loss, a diverged trial counting as infinite; then the smaller rate.
             - "safe": the largest at which, and below which, no trial diverged, whatever its other columns. It can only
               fall as seeds are added: the lower end of its interval is the rate itself.
@@ -118,7 +150,8 @@ def best_learning_rate(
         seed: The seed of the draws: the same one gives the same interval.
 
     Returns:
-        The learning rate and its interval; without a column `seed`, or with one seed only, there is no interval.
+        The learning rate, its interval, and all columns of the best setting; without a column `seed`, or with one seed
+        only, there is no interval.
 
     Raises:
         ValueError: It is not a result table, it has no rows, no column `learning_rate`, there is no such rule, `level`
@@ -134,8 +167,7 @@ def best_learning_rate(
     table = table[table[LEARNING_RATE].notna()]
     if len(table) == 0:
         raise InputError("the table is empty: there is no best learning rate among no trials")
-    if not isinstance(rule, str) or rule not in RULES:
-        raise InputError(unknown("rule", rule, RULES))
+    _check_rule(rule)
     check_number("level", level, "between 0 and 1", lambda share: 0 < share < 1)
     if resamples is None:
         resamples = max(_RESAMPLES[0], min(_RESAMPLES[1], _TRIALS_DRAWN // len(table)))
@@ -154,7 +186,9 @@ def best_learning_rate(
         low = np.quantile(best_of_draws, (1 - level) / 2, method="lower")
         high = np.quantile(best_of_draws, (1 + level) / 2, method="higher")
     rate, least, most = (float(rates[at]) if at >= 0 else float("nan") for at in (best, low, high))
-    return Best(rate, least, most, rule)
+    setting = best_setting(table, rule=rule)[[name for name in own if name != SEED]].dropna()
+    values = {str(name): value.item() if isinstance(value, np.generic) else value for name, value in setting.items()}
+    return Best(rate, least, most, rule, values)
 
 
 # Applies a rule to draws of seeds: takes how often each seed is drawn, ``[draw, seed]`` int, and gives the place of the
@@ -186,11 +220,14 @@ def _least_rule(table: pd.DataFrame, place: np.ndarray, seeds: np.ndarray, rule:
     def time(counts: np.ndarray, among: np.ndarray) -> np.ndarray:
         return np.nan_to_num(time_quantiles(times[among], converged[among], [0.5], counts)[0], nan=np.inf)
 
-    def median(name: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-        values = penalised(table, name)[row]
+    def median(name: str, sign: int) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+        values = sign * outcome_values(table, name)[row]
         return lambda counts, among: _medians(values[among], counts)
 
-    keys = [median("final_loss")] if rule == "loss" else [share_not_converged, time, median(final(best_by_of(table)))]
+    criterion = criterion_of(table)
+    keys = [median("final_loss", 1)]
+    if rule == "steps":
+        keys = [share_not_converged, time, median(final(criterion.name), criterion.sign)]
 
     def apply(draws: np.ndarray) -> np.ndarray:
         best = []

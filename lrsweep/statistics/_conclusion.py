@@ -18,7 +18,7 @@ from lrsweep.statistics._best import rank
 from lrsweep.statistics._display import setting_names
 from lrsweep.statistics._starts import cannot_start, describe_bad_starts
 from lrsweep.statistics._summary import summarize
-from lrsweep.tables._schema import EDGE, LEARNING_RATE, ROUND, best_by_of
+from lrsweep.tables._schema import EDGE, LEARNING_RATE, ROUND, criterion_of
 
 
 def conclude(table: pd.DataFrame, found: pd.DataFrame, options: Mapping[str, Any]) -> str:
@@ -47,14 +47,14 @@ def conclude(table: pd.DataFrame, found: pd.DataFrame, options: Mapping[str, Any
         row = found.iloc[found[LEARNING_RATE].fillna(0).argmax()]
         answer = _edge_answer(row, found, effort, digits)
     else:
-        summary, best_by = summarize(table), best_by_of(table)
-        best = rank(summary, best_by).iloc[0]
+        summary, criterion = summarize(table), criterion_of(table)
+        best = rank(summary, criterion).iloc[0]
         if best["diverged"] == 1 or pd.isna(best[LEARNING_RATE]):
             return advise(summary, table)
         row = found[is_same(found, best, setting_names(summary))].iloc[0]
         setting = describe_setting(best, digits=digits)
         if best["converged"] == 0:
-            lead, what = explain_no_convergence(best, best_by, setting, table), "that learning_rate"
+            lead, what = explain_no_convergence(best, criterion, setting, table), "that learning_rate"
         else:
             lead, what = f"Use {setting}: {describe_convergence(best)};", "it"
         answer = f"{lead} {effort} found {_between(row, what, digits)}"

@@ -12,7 +12,7 @@ from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import unknown
 from lrsweep.statistics._display import Summary
 from lrsweep.statistics._survival import time_quantiles
-from lrsweep.tables._schema import CONVERGED_AT, LOSSES, SEED, at_best, best_by_of, final, metrics_of, settings_of
+from lrsweep.tables._schema import CONVERGED_AT, LOSSES, SEED, criterion_of, final, metrics_of, settings_of
 
 # The first words of the columns of quartiles.
 QUARTILES = {"lower_quartile": 0.25, "median": 0.5, "upper_quartile": 0.75}
@@ -44,7 +44,7 @@ def summarize(table: pd.DataFrame, by: str | Sequence[str] | None = None) -> Sum
           doi:10.1080/00031305.1996.10473566, NumPy's default). A diverged trial counts as infinite, and a quartile
           between a number and infinity is infinite.
         - where the table has metrics, `median_final_<metric>` (float), over the trials in which it is a number; for the
-          metric that decides the best a diverged trial counts as infinite.
+          metric that decides the best a diverged trial counts as infinitely bad.
 
     Raises:
         ValueError: It is not a result table, it has no column of a name in `by`, or one of these columns is called
@@ -200,15 +200,20 @@ def outcome_quartiles(table: pd.DataFrame, outcome: str, setting: np.ndarray) ->
 
 
 def outcome_values(table: pd.DataFrame, outcome: str) -> np.ndarray:
-    """Gives a column of numbers as statistics take it: infinite where a trial diverged, NaN where missing.
+    """Gives a column of numbers as statistics take it: infinitely bad where a trial diverged, NaN where missing.
+
+    Of a loss, and of the metric that decides the best, that is infinity, or minus infinity where the greatest is best.
+    What other metrics would make of a trial that diverged is not known.
 
     Example:
         >>> outcome_values(result.table, "final_loss").round(4)
         array([0.000e+00, 1.000e-04, 1.425e-01])
     """
-    best_by = best_by_of(table)
-    if outcome in (*LOSSES, final(best_by), at_best(best_by)):
+    if outcome in LOSSES:
         return penalised(table, outcome)
+    criterion = criterion_of(table)
+    if outcome in criterion.columns:
+        return penalised(table, outcome, criterion.sign * np.inf)
     return table[outcome].to_numpy(float, na_value=np.nan)
 
 
@@ -228,14 +233,14 @@ def convergence_times(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return np.where(converged, table["converged_at"].to_numpy(float, na_value=np.nan), censored_at), converged
 
 
-def penalised(table: pd.DataFrame, name: str) -> np.ndarray:
-    """Gives a column of losses, infinite where the trial diverged: ``[trial]`` float.
+def penalised(table: pd.DataFrame, name: str, worst: float = np.inf) -> np.ndarray:
+    """Gives a column of losses, or of a metric, with the worst there is where the trial diverged: ``[trial]`` float.
 
     Example:
         >>> [float(loss) for loss in penalised(result.table, "final_loss").round(4)]
         [0.0, 0.0001, 0.1425]
     """
-    return table[name].where(table["status"] != "diverged", np.inf).to_numpy(float)
+    return table[name].where(table["status"] != "diverged", worst).to_numpy(float)
 
 
 def rows_by_count(setting: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -279,9 +284,6 @@ def _quantile(ordered: np.ndarray, share: float) -> np.ndarray:
 
 
 def _metrics(table: pd.DataFrame, setting: np.ndarray) -> dict[str, Any]:
-    best_by, medians = best_by_of(table), {}
-    for metric in metrics_of(table):
-        name = final(metric)
-        column = pd.Series(penalised(table, name)) if metric == best_by else table[name]
-        medians[f"median_{name}"] = column.groupby(setting).median().to_numpy()
-    return medians
+    names = [final(metric) for metric in metrics_of(table)]
+    columns = {name: pd.Series(outcome_values(table, name)) for name in names}
+    return {f"median_{name}": column.groupby(setting).median().to_numpy() for name, column in columns.items()}

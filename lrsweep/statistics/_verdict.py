@@ -9,7 +9,7 @@ from lrsweep.statistics._best import Best, best_learning_rate, rank
 from lrsweep.statistics._sensitivity import sensitivity
 from lrsweep.statistics._starts import cannot_start, describe_bad_starts
 from lrsweep.statistics._summary import LEVEL, summarize
-from lrsweep.tables._schema import LEARNING_RATE, SEED, best_by_of, final, settings_of
+from lrsweep.tables._schema import BY_LOSS, LEARNING_RATE, SEED, Criterion, criterion_of, final, settings_of
 
 FACTOR = 2.0
 
@@ -46,9 +46,9 @@ def judge(table: pd.DataFrame, rule: str = "steps", best: Best | None = None) ->
         setting, why = f"learning_rate {number(best.learning_rate)}", "no trial diverged there or below"
         alike = table
     else:
-        best_by = best_by_of(table)
-        row = rank(summary[summary[LEARNING_RATE].notna()], best_by, rule).iloc[0]
-        setting, why = describe_setting(row), _why(row, rule, best_by)
+        criterion = criterion_of(table)
+        row = rank(summary[summary[LEARNING_RATE].notna()], criterion, rule).iloc[0]
+        setting, why = describe_setting(row), _why(row, BY_LOSS if rule == "loss" else criterion, rule)
         # What it costs to miss a learning rate depends on the other settings: those of the best one count.
         others = [name for name in settings_of(table) if name not in (LEARNING_RATE, SEED)]
         alike = table[is_same(table, row, others)]
@@ -64,12 +64,12 @@ def _interval(best: Best) -> str:
     return f" ({LEVEL:.0%} interval over seeds: {number(best.low)} to {number(best.high)})"
 
 
-def _why(row: pd.Series, rule: str, best_by: str) -> str:
+def _why(row: pd.Series, criterion: Criterion, rule: str) -> str:
     if rule == "steps" and row["converged"] > 0:
         return describe_convergence(row)
-    outcome = "loss" if rule == "loss" else best_by
-    least = f"its median final {outcome.replace('_', ' ')}, {number(row[f'median_{final(outcome)}'])}, is the least"
-    return least if rule == "loss" else f"no trial converged, and {least}"
+    outcome, value = criterion.name.replace("_", " "), number(row[f"median_{final(criterion.name)}"])
+    best = f"its median final {outcome}, {value}, is the {criterion.superlative}"
+    return best if rule == "loss" else f"no trial converged, and {best}"
 
 
 def _costs(table: pd.DataFrame) -> list[str]:

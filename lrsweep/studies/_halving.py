@@ -17,7 +17,7 @@ from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import quote
 from lrsweep.problems._objective import Objective
 from lrsweep.statistics._summary import group_trials
-from lrsweep.tables._schema import LOSS, SEED, Status
+from lrsweep.tables._schema import LOSS, SEED, Criterion, Status
 from lrsweep.training._monitor import Outcome
 
 
@@ -114,11 +114,11 @@ def halve(executors: Sequence[GroupExecutor], trials: pd.DataFrame, objective: O
 
 def _scores(outcome: Outcome, objective: Objective) -> np.ndarray:
     """Scores each trial, ``[trial] float64``; less is better."""
-    if objective.best_by == LOSS:
-        last = outcome.final_loss
-    else:
-        last = outcome.final_metrics[list(objective.metrics).index(objective.best_by)]
-    scores = np.where(np.isnan(last), np.inf, last.astype(float))
+    criterion, last = Criterion(objective.best_by, objective.mode), outcome.final_loss
+    if criterion.name != LOSS:
+        last = outcome.final_metrics[list(objective.metrics).index(criterion.name)]
+    last = criterion.sign * last.astype(float)
+    scores = np.where(np.isnan(last), np.inf, last)
     scores[outcome.status == Status.DIVERGED] = np.inf
     scores[outcome.status == Status.CONVERGED] = -np.inf
     return scores

@@ -11,7 +11,7 @@ from lrsweep.statistics._advice import advise
 from lrsweep.statistics._best import rank
 from lrsweep.statistics._display import summary_html
 from lrsweep.statistics._summary import summarize
-from lrsweep.tables._schema import best_by_of
+from lrsweep.tables._schema import criterion_of
 
 # A table of more settings than this is not read.
 _MOST_SHOWN = 20
@@ -30,7 +30,7 @@ def present(table: pd.DataFrame, provenance: Mapping[str, Any]) -> str:
         largest tried, and a larger one may be faster.</p>
     """
     summary = summarize(table)
-    shown = rank(summary, best_by_of(table)).head(_MOST_SHOWN) if len(summary) > _MOST_SHOWN else summary
+    shown = rank(summary, criterion_of(table)).head(_MOST_SHOWN) if len(summary) > _MOST_SHOWN else summary
     heading = f" The best {len(shown)} of {len(summary):,} settings:" if len(shown) < len(summary) else ""
     trials = plural(provenance["trials"], "trial")
     what_was_run = (

@@ -49,6 +49,7 @@ def provenance_of(
         "evaluation_sample": objective.evaluation_sample,
         "metrics": list(objective.metrics),
         "best_by": objective.best_by,
+        "mode": objective.mode,
         "evaluate_every": limits.evaluate_every,
         "record_every": record_every,
         "groups": [_describe_group(group, result) for group, result in ran],

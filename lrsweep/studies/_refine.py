@@ -23,7 +23,7 @@ from lrsweep.studies._result import Sweep
 from lrsweep.studies._sweep import sweep
 from lrsweep.tables._columns import check_trials, read_numbers
 from lrsweep.tables._grid import round_to
-from lrsweep.tables._schema import BEST, EDGE, LEARNING_RATE, ROUND, SEED, best_by_of, settings_of
+from lrsweep.tables._schema import BEST, EDGE, LEARNING_RATE, ROUND, SEED, criterion_of, settings_of
 from lrsweep.training._stopping import Stopping
 
 
@@ -212,7 +212,7 @@ def _count_starts(trials: pd.DataFrame) -> int:
 def _find(table: pd.DataFrame, around: str) -> pd.DataFrame:
     """Finds the answer of every setting in the rounds so far, as `Refinement.found` has it."""
     others, summary = _others(table), summarize(table).dropna(subset=[LEARNING_RATE])
-    place = pd.Series(range(len(summary)), index=rank(summary, best_by_of(table)).index)
+    place = pd.Series(range(len(summary)), index=rank(summary, criterion_of(table)).index)
     firsts, answers = [], []
     for part in _by_setting(summary, others):
         rates = np.sort(part[LEARNING_RATE].to_numpy(float))

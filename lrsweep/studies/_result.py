@@ -12,7 +12,7 @@ from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import quote
 from lrsweep.studies._notebook import present
 from lrsweep.studies._replay import Replay
-from lrsweep.tables._schema import BEST_BY, INDEX, LOSS, RESULT_DTYPES, at_best, final
+from lrsweep.tables._schema import BEST_BY, BEST_MODE, BY_LOSS, INDEX, RESULT_DTYPES, Criterion, at_best, final
 from lrsweep.training._monitor import NEVER
 from lrsweep.training._stopping import gap
 
@@ -92,7 +92,12 @@ class Sweep:
 
 
 def result_table(
-    trials: pd.DataFrame, outcome: dict[str, Any], minimum: float, *, metrics: Sequence[str] = (), best_by: str = LOSS
+    trials: pd.DataFrame,
+    outcome: dict[str, Any],
+    minimum: float,
+    *,
+    metrics: Sequence[str] = (),
+    criterion: Criterion = BY_LOSS,
 ) -> pd.DataFrame:
     """Puts what became of each trial beside the caller's columns.
 
@@ -102,12 +107,13 @@ def result_table(
             it is in the table, so that memory need not hold both.
         minimum: The least value the loss can reach.
         metrics: The names of the outcome's metrics.
-        best_by: What decided the best update.
+        criterion: What decided the best update.
 
     Returns:
         The same rows under the same index, called `trial`: the caller's columns; those of `RESULT_DTYPES`; and where
-        there are metrics `best_by` and two columns for each of them. `rate` is `(gap_steps / gap_0) ** (1 / steps)`, 0
-        where the trial ended at or below the minimum, and NaN where it made no update or started below the minimum.
+        there are metrics `best_by`, `best_mode` and two columns for each of them. `rate` is
+        `(gap_steps / gap_0) ** (1 / steps)`, 0 where the trial ended at or below the minimum, and NaN where it made no
+        update or started below the minimum.
     """
     columns: dict[str, Any] = {"rate": _rate(outcome, minimum)}
     columns["status"] = pd.Categorical.from_codes(outcome.pop("status"), dtype=RESULT_DTYPES["status"])
@@ -120,7 +126,8 @@ def result_table(
     # Nothing else refers to these arrays, so the table need not copy them.
     results = pd.DataFrame({name: columns[name] for name in RESULT_DTYPES}, index=trials.index, copy=False)
     if metrics:
-        results[BEST_BY] = pd.Series(best_by, index=trials.index, dtype="str")
+        results[BEST_BY] = pd.Series(criterion.name, index=trials.index, dtype="str")
+        results[BEST_MODE] = pd.Series(criterion.mode, index=trials.index, dtype="str")
         for name, last, best in zip(metrics, outcome["final_metrics"], outcome["best_metrics"], strict=True):
             results[final(name)], results[at_best(name)] = last.astype(float), best.astype(float)
     return pd.concat([trials, results], axis=1).rename_axis(INDEX)

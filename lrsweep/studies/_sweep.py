@@ -32,7 +32,7 @@ from lrsweep.studies._result import Sweep, result_table
 from lrsweep.studies._starts import starts_of
 from lrsweep.studies._validate import check_objective
 from lrsweep.tables._columns import check_trials
-from lrsweep.tables._schema import DIAGNOSIS, check_names
+from lrsweep.tables._schema import DIAGNOSIS, Criterion, check_names
 from lrsweep.training._monitor import StopLimits
 from lrsweep.training._partition import check_static
 from lrsweep.training._stopping import Stopping
@@ -251,7 +251,8 @@ def _tabulate(
 ) -> pd.DataFrame:
     """Makes the result table, with a diagnosis where there is one."""
     diagnosis = outcome.pop("diagnosis")
-    table = result_table(trials, outcome, objective.minimum, metrics=list(objective.metrics), best_by=objective.best_by)
+    criterion = Criterion(objective.best_by, objective.mode)
+    table = result_table(trials, outcome, objective.minimum, metrics=list(objective.metrics), criterion=criterion)
     if not at_start:
         return table
     batches = objective.batch_size is not None

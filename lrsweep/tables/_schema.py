@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -59,8 +59,11 @@ LOSSES = ("final_loss", "best_loss")
 # What decides which update was the best, unless a metric does.
 LOSS = "loss"
 
-# After those, where an objective has metrics: what decided the best update. Each metric's two columns follow.
-BEST_BY = "best_by"
+# After those, where an objective has metrics: what decided the best update, and whether its least or its greatest value
+# is the best. Each metric's two columns follow.
+BEST_BY, BEST_MODE = "best_by", "best_mode"
+
+MIN, MAX = "min", "max"
 
 # After those, where trials were diagnosed.
 DIAGNOSIS = (
@@ -144,20 +147,60 @@ def metrics_of(table: pd.DataFrame) -> list[str]:
     return [name for name in ends if at_best(name) in after]
 
 
-def best_by_of(table: pd.DataFrame) -> str:
-    """Tells what decided the best updates of a result table: `loss`, or the name of a metric.
+class Criterion(NamedTuple):
+    """What decides the best update of a trial, and the best setting of a table.
+
+    Attributes:
+        name: `loss`, or the name of a metric.
+        mode: Whether its least value is the best, `min`, or its greatest, `max`.
+    """
+
+    name: str = LOSS
+    mode: str = MIN
+
+    @property
+    def sign(self) -> int:
+        """What its values are multiplied by so that less is better: 1 or -1."""
+        return -1 if self.mode == MAX else 1
+
+    @property
+    def columns(self) -> tuple[str, str]:
+        """The result table's columns of it: at a trial's end, and at its best update."""
+        return final(self.name), "best_loss" if self.name == LOSS else at_best(self.name)
+
+    @property
+    def superlative(self) -> str:
+        """What its best value is called: `least` or `greatest`."""
+        return "greatest" if self.mode == MAX else "least"
+
+
+BY_LOSS = Criterion()
+
+
+def criterion_of(table: pd.DataFrame) -> Criterion:
+    """Tells what decided the best updates of a result table.
 
     Raises:
         ValueError: It differs from row to row.
 
     Example:
-        >>> best_by_of(result.table)
-        'loss'
+        >>> criterion_of(result.table)
+        Criterion(name='loss', mode='min')
     """
-    decided = table[BEST_BY].unique().tolist() if BEST_BY in table.columns else [LOSS]
-    if len(decided) > 1:
-        raise InputError(f"what decides the best differs from row to row ({', '.join(decided)}): compare them apart")
-    return decided[0] if decided else LOSS
+    if BEST_BY not in table.columns:
+        return BY_LOSS
+    names = table[BEST_BY].unique().tolist()
+    # A table that an earlier version wrote says nothing of a mode: the least was the best.
+    modes = table[BEST_MODE].unique().tolist() if BEST_MODE in table.columns else [MIN]
+    for decided in (names, modes):
+        if len(decided) > 1:
+            differing = ", ".join(map(str, decided))
+            raise InputError(f"what decides the best differs from row to row ({differing}): compare them apart")
+    if not names:
+        return BY_LOSS
+    if modes[0] not in (MIN, MAX):
+        raise InputError(f"column {BEST_MODE!r} holds {quote(modes[0])}: it must hold {MIN!r} or {MAX!r}")
+    return Criterion(names[0], modes[0])
 
 
 def check_names(columns: Iterable[str], metrics: Iterable[str] = (), more: Iterable[str] = ()) -> None:
@@ -169,7 +212,14 @@ def check_names(columns: Iterable[str], metrics: Iterable[str] = (), more: Itera
     Example:
         >>> check_names(["learning_rate", "seed"])
     """
-    ours = {*RESULT_DTYPES, INDEX, BEST_BY, *more, *(column(name) for name in metrics for column in (final, at_best))}
+    ours = {
+        *RESULT_DTYPES,
+        INDEX,
+        BEST_BY,
+        BEST_MODE,
+        *more,
+        *(column(name) for name in metrics for column in (final, at_best)),
+    }
     for name in columns:
         if name in ours:
             raise InputError(

@@ -79,6 +79,18 @@ class Evaluation(NamedTuple):
     metrics: tuple[Any, ...]
 
 
+class BestMetric(NamedTuple):
+    """The metric that decides the best update.
+
+    Attributes:
+        place: Which of the metrics it is.
+        is_max: Whether its greatest value is the best, and not its least.
+    """
+
+    place: int
+    is_max: bool
+
+
 class Monitor(NamedTuple):
     """A summary of a trial so far, whose size does not depend on the number of steps.
 
@@ -148,7 +160,9 @@ def divergence_bounds(initial_loss: Any, limits: StopLimits) -> Bounds:
     return Bounds(initial_loss + scale, initial_loss + limits.divergence * scale)
 
 
-def observe(monitor: Monitor, k: Any, evaluation: Evaluation, limits: StopLimits, best_metric: int | None) -> Monitor:
+def observe(
+    monitor: Monitor, k: Any, evaluation: Evaluation, limits: StopLimits, best_metric: BestMetric | None
+) -> Monitor:
     """Updates the monitor with an evaluation, and decides whether the trial stops there.
 
     Args:
@@ -156,7 +170,7 @@ def observe(monitor: Monitor, k: Any, evaluation: Evaluation, limits: StopLimits
         k: int32, after how many updates the trial was evaluated.
         evaluation: The evaluation; one that is not due changes nothing.
         limits: The limits that end a trial.
-        best_metric: The index of the metric that decides the best update, or None where the loss does.
+        best_metric: The metric that decides the best update, or None where the loss does.
     """
     loss = evaluation.loss
     initial_loss = jnp.where(k == 0, loss, monitor.initial_loss)
@@ -221,8 +235,12 @@ def _is_at_target(loss: Any, initial_loss: Any, limits: StopLimits) -> Any:
     return is_near if limits.baseline is None else is_near & (loss <= limits.baseline)
 
 
-def _score(loss: Any, metrics: tuple[Any, ...], best_metric: int | None) -> Any:
-    return loss if best_metric is None else metrics[best_metric]
+def _score(loss: Any, metrics: tuple[Any, ...], best_metric: BestMetric | None) -> Any:
+    """Scores an evaluation; less is better."""
+    if best_metric is None:
+        return loss
+    metric = metrics[best_metric.place]
+    return -metric if best_metric.is_max else metric
 
 
 def quiet_bounds(monitor: Monitor, limits: StopLimits) -> Bounds:

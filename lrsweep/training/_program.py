@@ -10,9 +10,10 @@ import optax
 
 from lrsweep.optimizers._factories import Factory
 from lrsweep.problems._objective import Objective
-from lrsweep.tables._schema import LOSS
+from lrsweep.tables._schema import LOSS, MAX, MIN
 from lrsweep.training._batches import Stream, next_batch, open_stream
 from lrsweep.training._binding import Binding
+from lrsweep.training._monitor import BestMetric
 from lrsweep.training._partition import Static
 from lrsweep.training._slices import mean_in_slices
 
@@ -55,6 +56,7 @@ class Program(NamedTuple):
         batch_size: How many examples an update sees, or None for all.
         metrics: The metrics' names and functions.
         best_by: What decides the best update: `loss`, or the name of a metric.
+        mode: Whether its least value is the best, `min`, or its greatest, `max`.
         diagnoses: Whether to measure what says why a trial ended as it did.
         evaluation_slice: How many examples are seen at once where the loss and the metrics are measured, or None.
         evaluation_sample: On how many examples the loss is measured, or None for all.
@@ -69,6 +71,7 @@ class Program(NamedTuple):
     batch_size: int | None = None
     metrics: tuple[tuple[str, Callable[..., Any]], ...] = ()
     best_by: str = LOSS
+    mode: str = MIN
     diagnoses: bool = False
     evaluation_slice: int | None = None
     evaluation_sample: int | None = None
@@ -85,9 +88,11 @@ class Program(NamedTuple):
         return self.updates_measure and not self.metrics
 
     @property
-    def best_metric(self) -> int | None:
-        """The index of the metric that decides the best update, or None where the loss does."""
-        return None if self.best_by == LOSS else [name for name, _ in self.metrics].index(self.best_by)
+    def best_metric(self) -> BestMetric | None:
+        """The metric that decides the best update, or None where the loss does."""
+        if self.best_by == LOSS:
+            return None
+        return BestMetric([name for name, _ in self.metrics].index(self.best_by), self.mode == MAX)
 
     def at_once(self) -> "Program":
         """Gives the program that sees all examples at once."""
@@ -191,6 +196,7 @@ def make_program(objective: Objective, factory: Factory, binding: Binding, stati
         best_by=objective.best_by,
         evaluation_slice=objective.evaluation_slice,
         evaluation_sample=objective.evaluation_sample,
+        mode=objective.mode,
     )
 
 

@@ -197,7 +197,7 @@ def test_of_a_loss_only_diverged_trials_have_none(ax: Any) -> None:
 
 
 def test_the_best_the_critical_and_the_theory_are_lines_and_bands(ax: Any) -> None:
-    best = lrsweep.Best(0.1, 0.01, 0.3, "steps")
+    best = lrsweep.Best(0.1, 0.01, 0.3, "steps", {"learning_rate": 0.1})
     critical = pd.DataFrame(
         {"seed": [0, 1, 2], "critical_learning_rate": [0.5, 0.7, 0.6], "found": "found", "theory": [0.55, 0.55, 0.55]}
     )
@@ -208,7 +208,7 @@ def test_the_best_the_critical_and_the_theory_are_lines_and_bands(ax: Any) -> No
 
 
 def test_a_number_is_drawn_as_it_is_and_what_was_not_found_is_not_drawn(ax: Any) -> None:
-    plots.outcome(SGD, best=lrsweep.Best(NAN, NAN, NAN, "steps"), critical=0.5, theory=0.4, ax=ax)
+    plots.outcome(SGD, best=lrsweep.Best(NAN, NAN, NAN, "steps", {}), critical=0.5, theory=0.4, ax=ax)
     assert [line.get_xdata()[0] for line in ax.lines[1:]] == [0.5, 0.4]
     assert texts(ax)[-2:] == ["critical 0.5", "theory 0.4"]
 

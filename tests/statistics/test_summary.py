@@ -12,7 +12,7 @@ from lrsweep.cli._screen import lay_out
 from lrsweep.statistics._advice import advise
 from lrsweep.statistics._best import rank
 from lrsweep.statistics._summary import QUARTILES, wilson
-from lrsweep.tables._schema import RESULT_DTYPES
+from lrsweep.tables._schema import BY_LOSS, RESULT_DTYPES
 
 
 def table(rows: list[tuple[Any, ...]], columns: tuple[str, ...] = ("learning_rate", "seed")) -> pd.DataFrame:
@@ -194,7 +194,7 @@ def test_the_screen_shows_no_more_than_the_medians() -> None:
 def test_the_best_learning_rate_follows_its_rule(rows: list[tuple[Any, ...]], best: float) -> None:
     for order in (rows, rows[::-1]):
         assert lrsweep.best_learning_rate(table(order)).learning_rate == best
-        assert rank(lrsweep.summarize(table(order)), "loss")["learning_rate"].iloc[0] == best
+        assert rank(lrsweep.summarize(table(order)), BY_LOSS)["learning_rate"].iloc[0] == best
 
 
 def test_what_cannot_be_summarised_is_refused() -> None:

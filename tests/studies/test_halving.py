@@ -72,6 +72,31 @@ def test_settings_are_ranked_over_all_groups_and_by_the_metric_that_decides() ->
     assert table.loc[kept.index, "steps"].tolist() == [9, 9]
 
 
+def test_the_settings_with_the_greatest_metric_are_kept_as_with_the_least_of_its_negative() -> None:
+    # Half the squared distance to 2, from 0: after k updates at 2 (1 - (1 - rate) ** k); the metric peaks at 1.
+    def metric(params: Any) -> Any:
+        return params * (2 - params)
+
+    def halved(metric: Any, mode: str) -> pd.DataFrame:
+        objective = lrsweep.Objective(
+            lambda params: (params - 2) ** 2 / 2, 0.0, metrics={"m": metric}, best_by="m", mode=mode
+        )
+        halving = lrsweep.Halving(at=[4, 9])
+        return lrsweep.sweep(objective, optax.sgd, trials, steps=20, stopping=TO_THE_END, halving=halving).table
+
+    rates = np.array([0.02, 0.05, 0.1, 0.15, 0.3, 0.5, 0.7, 0.9])
+    trials = lrsweep.grid(learning_rate=rates)
+    greatest, least = halved(metric, "max"), halved(lambda params: -metric(params), "min")
+    assert_frame_equal(
+        greatest[[*list(trials), "status", "steps", "best_at"]], least[[*list(trials), "status", "steps", "best_at"]]
+    )
+    steps, left = np.full(8, 20), np.arange(8)
+    for at in (4, 9):
+        order = np.argsort(-metric(2 * (1 - (1 - rates[left]) ** at)), kind="stable")
+        steps[left[order[len(left) // 2 :]]], left = at, left[order[: len(left) // 2]]
+    assert greatest["steps"].tolist() == steps.tolist()
+
+
 def test_batches_are_measured_where_the_loss_is_and_dropped_there() -> None:
     data = {"x": np.random.default_rng(0).normal(size=(50, 3)), "y": np.arange(50.0) / 50}
     objective = lrsweep.Objective(

@@ -1,5 +1,6 @@
 """Metrics: measured where the loss is, on data of their own where it is given, and they may decide the best."""
 
+import warnings
 from typing import Any
 
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ import pytest
 
 import lrsweep
 from lrsweep.statistics._advice import advise
-from lrsweep.tables._schema import metrics_of
+from lrsweep.tables._schema import criterion_of, metrics_of
 
 TARGET = np.array([1.0, 3.0])
 
@@ -71,6 +72,47 @@ def test_a_metric_on_data_of_its_own_may_decide_which_update_was_the_best(every:
         assert (row.distance_at_best, row.best_by) == (pytest.approx(x[best], rel=1e-12), "validation_loss")
 
 
+def hump(params: Any) -> Any:
+    """A metric that rises to the middle of the way, at 1, and falls again."""
+    return params * (2 - params)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize(("mode", "pick"), [("max", np.argmax), ("min", np.argmin)])
+def test_the_greatest_or_the_least_value_of_a_metric_is_the_best_as_numpy_finds_it(mode: str, pick: Any) -> None:
+    measured = objective(metrics={"hump": hump}, best_by="hump", mode=mode)
+    rates = [0.05, 0.1, 0.3, 1.7]
+    table = lrsweep.sweep(measured, optax.sgd, lrsweep.grid(learning_rate=rates), steps=20, stopping=NEVER).table
+    values = np.array([hump(path(rate, 20)) for rate in rates])
+    assert table["best_at"].tolist() == pick(values, axis=1).tolist()
+    np.testing.assert_allclose(table["hump_at_best"], [value[pick(value)] for value in values], rtol=1e-12)
+    assert table["best_mode"].unique().tolist() == [mode]
+    assert lrsweep.best_setting(table)["learning_rate"] == rates[pick(values[:, -1])]
+
+
+def test_a_metric_that_is_not_a_number_is_never_the_greatest() -> None:
+    measured = objective(metrics={"log": lambda params: jnp.log(1 - params)}, best_by="log", mode="max")
+    table = lrsweep.sweep(measured, optax.sgd, lrsweep.grid(learning_rate=0.3), steps=10, stopping=NEVER).table
+    assert table["best_at"].tolist() == [0]
+
+
+NAMES = {"accuracy": True, "top5_acc": True, "F1": True, "valid-auc": True, "R2": True, "accuracy_loss": False}
+
+
+@pytest.mark.parametrize(("name", "warned"), [*NAMES.items(), ("distance", False), ("macro", False)])
+def test_the_least_accuracy_is_warned_of_and_the_greatest_is_not(name: str, warned: bool) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        least = objective(metrics={name: distance}, best_by=name)
+    assert [str(each.message) for each in caught] == warned * [
+        f"objective 'loss' takes the least '{name}' for the best: give mode='max' if the greatest is"
+    ]
+    assert all(each.filename == __file__ for each in caught)
+    objective(metrics={name: distance}, best_by=name, mode="max")
+    objective(metrics={name: distance})
+    assert least.mode == "min"
+
+
 @pytest.mark.usefixtures("x64")
 def test_a_column_goes_to_the_keyword_only_arguments_of_the_loss_and_of_the_metrics() -> None:
     pulled = objective(metrics={"distance": distance, "weighed": (loss, TARGET)})
@@ -94,12 +136,13 @@ def test_a_metric_that_is_not_a_number_decides_nothing_while_another_update_has_
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])
 def test_a_table_with_metrics_and_words_reads_back_equal(ending: str, tmp_path: Any) -> None:
-    measured = objective(metrics={"distance": distance}, best_by="distance")
+    measured = objective(metrics={"distance": distance}, best_by="distance", mode="max")
     trials = lrsweep.grid(optimizer=["adam", "sgd"], learning_rate=[0.1, 0.2])
     table = lrsweep.sweep(measured, {"sgd": optax.sgd, "adam": optax.adam}, trials, steps=3, stopping=NEVER).table
     lrsweep.write_table(table, tmp_path / f"sweep{ending}")
     pd.testing.assert_frame_equal(lrsweep.read_table(tmp_path / f"sweep{ending}"), table)
     assert metrics_of(table) == ["distance"]
+    assert criterion_of(lrsweep.read_table(tmp_path / f"sweep{ending}")) == ("distance", "max")
 
 
 def test_a_metric_whose_own_name_begins_with_final_is_one_metric() -> None:
@@ -145,6 +188,12 @@ def test_the_metric_that_decides_the_best_update_decides_the_best_learning_rate_
         ({"metrics": {"d": (loss, np.array(["a"]))}}, TypeError, "metric 'd', data holds <U1 values"),
         ({"metrics": {"d": (distance, None)}}, ValueError, "metric 'd' is paired with no data"),
         ({"metrics": {"d": distance}, "best_by": "e"}, ValueError, "no metric 'e': .* loss, d"),
+        (
+            {"metrics": {"d": distance}, "best_by": "d", "mode": "maxi"},
+            ValueError,
+            "no mode 'maxi': did you mean 'max'",
+        ),
+        ({"metrics": {"d": distance}, "mode": "max"}, ValueError, "mode='max', but its loss is minimised"),
     ],
 )
 def test_a_metric_that_cannot_be_is_refused(arguments: dict[str, Any], error: type[Exception], said: str) -> None:

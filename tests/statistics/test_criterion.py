@@ -1,0 +1,182 @@
+"""What decides the best: a metric whose greatest value is the best is its negative whose least value is."""
+
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal, assert_series_equal
+
+import lrsweep
+from lrsweep.report._heatmap import _colours, layers_of
+from lrsweep.report._page import make_page
+from lrsweep.statistics._advice import advise
+from lrsweep.statistics._best import rank
+from lrsweep.statistics._conclusion import conclude
+from lrsweep.statistics._verdict import judge
+from lrsweep.studies._refine import _find
+from lrsweep.tables._schema import Criterion, criterion_of
+from tests.statistics.test_summary import table as losses
+
+MAX, MIN = Criterion("score", "max"), Criterion("score", "min")
+
+statuses = st.sampled_from(["converged", "diverged", "slow", "stalled"])
+scores = st.sampled_from([-2.0, -1.0, 0.0, 0.5, 1.0, 3.0, np.nan])
+cells = st.tuples(st.sampled_from([0.1, 0.2, 0.4]), st.sampled_from([0.0, 0.9]), st.integers(0, 3), statuses)
+
+
+def decided_by(score: Any, mode: str, table: pd.DataFrame) -> pd.DataFrame:
+    """The table of trials whose best is decided by their score."""
+    return table.assign(best_by="score", best_mode=mode, final_score=score, score_at_best=score)
+
+
+@st.composite
+def pairs(draw: st.DrawFn) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A table by its greatest score, and the same by the least of the negative."""
+    rows = draw(st.lists(st.tuples(cells, st.integers(1, 3), scores), min_size=1, max_size=12))
+    table = losses(
+        [(*cell, when if cell[-1] == "converged" else None, 1.0) for cell, when, _ in rows],
+        ("learning_rate", "momentum", "seed"),
+    )
+    score = np.array([score for *_, score in rows])
+    return decided_by(score, "max", table), decided_by(-score, "min", table)
+
+
+def negated(summary: pd.DataFrame) -> pd.DataFrame:
+    """A summary whose medians of the score have the other sign."""
+    return summary.assign(median_final_score=-summary["median_final_score"])
+
+
+@settings(deadline=None, max_examples=25)
+@given(pairs())
+def test_every_function_says_of_a_score_what_it_says_of_its_negative(
+    pair: tuple[pd.DataFrame, pd.DataFrame],
+) -> None:
+    greatest, least = pair
+    assert (criterion_of(greatest), criterion_of(least)) == (MAX, MIN)
+    by_greatest, by_least = lrsweep.summarize(greatest), lrsweep.summarize(least)
+    assert_frame_equal(negated(by_greatest), pd.DataFrame(by_least))
+    for rule in ("steps", "loss", "safe"):
+        one, other = (lrsweep.best_learning_rate(table, rule=rule, resamples=9) for table in pair)
+        # A NaN is what another is, and equals none.
+        assert str(one) == str(other)
+        ours, theirs = (lrsweep.best_setting(table, rule=rule) for table in pair)
+        names = ["learning_rate", "momentum", "trials", "converged", "diverged"]
+        assert_series_equal(ours[names], theirs[names])
+        assert one.setting == ours[["learning_rate", "momentum"]].dropna().to_dict()
+        assert one.setting.get("learning_rate", np.nan) == pytest.approx(one.learning_rate, nan_ok=True)
+        assert rank(by_greatest, MAX, "steps").index.tolist() == rank(by_least, MIN, "steps").index.tolist()
+    quartiles, mirrored = (lrsweep.summarize_outcome(table, "final_score") for table in pair)
+    np.testing.assert_array_equal(quartiles["median"], -mirrored["median"])
+    np.testing.assert_array_equal(quartiles["lower_quartile"], -mirrored["upper_quartile"])
+    assert_frame_equal(
+        lrsweep.outcome_map(greatest, "learning_rate", "momentum", "final_score"),
+        -lrsweep.outcome_map(least, "learning_rate", "momentum", "final_score"),
+    )
+    rounds = [table.assign(round=0) for table in pair]
+    found, same = (_find(table, "best") for table in rounds)
+    assert_frame_equal(found, same)
+
+
+def scored(rows: list[tuple[float, int, str, float]], mode: str = "max") -> pd.DataFrame:
+    """A table of trials, none of which converged, by their learning rate, seed, status and score."""
+    table = losses([(rate, seed, status, None, 1.0) for rate, seed, status, _ in rows])
+    return decided_by([score for *_, score in rows], mode, table)
+
+
+def test_where_none_converged_the_best_setting_is_the_one_that_numpy_picks() -> None:
+    drawn = np.random.default_rng(0).normal(size=(5, 7))
+    rates = [0.1, 0.2, 0.3, 0.4, 0.5]
+    rows = [(rate, seed, "slow", drawn[at, seed]) for at, rate in enumerate(rates) for seed in range(7)]
+    for mode, pick in (("max", np.argmax), ("min", np.argmin)):
+        table, place = scored(rows, mode), int(pick(np.median(drawn, axis=1)))
+        assert lrsweep.best_setting(table)["learning_rate"] == rates[place]
+        assert lrsweep.best_learning_rate(table).setting == {"learning_rate": rates[place]}
+
+
+def test_a_trial_that_diverged_is_the_worst_whatever_its_score() -> None:
+    table = scored([(1.0, 0, "diverged", 0.99), (0.1, 0, "slow", 0.5)])
+    assert lrsweep.best_setting(table)["learning_rate"] == 0.1
+    assert lrsweep.summarize(table)["median_final_score"].tolist() == [-np.inf, 0.5]
+
+
+WHERE_SAFE = losses(
+    [
+        (0.1, 0.0, 0, "slow", None, 3.0),
+        (0.1, 0.9, 0, "converged", 20, 1.0),
+        (0.2, 0.0, 0, "converged", 10, 1.0),
+        (0.2, 0.9, 0, "converged", 15, 0.5),
+        (0.3, 0.0, 0, "converged", 5, 0.1),
+        (0.3, 0.9, 0, "diverged", None, np.inf),
+    ],
+    ("learning_rate", "momentum", "seed"),
+)
+
+
+@pytest.mark.parametrize(("rule", "setting"), [("steps", (0.3, 0.0)), ("loss", (0.3, 0.0)), ("safe", (0.2, 0.0))])
+def test_the_best_setting_goes_by_the_rules_of_the_best_learning_rate(rule: str, setting: tuple[float, float]) -> None:
+    best = lrsweep.best_setting(WHERE_SAFE, rule=rule)
+    assert (best["learning_rate"], best["momentum"]) == setting
+    assert tuple(lrsweep.best_learning_rate(WHERE_SAFE, rule=rule).setting.values()) == setting
+
+
+def test_where_no_learning_rate_is_safe_there_is_no_best_setting() -> None:
+    table = losses([(0.1, 0, "diverged", None, np.inf), (0.2, 0, "slow", None, 1.0)])
+    assert np.isnan(lrsweep.best_setting(table, rule="safe")["learning_rate"])
+    assert lrsweep.best_learning_rate(table, rule="safe").setting == {}
+    with pytest.raises(ValueError, match="no rule 'fast': .* steps, loss, safe"):
+        lrsweep.best_setting(table, rule="fast")
+    with pytest.raises(ValueError, match="no column 'learning_rate', which the rule 'safe' is about"):
+        lrsweep.best_setting(table.drop(columns="learning_rate"), rule="safe")
+
+
+SCORES = scored([(0.1, 0, "slow", 0.7), (0.2, 0, "slow", 0.9), (0.4, 0, "diverged", np.nan)])
+
+
+def test_sentences_speak_of_the_greatest() -> None:
+    assert "the greatest median final score, 0.9, is that of learning_rate 0.2" in advise(
+        lrsweep.summarize(SCORES), SCORES
+    )
+    assert "no trial converged, and its median final score, 0.9, is the greatest" in judge(SCORES)
+    assert "is the least" in judge(SCORES, "loss")
+    table = SCORES.assign(round=0)
+    said = conclude(table, _find(table, "best"), {"around": "best", "width": 0.1})
+    assert "the greatest median final score, 0.9" in said
+
+
+def test_a_report_shows_the_score_and_those_that_diverged_below_it() -> None:
+    grid = pd.concat([SCORES.assign(momentum=0.0), SCORES.assign(momentum=0.9)], ignore_index=True)
+    columns = ["learning_rate", "momentum", *SCORES.columns.drop("learning_rate")]
+    page = make_page(grid[columns].rename_axis("trial"), None, title="scores")
+    assert "Final score" in page
+    assert "One that diverged lies at the lower edge." in page
+    assert "median final score" in page
+
+
+def test_bright_is_good_on_every_map() -> None:
+    matplotlib.use("agg")
+    table = SCORES.assign(seed=[0, 1, 2])
+    maps = {
+        outcome: lrsweep.plots.cells(table, "learning_rate", "seed", outcome).collections[0].get_cmap()  # pyright: ignore[reportAttributeAccessIssue]
+        for outcome in ("final_score", "score_at_best", "final_loss")
+    }
+    assert maps["final_score"].name == maps["score_at_best"].name == "viridis"
+    assert maps["final_loss"].name == "viridis_r"
+    palettes: dict[str, Any] = {layer.column: _colours(layer, np.array([0.5, 0.9])).palette for layer in layers_of(MAX)}
+    assert palettes["median_final_score"] == palettes["converged"] == palettes["median_final_loss"][::-1]
+    assert layers_of(MIN)[0].is_max is False
+
+
+def test_an_overview_draws_the_metric_that_decides_in_the_place_of_the_loss() -> None:
+    figure = lrsweep.plots.overview(SCORES)
+    assert [ax.get_ylabel() for ax in figure.axes] == ["converged at (updates)", "final_score", "share of trials"]
+
+
+def test_a_table_that_does_not_say_one_mode_is_refused_and_one_of_old_means_the_least() -> None:
+    assert criterion_of(SCORES.drop(columns="best_mode")) == MIN
+    for modes, said in ((["max", "min", "max"], "differs from row to row"), (["most"] * 3, "holds 'most'")):
+        with pytest.raises(ValueError, match=said):
+            lrsweep.summarize(SCORES.assign(best_mode=modes))
