@@ -145,15 +145,15 @@ def run_call(
         after = lax.fori_loop(0, runs.sum(dtype=jnp.int32), run_next, state)
         return _Lanes(origin, after._replace(k=until))
 
-    def diagnose_block(origin: Any, place: Any, state: TrialState) -> Diagnosis:
+    def diagnose_block(place: Any, state: TrialState) -> Diagnosis:
         def diagnose_one(row: Mapping[str, Any], train: TrainState) -> Diagnosis:
             return diagnose(program.loss_on(row, shared.measured), train.params, train.overshot)
 
         train = _by_leaf(common, lambda leaf: leaf[place], lambda leaf: leaf, state).train
-        return jax.vmap(diagnose_one, in_axes=(0, by_lane.train))(rows_of(origin).values, train)
+        return jax.vmap(diagnose_one, in_axes=(0, by_lane.train))(rows_of(origin[place]).values, train)
 
     def diagnose_all(state: TrialState) -> Diagnosis:
-        return lax.map(lambda block: diagnose_block(*block, state), (origin, jnp.arange(blocks)))
+        return lax.map(partial(diagnose_block, state=state), jnp.arange(blocks))
 
     active = jnp.where(state.k < 0, part.places(origin) < part.trials, state.monitor.active) & part.kept
     state = state._replace(monitor=state.monitor._replace(active=active))

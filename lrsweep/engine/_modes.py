@@ -48,7 +48,7 @@ def ordinary_modes() -> Iterator[None]:
                 "trials cannot be run while JAX traces what is around them: call lrsweep outside jax.jit, jax.vmap and "
                 "jax.grad"
             ) from error
-        token = _PROMOTION.set(_promotion())
+        token = _PROMOTION.set(promotion_mode())
         stack.callback(_PROMOTION.reset, token)
         for mode in (
             jax.numpy_dtype_promotion("standard"),
@@ -66,11 +66,12 @@ def ordinary_modes() -> Iterator[None]:
 @contextmanager
 def callers_promotion() -> Iterator[None]:
     """Switches back to the caller's modes of promotion within `ordinary_modes`, to try the caller's functions."""
-    dtypes, ranks = _promotion()
+    dtypes, ranks = promotion_mode()
     with jax.numpy_dtype_promotion(dtypes), jax.numpy_rank_promotion(ranks):
         yield
 
 
-def _promotion() -> tuple[Any, Any]:
+def promotion_mode() -> tuple[Any, Any]:
+    """Gives the caller's modes of dtype and of rank promotion, also within `ordinary_modes`."""
     config: Any = jax.config
     return _PROMOTION.get() or (config.jax_numpy_dtype_promotion, config.jax_numpy_rank_promotion)

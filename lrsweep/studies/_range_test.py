@@ -32,7 +32,7 @@ from lrsweep.studies._sweep import run_sweep
 from lrsweep.studies._validate import check_objective
 from lrsweep.tables._columns import check_trials
 from lrsweep.tables._grid import grid
-from lrsweep.tables._schema import LEARNING_RATE, LOSS, SEED
+from lrsweep.tables._schema import LEARNING_RATE, LOSS, MIN, SEED
 from lrsweep.training._stopping import Stopping
 
 
@@ -115,7 +115,7 @@ def range_test(
         if name not in starts.columns:
             raise InputError("static: " + unknown("column", name, starts.columns))
     swept = run_sweep(
-        replace(objective, metrics={}, best_by=LOSS),
+        replace(objective, metrics={}, best_by=LOSS, mode=MIN),
         Growing(optimizer),
         starts.assign(**{LEARNING_RATE: low, GROWTH: math.log(high / low) / (steps - 1)}),
         # The loss at the last learning rate is that before its update.
