@@ -187,7 +187,11 @@ class Block(NamedTuple):
             return (k + 1, train, finite + is_finite), loss
 
         def run_chunk(run: _QuietRun) -> _QuietRun:
-            (end, train, finite), stacked = lax.scan(run_update, (run.end, run.train, none), length=length)
+            # Written out, an accelerator's updates of few scalars are one kernel; a CPU's loop is one already.
+            written_out = self.layout.unrolled and not self.layout.one_kernel
+            (end, train, finite), stacked = lax.scan(
+                run_update, (run.end, run.train, none), length=length, unroll=written_out
+            )
             if not self.layout.unrolled:
                 train = _choose(monitor.active, train, run.train, self.by_lane, self.layout)
             losses = [stacked[place] for place in range(length)]

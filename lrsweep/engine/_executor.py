@@ -115,7 +115,7 @@ class GroupExecutor:
         self._order = similar_first(self.job.group, plan.width)
         used = devices()[: plan.parts]
         self._programs = dict(zip(used, compile_calls(self.job, plan, self._records, used), strict=True))
-        self._inputs = {device: self._inputs_on(device) for device in self._programs}
+        self._inputs = self._put_inputs()
         self._running: list[_Call] = []
         self._waiting: deque[_Part] = deque()
         self._spare: dict[Any, list[TrialState]] = {device: [] for device in self._programs}
@@ -132,13 +132,15 @@ class GroupExecutor:
         parts = [(index, int(self._of(index, self._active).sum())) for index in range(plan.parts)]
         self._parts = [_Part(index, trials, trials) for index, trials in parts if trials]
 
-    def _inputs_on(self, device: Any) -> tuple[Any, ...]:
-        """Puts on a device what all calls there take."""
+    def _put_inputs(self) -> dict[Any, tuple[Any, ...]]:
+        """Puts on every device what all calls there take."""
         group, length = self.job.group, padded_trials(self._trials, self.plan.width)
-        columns = Columns(
-            *jax.tree.map(lambda column: np.resize(column[self._order], length), (group.values, group.seeds))
-        )
-        return jax.device_put((columns, self.job.shared, self.job.limits), device)
+
+        def pad(column: np.ndarray) -> np.ndarray:
+            return column[self._order] if len(column) == length else np.resize(column[self._order], length)
+
+        inputs = jax.tree.map(pad, Columns(group.values, group.seeds)), self.job.shared, self.job.limits
+        return {device: jax.device_put(inputs, device) for device in self._programs}
 
     def _of(self, index: int, lanes: np.ndarray) -> np.ndarray:
         """Views the lanes of a part, ``[block, lane, ...]``, among those of all."""

@@ -183,6 +183,29 @@ def test_layouts_agree_but_for_rounding(name: str, optimizer: str) -> None:
             assert (close | plain["status"].isin(["diverged", "oscillating"]))[same].mean() > 0.97
 
 
+def test_chunks_change_nothing_for_batches_and_metrics() -> None:
+    draw = np.random.default_rng(1)
+    data = {"x": draw.normal(size=(50, 3)), "y": draw.normal(size=50)}
+
+    def loss(w: Any, data: Any) -> Any:
+        return ((data["x"] @ w - data["y"]) ** 2).mean()
+
+    metrics = {"largest": lambda w, data: jnp.abs(data["x"] @ w - data["y"]).max()}
+    objective = lrsweep.Objective(loss, np.zeros(3), data=data, batch_size=7, metrics=metrics, best_by="largest")
+    # Faster ones bounce, and multiply what rounding has made of them.
+    trials = SPREAD[SPREAD["learning_rate"] < 0.3]
+    how: dict[str, Any] = {"trials": trials, "evaluate_every": 3, "record_every": 6, "steps": 50}
+    plain = run(objective, **how, layout=lrsweep.Layout())
+    assert plain.table["status"].nunique() > 1
+    for chunk in (4, 8):
+        other = run(objective, **how, layout=lrsweep.Layout(chunk))
+        assert_frame_equal(other.table, plain.table, rtol=1e-5)
+        assert_frame_equal(other.curves, plain.curves, rtol=1e-5)
+    trial = int((plain.table["status"] != "diverged").to_numpy().argmax())
+    first, second = (sweep.replay(trial) for sweep in (plain, other))
+    np.testing.assert_allclose(first.params, second.params, rtol=1e-5)
+
+
 def test_the_layout_that_is_chosen_gives_the_same_bits_to_a_row_whatever_stands_beside_it() -> None:
     objective, trials = (
         lrsweep.problems.line(),

@@ -180,7 +180,7 @@ with ordinary_modes():
             limits = limits_of(objective, lrsweep.Stopping(), 1)
             (job,) = prepare(objective, {None: optax.sgd}, trials, [], limits)
             _, compiled = planning.fit_plan(job, planning.choose_plan(job, 64), 0, exact=True)
-            needed[batch_size, slice] = needed_bytes(compiled)
+            needed[batch_size, slice] = compiled.needed
 most = psutil.Process().memory_info().vms + 4_000_000_000
 resource.setrlimit(resource.RLIMIT_AS, (most, most))
 table = lrsweep.sweep(images(64, 200), optax.sgd, trials, steps=1, block_width=64).table

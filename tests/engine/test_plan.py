@@ -1,5 +1,6 @@
 """Block widths that suit a number of trials and the machine."""
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -9,7 +10,11 @@ import pytest
 
 import lrsweep
 from lrsweep.engine import _plan
+from lrsweep.engine._compile import Plan
+from lrsweep.engine._layout import Layout
 from lrsweep.engine._plan import choose_width
+from lrsweep.studies._prepare import limits_of, prepare
+from tests.engine.test_blocks import regression
 
 
 @pytest.mark.parametrize("most", [8, 128, 1024])
@@ -44,20 +49,25 @@ def test_a_number_just_above_a_power_of_two_is_not_padded_to_the_next() -> None:
     assert made["groups"][0]["block_width"] == 68
 
 
-def test_an_accelerator_gets_as_many_lanes_as_there_are_trials(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Accelerator:
-        platform = "gpu"
+class Accelerator:
+    platform = "gpu"
 
-    trials = lrsweep.grid(learning_rate=0.1, seed=range(5000))
-    widths: list[int] = []
-    choose_plan, devices = _plan.choose_plan, _plan.devices
 
-    def choose_there(*arguments: Any) -> Any:
-        monkeypatch.setattr(_plan, "devices", lambda: [Accelerator()])
-        widths.append(choose_plan(*arguments).width)
-        monkeypatch.setattr(_plan, "devices", devices)
-        return choose_plan(*arguments)
-
-    monkeypatch.setattr("lrsweep.studies._sweep.choose_plan", choose_there)
-    lrsweep.sweep(lrsweep.problems.line(), optax.sgd, trials, steps=1)
-    assert widths == [5120]
+@pytest.mark.parametrize(
+    ("objective", "options", "layout"),
+    [
+        (lrsweep.problems.line(), {}, Layout(8, unrolled=True)),
+        (regression(), {}, Layout(64)),
+        (regression(), {"evaluate_every": 2}, Layout()),
+        (replace(regression(), batch_size=5), {}, Layout(8)),
+    ],
+)
+def test_an_accelerator_gets_as_many_lanes_as_there_are_trials_and_longer_chunks(
+    objective: lrsweep.Objective, options: dict[str, Any], layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials = lrsweep.grid(learning_rate=0.01, seed=range(5000)).drop(columns="seed")
+    limits = limits_of(objective, lrsweep.Stopping(), 1, **options)
+    (job,) = prepare(objective, {None: optax.sgd}, trials, [], limits)
+    monkeypatch.setattr(_plan, "devices", lambda: [Accelerator()])
+    monkeypatch.setattr(_plan, "available_bytes", lambda: 10**10)
+    assert _plan.choose_plan(job) == Plan(5120, 1, 1, layout)
