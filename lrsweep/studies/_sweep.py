@@ -180,19 +180,22 @@ def run_sweep(
     recorded = None if record_every is None else _in_row_order(jobs, [result.curves for result in results])
     at_start = _in_row_order(jobs, starts) if diagnose else None
     groups = [replayable(job, result) for job, result in zip(jobs, results, strict=True)]
-    # The columns of which every value has a loss of its own, not to be compared with the others'.
-    loss_columns = {name for job in jobs for name in job.group.binding.loss}
-    loss_columns |= {static.name for job in jobs for static in job.group.static}
+    loss_columns = _loss_columns(jobs)
     # The arrays are freed as the table takes them over.
     del results, jobs
-    # A minibatch may be fitted better than all the data can be.
-    if not on_batches:
+    if not on_batches:  # a minibatch may be fitted better than all the data can be
         _warn_below_minimum(objective, outcome["initial_loss"], outcome["best_loss"])
-    table = _tabulate(objective, trials, outcome, at_start, sorted(loss_columns))
+    table = _tabulate(objective, trials, outcome, at_start, loss_columns)
     curves = None if recorded is None else _curves_of(recorded, table.index, limits)
     # The copy shares its memory with the caller's table until one of the two is changed.
     trials = trials.copy(deep=False)
     return Sweep(table, curves, provenance, partial(replay, groups, trials), partial(follow, groups, trials))
+
+
+def _loss_columns(jobs: list[GroupJob]) -> list[str]:
+    """Lists the columns of which every value has a loss of its own, not to be compared with the others'."""
+    of_loss = {name for job in jobs for name in job.group.binding.loss}
+    return sorted(of_loss | {static.name for job in jobs for static in job.group.static})
 
 
 def _tabulate(
