@@ -2,12 +2,15 @@
 
 The claim: from width 64 to 1024 the best learning rate falls by a factor of 14 in standard parametrisation, nearly
 twofold at every doubling; in muP, the maximal update parametrisation, it stays within a factor of 1.1. At width 1024
-the best learning rate of width 64 gives a loss of 2.6 instead of 0.12 in the one, and the least loss in the other.
+the best learning rate of width 64 gives a loss of 2.6 instead of 0.12 in the one, and the least loss in the other. The
+coordinate check tells after five updates: with that learning rate what the hidden layers give before their tanh grows
+in proportion to the width in standard parametrisation, and no layer's grows in muP.
 
 It is about a tanh network with three hidden layers on scikit-learn's digits, and 40 updates of Adam on batches of 64
 with a learning rate that falls linearly to 0; what is compared is the final loss over all the digits. Run
-`pip install -e '.[experiments]'` once, then `python experiments/width.py`: a minute on two cores. It exits
-with 1 where the claim does not hold in its own numbers, and draws them in `pictures/width.png`.
+`pip install -e '.[experiments]'` once, then `python experiments/width.py`: a minute and a half on two cores. It exits
+with 1 where the claim does not hold in its own numbers, and draws them in `pictures/width.png` and
+`pictures/width-check.png`.
 
 muP follows the columns for Adam of table 3 of Yang et al., 2022, "Tensor Programs V" (arXiv:2203.03466): the output's
 weights have a variance of 1 / fan-in^2, hidden and output weights a learning rate in proportion to 1 / fan-in. The
@@ -15,6 +18,7 @@ constants are those that make the smallest width the same network in both.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import jax
@@ -33,12 +37,17 @@ Params = Mapping[str, Mapping[str, jax.Array]]
 Data = Mapping[str, Any]
 
 STANDARD, MUP = "standard", "muP"
+LAYERS = ("input", "hidden 1", "hidden 2", "output")
 WIDTHS = [64, 128, 256, 512, 1024]
 # Factors of 2, so placed that the smallest network's best is one of them and not halfway between two.
 LEARNING_RATES = 0.02 * 2.0 ** np.arange(-5, 3)
 SEEDS, BATCH_SIZE, STEPS = range(3), 64, 40
 
-# What the picture has them in, from pale to dark.
+# The coordinate check: so few updates, with the learning rate that is best for the smallest network.
+CHECK_STEPS, CHECK_RATE = 5, 0.02
+
+# What the pictures have widths, and layers, in, from pale to dark.
+SHADES = "#9CCFEB", "#56B4E9", "#0072B2", "#000000"
 DRAWN = dict(zip(WIDTHS, ["#9CCFEB", "#56B4E9", "#0072B2", "#004A75", "#000000"], strict=True))
 
 # Every trial to the last update: what is compared is the loss there.
@@ -59,13 +68,24 @@ def init(key: jax.Array, *, width: int, shrink: Any) -> Params:
     return params
 
 
+def forward(params: Params, pixels: jax.Array) -> dict[str, jax.Array]:
+    """Computes what each layer gives before its tanh: ``[digit, width]`` by layer, and the logits as `output`."""
+    given, features = {}, pixels
+    for layer in LAYERS:
+        given[layer] = features @ params[layer]["weights"] + params[layer]["biases"]
+        features = jnp.tanh(given[layer])
+    return given
+
+
 def cross_entropy(params: Params, data: Data) -> jax.Array:
     """Computes the loss."""
-    features = data["pixels"]
-    for layer in ("input", "hidden 1", "hidden 2"):
-        features = jnp.tanh(features @ params[layer]["weights"] + params[layer]["biases"])
-    logits = features @ params["output"]["weights"] + params["output"]["biases"]
+    logits = forward(params, data["pixels"])["output"]
     return optax.softmax_cross_entropy_with_integer_labels(logits, data["labels"]).mean()
+
+
+def size(params: Params, data: Data, *, layer: str) -> jax.Array:
+    """Computes the size of what a layer gives: the root of the mean of its squares."""
+    return jnp.sqrt(jnp.mean(forward(params, data["pixels"])[layer] ** 2))
 
 
 def adam(learning_rate: Any, *, shrink: Any) -> optax.GradientTransformation:
@@ -82,26 +102,36 @@ def kinds(params: Params) -> dict[str, dict[str, str]]:
     return {layer: {"weights": "whole" if layer == "input" else "shrunk", "biases": "whole"} for layer in params}
 
 
-def run_trials() -> pd.DataFrame:
+def run_trials(
+    learning_rates: Any = LEARNING_RATES, *, steps: int = STEPS, metrics: Mapping[str, Any] | None = None
+) -> pd.DataFrame:
     """Runs every width, parametrisation, learning rate and seed, and gives the result table.
 
     A parametrisation is one number, `shrink`: the smallest width over a network's own in muP, 1 in the standard one. So
-    the two share a compiled program at every width.
+    the two share a compiled program at every width. In the table its name stands instead.
     """
     pixels, labels = read_digits()
-    grid = lrsweep.grid(width=WIDTHS, parametrisation=[STANDARD, MUP], learning_rate=LEARNING_RATES, seed=SEEDS)
+    grid = lrsweep.grid(width=WIDTHS, parametrisation=[STANDARD, MUP], learning_rate=learning_rates, seed=SEEDS)
     shrink = np.where(grid["parametrisation"] == MUP, WIDTHS[0] / grid["width"], 1.0)
-    sweep = lrsweep.sweep(
-        lrsweep.Objective(cross_entropy, init, data={"pixels": pixels, "labels": labels}, batch_size=BATCH_SIZE),
+    data = {"pixels": pixels, "labels": labels}
+    table = lrsweep.sweep(
+        lrsweep.Objective(cross_entropy, init, data=data, batch_size=BATCH_SIZE, metrics=metrics or {}),
         adam,
         grid.drop(columns="parametrisation").assign(shrink=shrink),
-        steps=STEPS,
+        steps=steps,
         static=["width"],
-        evaluate_every=STEPS,
+        evaluate_every=steps,
         stopping=TO_THE_END,
         block_width=BLOCK_WIDTH,
-    )
-    return sweep.table.join(grid["parametrisation"])
+    ).table.drop(columns="shrink")
+    table.insert(0, "parametrisation", grid["parametrisation"])
+    return table
+
+
+def check_coordinates() -> pd.DataFrame:
+    """Runs the coordinate check: the result table of a few updates, with the size of every layer as a metric."""
+    metrics = {layer: partial(size, layer=layer) for layer in LAYERS}
+    return run_trials([CHECK_RATE], steps=CHECK_STEPS, metrics=metrics)
 
 
 def find_best(table: pd.DataFrame) -> pd.DataFrame:
@@ -184,10 +214,44 @@ def draw(table: pd.DataFrame, best: pd.DataFrame) -> Figure:
     return figure
 
 
+def draw_check(table: pd.DataFrame, sizes: pd.DataFrame) -> Figure:
+    """Draws the best learning rate against the width, and the size of what every layer gives after a few updates.
+
+    Args:
+        table: Every trial.
+        sizes: What `check_coordinates` gives.
+    """
+    figure = Figure(figsize=FIGURE_SIZE, layout="constrained")
+    best, layers = figure.subplots(1, 2)
+    lrsweep.plots.transfer(lrsweep.transfer(table, "width"), "width", ax=best)
+    for parametrisation, style in ((STANDARD, "-"), (MUP, ":")):
+        for layer, colour in zip(LAYERS, SHADES, strict=True):
+            medians = lrsweep.summarize_outcome(sizes, f"final_{layer}", by=["parametrisation", "width"])
+            medians = medians[medians["parametrisation"] == parametrisation]
+            label = layer if parametrisation == STANDARD else None
+            layers.plot(medians["width"], medians["median"], color=colour, linestyle=style, linewidth=1, label=label)
+    layers.set(xscale="log", yscale="log", xlabel="width", ylabel=f"size after {CHECK_STEPS} updates")
+    layers.set_xticks(WIDTHS[::2], [str(width) for width in WIDTHS[::2]], minor=False)
+    layers.set_xticks([], minor=True)
+    layers.legend(
+        title=f"{STANDARD}; dotted {MUP}",
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        ncols=2,
+        fontsize="small",
+        title_fontsize="small",
+        alignment="left",
+        frameon=False,
+        handlelength=1.2,
+        columnspacing=1.0,
+    )
+    return figure
+
+
 def main() -> None:
     """Prints the best learning rates, draws them; exits with 1 where the claim does not hold."""
     given = argument_parser(__doc__).parse_args()
-    table = run_trials()
+    table, sizes = run_trials(), check_coordinates()
     best = find_best(table)
     smallest, largest = WIDTHS[0], WIDTHS[-1]
     print(f"""\
@@ -199,6 +263,7 @@ the loss at the best learning rate of width {smallest}.
 
     with matplotlib.rc_context({"font.size": 7}):
         draw(table, best).savefig(output_folder(given.out) / "width.png", dpi=200)
+        draw_check(table, sizes).savefig(output_folder(given.out) / "width-check.png", dpi=200)
 
     shifts = best.set_index(["parametrisation", "width"])["refined"]
     fall, drift = -shifts[STANDARD].iloc[-1], shifts[MUP].abs().max()
@@ -208,8 +273,17 @@ From width {smallest} to {largest} the best learning rate falls by a factor of {
 parametrisation, and stays within a factor of {2**drift:.1f} in muP. That of width {smallest} gives, at width {largest},
 in standard parametrisation a loss of {standard["untuned"]:.3f}, where the best is {standard["loss"]:.3f},
 and in muP one of {mup["untuned"]:.3f}, where the best is {mup["loss"]:.3f}.""")
+    powers = lrsweep.coordinates(sizes, "width").pivot(index="metric", columns="parametrisation", values="power")
+    print(f"""
+The coordinate check: by which power of the width the size of what a layer gives grows, {CHECK_STEPS} updates with
+learning rate {CHECK_RATE:g} after the start.
+
+{powers.reindex(index=list(LAYERS), columns=[STANDARD, MUP]).to_string(float_format="{:+.2f}".format)}""")
     if fall < 3 or drift >= 1:
         raise SystemExit("The claim does not hold: it should fall by a factor of 8 or more, and stay within one of 2.")
+    hidden = powers.loc[powers.index.str.startswith("hidden"), STANDARD]
+    if not (hidden.between(0.9, 1.1).all() and powers[MUP].abs().max() < 0.1):
+        raise SystemExit("The claim does not hold: the hidden layers should grow with the width, and none in muP.")
 
 
 if __name__ == "__main__":

@@ -76,5 +76,6 @@ def transfer(transferred: pd.DataFrame, along: str, ax: "Axes | None" = None) ->
 
 def _label(name: str, power: float) -> str:
     """Names a line by its setting, if there are several, and the power by which its best learning rate grows."""
-    known = "" if np.isnan(power) else f"power {power:.2f}"
+    # A small negative one would be written -0.00.
+    known = "" if np.isnan(power) else f"power {round(power, 2) + 0.0:.2f}"
     return ", ".join(part for part in (name, known) if part)

@@ -117,7 +117,7 @@ def range_test(
     swept = run_sweep(
         replace(objective, metrics={}, best_by=LOSS, mode=MIN),
         Growing(optimizer),
-        starts.assign(**{LEARNING_RATE: low, GROWTH: math.log(high / low) / (steps - 1)}),
+        starts.assign(**{LEARNING_RATE: low, GROWTH: (math.log(high) - math.log(low)) / (steps - 1)}),
         # The loss at the last learning rate is that before its update.
         steps=steps - 1,
         # Nothing but a loss that is not finite ends a run.
@@ -130,7 +130,7 @@ def range_test(
     assert swept.curves is not None
     losses = swept.curves.to_numpy()
     smoothed = end_where_diverged(smooth(losses, smoothing), divergence, objective.minimum)
-    rates = low * (high / low) ** (np.arange(steps) / (steps - 1))
+    rates = np.geomspace(low, high, steps)
     # JSON has no infinity.
     ending = str(divergence) if math.isinf(divergence) else divergence
     asked = {"low": low, "high": high, "steps": steps, "smoothing": smoothing, "divergence": ending}

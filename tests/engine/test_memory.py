@@ -151,7 +151,6 @@ SLICES = """
 import resource
 import jax, jax.numpy as jnp, numpy as np, optax, psutil, lrsweep
 from lrsweep.engine import _plan as planning
-from lrsweep.engine._memory import needed_bytes
 from lrsweep.engine._modes import ordinary_modes
 from lrsweep.studies._prepare import limits_of, prepare
 draw = np.random.default_rng(0)

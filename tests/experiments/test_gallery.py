@@ -103,6 +103,24 @@ def test_the_widths_are_drawn_as_median_losses_with_the_best_of_each() -> None:
     assert [tuple(dot.get_xydata()[0]) for dot in mup.lines[1::2]] == [(0.02, 8)] * len(width.WIDTHS)
 
 
+def test_the_coordinate_check_is_drawn_as_sizes_against_the_width_beside_the_best_learning_rates() -> None:
+    width = load("width")
+    rows = [
+        {"parametrisation": parametrisation, "width": size, "learning_rate": rate, "seed": seed, "final_loss": loss}
+        for parametrisation in (width.STANDARD, width.MUP)
+        for size in (64, 256)
+        for rate, loss in ((0.01, 1.0 if size == 256 else 2.0), (0.02, 1.5))
+        for seed in range(3)
+    ]
+    table = results(rows)
+    metrics = {f"final_{layer}": table["width"] ** 0.5 + table["seed"] for layer in width.LAYERS}
+    sizes = table.assign(**metrics, **{f"{layer}_at_best": 1.0 for layer in width.LAYERS})
+    best, layers = width.draw_check(table, sizes).axes
+    assert [bars.lines[0].get_xydata().tolist() for bars in best.containers] == [[[64, 0.02], [256, 0.01]]] * 2
+    assert lines(layers) == {layer: [(64, 9), (256, 17)] for layer in width.LAYERS}
+    assert len(layers.lines) == 2 * len(width.LAYERS)
+
+
 def test_the_edges_are_drawn_as_ranges_of_the_ratio_about_their_medians() -> None:
     rows = [("quadratics", "GD", 0.5, 1.0, 2.0), ("quadratics", "Adam", 10.0, 30.0, 90.0), ("MLP", "GD", 2.0, 3.0, 4.0)]
     columns = pd.Index(["objective", "optimizer", "least", "typical", "most"])

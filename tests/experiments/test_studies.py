@@ -133,6 +133,18 @@ def test_mup_is_the_standard_parametrisation_at_the_smallest_width_and_shrinks_a
     assert abs(float(updates["hidden 1"]["biases"][0])) == pytest.approx(0.5, rel=1e-5)
 
 
+def test_what_a_layer_gives_has_the_size_that_numpy_computes(width: Any) -> None:
+    params = width.init(jax.random.key(0), width=32, shrink=0.5)
+    pixels = np.random.default_rng(0).random((7, 64))
+    features = pixels
+    for layer in width.LAYERS:
+        weights, biases = (np.asarray(params[layer][name]) for name in ("weights", "biases"))
+        given = features @ weights + biases
+        expected = np.sqrt((given**2).mean())
+        assert float(width.size(params, {"pixels": pixels}, layer=layer)) == pytest.approx(expected, rel=1e-5)
+        features = np.tanh(given)
+
+
 @pytest.fixture
 def catapult() -> Any:
     return load("catapult")

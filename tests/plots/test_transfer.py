@@ -19,7 +19,7 @@ FOUND = pd.DataFrame(
         "high": [0.1, 0.04, 0.1, 0.4],
         "median_final_loss": 0.5,
         "untuned": 0.5,
-        "power": [-1.16, -1.16, -0.5, -0.5],
+        "power": [-1.16, -1.16, -0.001, -0.001],
     }
 )
 
@@ -46,7 +46,7 @@ def test_a_line_per_setting_has_its_best_learning_rates_in_order_with_their_inte
         "width",
         "best learning rate",
     )
-    assert texts(ax) == ["standard, power -1.16", "muP, power -0.50"]
+    assert texts(ax) == ["standard, power -1.16", "muP, power 0.00"]
 
 
 def test_without_intervals_and_with_one_width_there_is_still_a_picture(ax: Any) -> None:
