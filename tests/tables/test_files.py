@@ -19,11 +19,9 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pipes, devices 
 WRITER = """
 import os, sys, time
 from pathlib import Path
-from lrsweep import __main__
+from lrsweep.cli import _signals as signals
 from lrsweep.tables import _files as files
-import signal
-for number in __main__._SIGNALS:
-    signal.signal(number, __main__._leave)
+signals.end_at_once()
 def wait(*_):
     print("writing", flush=True)
     time.sleep(60)
