@@ -16,7 +16,7 @@ from lrsweep.engine._spec import ProgramSpec, StateSpec, as_numbers, find_spec, 
 from lrsweep.training._monitor import Outcome, StopLimits, outcome_of
 from lrsweep.training._partition import Group
 from lrsweep.training._program import Program, SharedInputs
-from lrsweep.training._trial import TrainState
+from lrsweep.training._trial import TrainState, loss_in_table
 
 # The policy of blocks that never pause.
 NEVER_COMPACT = CompactionPolicy(2**30, 0)
@@ -80,7 +80,7 @@ def run_blocks(
             return as_numbers(fresh._replace(monitor=fresh.monitor._replace(active=used)))
 
         def diagnose_one(row: Mapping[str, Any], train: TrainState) -> Diagnosis:
-            return diagnose(program.loss_on(row, shared.measured), train.params, train.overshot)
+            return diagnose(loss_in_table(program, row, shared, train), train.params, train.overshot)
 
         state = with_keys(lax.cond(state.k < 0, start, lambda: state), state_spec.kinds)
         state = Block(program, values, shared, limits, compaction, layout, by_lane.train).run(state)

@@ -13,6 +13,7 @@ from lrsweep.engine._executor import GroupResult, first_ready
 from lrsweep.engine._layout import CompactionPolicy
 from lrsweep.engine._modes import ordinary_modes
 from lrsweep.engine._plan import fit_plan
+from lrsweep.engine._spec import with_keys
 from lrsweep.tables._columns import read_numbers
 from lrsweep.tables._schema import SEED
 from lrsweep.training._monitor import Outcome
@@ -27,10 +28,12 @@ class Replay:
     Attributes:
         params: The parameters that it ended with: the objective's pytree, as NumPy arrays.
         curve: float64 Series, the loss at every update at which it was evaluated, from 0 to the trial's last.
+        state: The model state that it ended with, as NumPy arrays and JAX's keys; None where there is none.
     """
 
     params: Any
     curve: pd.Series
+    state: Any = None
 
 
 class Replayable(NamedTuple):
@@ -75,7 +78,8 @@ def replay(groups: list[Replayable], trials: pd.DataFrame, row: int, steps: int)
     if steps % every != 0:
         # The trial was evaluated where it ended, between two of the updates whose losses are recorded.
         updates, curve = np.append(updates, steps), np.append(curve, final_loss)
-    return Replay(params, pd.Series(curve.astype(float), pd.Index(updates, name="step"), name="loss"))
+    curve = pd.Series(curve.astype(float), pd.Index(updates, name="step"), name="loss")
+    return Replay(params, curve, replayer.model_state(states))
 
 
 @ordinary_modes()
@@ -126,7 +130,8 @@ class _Replayer:
         shape = 1, plan.width
         self._job, self._seeds, self._used = job, np.full(shape, job.group.seeds), np.ones(shape, bool)
         self._values = {name: np.full(shape, column) for name, column in job.group.values.items()}
-        self.start = empty_states(spec_of(job, records), plan)
+        spec = spec_of(job, records)
+        self.start, self._kinds = empty_states(spec, plan), spec.state_spec.kinds
 
     def run(self, states: TrialState, *, freeze_at: int, until: int | None = None) -> tuple[TrialState, Outcome]:
         """Runs the trial until it ends, or to an update at the end of a chunk.
@@ -143,6 +148,13 @@ class _Replayer:
         )
         first_ready({None: outcome.status})
         return states, outcome
+
+    def model_state(self, states: TrialState) -> Any:
+        """Gives the trial's model state, with its keys."""
+        # The place of every leaf among those of the whole state, which the kinds of keys are listed by.
+        leaves, structure = jax.tree.flatten(states)
+        places = jax.tree.leaves(structure.unflatten(range(len(leaves))).train.state)
+        return with_keys(jax.tree.map(_first_lane, states.train.state), [self._kinds[place] for place in places])
 
 
 def _first_lane(array: Any) -> np.ndarray:
