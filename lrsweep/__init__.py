@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lrsweep import models as models
     from lrsweep import optimizers as optimizers
     from lrsweep import plots as plots
     from lrsweep import problems as problems
@@ -67,6 +68,7 @@ _HOMES = {
     "grid": "tables._grid",
     "landscape": "studies._landscape",
     "log_grid": "tables._grid",
+    "models": None,
     "optimizers": None,
     "outcome_map": "statistics._outcome_map",
     "plots": None,

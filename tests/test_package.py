@@ -22,10 +22,11 @@ MODULES = sorted(module.name for module in pkgutil.walk_packages(lrsweep.__path_
 PUBLIC = {
     "lrsweep": """
         Best Halving InputError Interrupted Layout Objective Progress RangeTest Refinement Replay Stopping Sweep
-        best_learning_rate best_setting coordinates critical_learning_rate gather grid landscape log_grid optimizers
-        outcome_map plots problems range_test read_table refine regression_from_csv sensitivity sharpness status_shares
-        summarize summarize_curves summarize_outcome sweep transfer write_report write_table
+        best_learning_rate best_setting coordinates critical_learning_rate gather grid landscape log_grid models
+        optimizers outcome_map plots problems range_test read_table refine regression_from_csv sensitivity sharpness
+        status_shares summarize summarize_curves summarize_outcome sweep transfer write_report write_table
     """,
+    "lrsweep.models": "from_equinox from_linen from_nnx",
     "lrsweep.problems": "line linear_regression quadratic rosenbrock valleys",
     "lrsweep.optimizers": """
         by_name cosine_restarts gauss_seidel lookahead names one_cycle scheduled warmup_cosine warmup_linear
@@ -119,7 +120,8 @@ def test_every_public_function_has_an_example_that_is_run() -> None:
     ]
     public += [lrsweep.optimizers.gauss_seidel, lrsweep.optimizers.by_name, lrsweep.optimizers.names]
     public += [value for value in vars(lrsweep.plots).values() if callable(value)]
-    modules = {"optimizers", "plots", "problems"}
+    public += [lrsweep.models.from_equinox, lrsweep.models.from_linen, lrsweep.models.from_nnx]
+    modules = {"models", "optimizers", "plots", "problems"}
     without = {"RangeTest", "Refinement", "Replay", "Sweep", "read_table"} | modules  # shown where they are used
     for thing in public:
         name = thing.__name__.rpartition(".")[2]
@@ -137,5 +139,5 @@ def test_the_package_declares_what_it_imports() -> None:
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
             used |= {name.split(".")[0] for name in names}
-    # jaxlib runs under jax.
-    assert used - sys.stdlib_module_names - {"lrsweep"} == declared - {"jaxlib"}
+    # jaxlib runs under jax; whoever has a model of Flax or Equinox has that library.
+    assert used - sys.stdlib_module_names - {"lrsweep", "equinox", "flax"} == declared - {"jaxlib"}

@@ -68,7 +68,7 @@ def start_lane(
         guarded: See `start_trial`.
     """
     train = start_trial(program, row, seed, shared, guarded=guarded)
-    metrics = jax.eval_shape(lambda: program.all_metrics(row, train.params, shared))
+    metrics = jax.eval_shape(lambda: evaluate(program, row, shared, train, train.predicted_decrease))[1]
     curve = jnp.full(records, jnp.nan, train.predicted_decrease.dtype) if records else None
     return TrialState(jnp.int32(0), train, start_monitor(train.predicted_decrease, metrics), curve)
 

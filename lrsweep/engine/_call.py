@@ -14,7 +14,7 @@ from lrsweep.engine._layout import Layout
 from lrsweep.engine._spec import StateSpec, as_numbers, with_keys
 from lrsweep.training._monitor import Outcome, StopLimits, outcome_of
 from lrsweep.training._program import Program, SharedInputs
-from lrsweep.training._trial import TrainState
+from lrsweep.training._trial import TrainState, loss_in_table
 
 
 class Columns(NamedTuple):
@@ -147,7 +147,7 @@ def run_call(
 
     def diagnose_block(place: Any, state: TrialState) -> Diagnosis:
         def diagnose_one(row: Mapping[str, Any], train: TrainState) -> Diagnosis:
-            return diagnose(program.loss_on(row, shared.measured), train.params, train.overshot)
+            return diagnose(loss_in_table(program, row, shared, train), train.params, train.overshot)
 
         train = _by_leaf(common, lambda leaf: leaf[place], lambda leaf: leaf, state).train
         return jax.vmap(diagnose_one, in_axes=(0, by_lane.train))(rows_of(origin[place]).values, train)

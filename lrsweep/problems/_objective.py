@@ -14,6 +14,7 @@ import numpy as np
 from lrsweep.inputs._arguments import LARGEST_COUNT, check_count, check_number
 from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import quote, unknown
+from lrsweep.problems._filled import filled_names
 from lrsweep.tables._schema import LOSS, MAX, MIN
 
 # Metrics that are the better the greater, as they are called.
@@ -41,11 +42,21 @@ class Objective:
     Attributes:
         loss: `loss(params) -> scalar`, or `loss(params, data) -> scalar` where there is `data`. It is written in JAX
             for one trial, without an axis of trials. Keyword-only arguments (a penalty, say) are filled by the columns
-            of their names.
+            of their names. Three of them lrsweep fills itself, where the loss or a metric names them:
+
+            - `key`: a JAX key. Every update gets another, made from the seed and the number of updates; all
+              measurements of a trial get one of their own, made from the seed.
+            - `state`: the model state, such as running means. Then `init` returns `(params, state)`, and the loss
+              `(loss, state)`: an update keeps the state that it returns, and a measurement drops it. The optimizer does
+              not see it, and its structure, shapes and dtypes must stay as they are.
+            - `training`: True in an update, False in a measurement.
+
+            The loss in the table is then that of a measurement, made apart from the updates.
         init: `init(key, **columns) -> params`, which draws a pytree of floating-point arrays with a JAX key; or such a
-            pytree itself, which every trial then starts from. A keyword of `init` is filled by the column of that
-            name. One called `seed` gets the integer that the key was made from, and is left at its default where the
-            trials have no such column.
+            pytree itself, which every trial then starts from. With a model state it is a pair, `(params, state)`. The
+            key may be keyword-only. Another keyword of `init` is filled by the column of that name. One called `seed`
+            gets the integer that the key was made from, and is left at its default where the trials have no such
+            column.
         data: A pytree of arrays with a common leading axis (the examples), or None. It is passed to the compiled
             program as an argument, once for all trials.
         batch_size: How many examples an update sees, or None for all of them. Every epoch is a fresh permutation
@@ -53,13 +64,14 @@ class Objective:
             of the next one.
         metrics: What to measure beside the loss, by name: `metric(params) -> scalar`, or `metric(params, data)` on
             the objective's data; or a pair `(metric, data)`, to measure on data of its own (a validation set).
-            Keyword-only arguments are filled as those of `loss` are.
+            Keyword-only arguments are filled as those of `loss` are; a metric sees the state, and returns none.
         best_by: What decides which update was a trial's best, and which setting is: `"loss"`, or the name of a metric.
         mode: Whether the least value of the metric is the best, `"min"`, or the greatest, `"max"`, as for an accuracy.
         evaluation_slice: How many examples are seen at once where the loss over all the data and the metrics are
             measured, so that memory holds what one such slice takes; None for all of them. It is for losses and metrics
             that are means over their examples: each is then the mean over its slices, weighted by their examples. An
-            update that sees more examples than that is computed slice by slice too, its gradient included.
+            update that sees more examples than that is computed slice by slice too, its gradient included, unless its
+            loss names `key`, `state` or `training`.
         evaluation_sample: On how many examples the loss in the table is measured, and every metric that has no data of
             its own: a fixed sample of the data, the same for every trial and every sweep; None for all of them.
             Updates still see all of the data.
@@ -133,6 +145,11 @@ class Objective:
     def draws_start(self) -> bool:
         """Whether `init` is a function to call, rather than the parameters themselves."""
         return callable(self.init) and jax.tree_util.all_leaves([self.init])
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether there is a model state: whether the loss names `state`."""
+        return "state" in filled_names(self.loss)
 
     @property
     def measures(self) -> dict[str, tuple[Callable[..., Any], Any]]:

@@ -17,10 +17,13 @@ from lrsweep.engine._shared import to_device
 from lrsweep.inputs._arguments import check_keywords, check_numbers
 from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import first_line, quote, unknown
+from lrsweep.problems._filled import filled_names
 from lrsweep.problems._objective import Objective
-from lrsweep.studies._validate import check_leaves, check_objective
+from lrsweep.studies._validate import check_leaves, check_objective, check_start
+from lrsweep.training._keys import open_key
 from lrsweep.training._program import Program, make_loss
 from lrsweep.training._pytree import names_of
+from lrsweep.training._trial import filled_in_measurements
 
 # A message lists no more parameters than this.
 _MOST_LISTED = 20
@@ -33,6 +36,7 @@ def landscape(
     *,
     params: Any = None,
     keywords: Mapping[str, Any] | None = None,
+    state: Any = None,
 ) -> Any:
     """Computes the loss over all the data along one or two scalar parameters, the others unchanged.
 
@@ -43,6 +47,7 @@ def landscape(
         params: The values of the other parameters: a pytree such as `init` gives. Where it is left out, the objective's
             start, as in a sweep whose trials have no columns for `init`.
         keywords: The keyword-only arguments of the loss, where it has any.
+        state: The model state that belongs to `params`, where the objective has one.
 
     Returns:
         The losses, float64 in the loss's unit, computed in the parameters' own precision. Along one parameter a Series
@@ -53,7 +58,7 @@ def landscape(
         TypeError: `objective` is not an `Objective`, `along` is no mapping, or a parameter is not a floating-point
             array.
         ValueError: There is no such parameter, more than two or none are named, some values are not finite numbers
-            in ascending order, or the objective's `init` needs a column.
+            in ascending order, the objective's `init` needs a column, or a model state is missing or of no use.
 
     Example:
         >>> line = lrsweep.problems.line()
@@ -70,7 +75,10 @@ def landscape(
         raise InputTypeError(
             f"along={quote(along)} must give the values to take by the parameter's name, {{'w1': [0.0, 1.0]}}"
         )
-    params = _start(objective) if params is None else params
+    if params is None:
+        start = _start(objective)
+        check_start(objective, start)
+        params, state = start if objective.keeps_state else (start, state)
     check_leaves(objective, params)
     params = on_first_device(jax.tree.map(jnp.asarray, params))
     names = _scalars_by_name(params)
@@ -88,7 +96,7 @@ def landscape(
     data = to_device(f"objective {objective.name!r}, data", objective.data)
     axes = [values for values in (y, x) if values is not None]
     keywords = check_keywords(keywords)
-    arguments, program = (axes, params, data, keywords), make_loss(objective, keywords)
+    arguments, program = (axes, params, state, data, keywords), make_loss(objective, keywords, state)
     losses = np.asarray(jitted(_losses, (program, places), arguments)(*arguments), float)
     if y is None:
         return pd.Series(losses, pd.Index(x, name=x_name), name="loss")
@@ -96,9 +104,16 @@ def landscape(
 
 
 def _losses(
-    program: Program, places: tuple[Scalar, ...], axes: list[Any], params: Any, data: Any, keywords: dict[str, Any]
+    program: Program,
+    places: tuple[Scalar, ...],
+    axes: list[Any],
+    params: Any,
+    state: Any,
+    data: Any,
+    keywords: dict[str, Any],
 ) -> Any:
-    return losses_along(program.loss_on(keywords, data), places, axes, params)
+    filled = filled_in_measurements(open_key(0), state)
+    return losses_along(program.measured_loss(keywords, data, filled), places, axes, params)
 
 
 def _scalars_by_name(params: Any) -> dict[str, Scalar]:
@@ -117,7 +132,8 @@ def _start(objective: Objective) -> Any:
         return objective.init
     try:
         # The seed of trials that have no such column.
-        return objective.init(jax.random.key(0))
+        key = jax.random.key(0)
+        return objective.init(key=key) if "key" in filled_names(objective.init) else objective.init(key)
     except Exception as error:
         raise InputError(
             f"the init of objective {objective.name!r} fails with {first_line(error)}: give params, "

@@ -19,7 +19,7 @@ from lrsweep.inputs._errors import InputError
 from lrsweep.optimizers._factories import Factory
 from lrsweep.problems._objective import Objective
 from lrsweep.studies._means import check_means
-from lrsweep.studies._validate import check_leaves, check_program
+from lrsweep.studies._validate import check_program, check_start
 from lrsweep.tables._schema import OPTIMIZER
 from lrsweep.training._binding import bind
 from lrsweep.training._monitor import StopLimits
@@ -65,7 +65,7 @@ def prepare(
     bindings = bind(columns, objective, {name: optimizers[name] for name in names})
     groups = partition(trials, bindings, static)
     if not objective.draws_start:
-        check_leaves(objective, objective.init)
+        check_start(objective, objective.init)
     # Everything is checked on shapes before the data moves to the device.
     shapes, programs = jax.eval_shape(lambda: share_inputs(objective)), []
     for group in groups:

@@ -13,6 +13,7 @@ from lrsweep.engine._compile import GroupJob, Plan, empty_state, spec_of
 from lrsweep.engine._executor import GroupResult, first_ready
 from lrsweep.engine._modes import ordinary_modes
 from lrsweep.engine._plan import fit_plan, stage_of
+from lrsweep.engine._spec import with_keys
 from lrsweep.tables._columns import read_numbers
 from lrsweep.tables._schema import SEED
 from lrsweep.training._monitor import Outcome
@@ -27,10 +28,12 @@ class Replay:
     Attributes:
         params: The parameters that it ended with: the objective's pytree, as NumPy arrays.
         curve: float64 Series, the loss at every update at which it was evaluated, from 0 to the trial's last.
+        state: The model state that it ended with, as NumPy arrays and JAX's keys; None where there is none.
     """
 
     params: Any
     curve: pd.Series
+    state: Any = None
 
 
 class Replayable(NamedTuple):
@@ -73,7 +76,8 @@ def replay(groups: list[Replayable], trials: pd.DataFrame, row: int, steps: int)
     if steps % every != 0:
         # The trial was evaluated where it ended, between two of the updates whose losses are recorded.
         updates, curve = np.append(updates, steps), np.append(curve, final_loss)
-    return Replay(params, pd.Series(curve.astype(float), pd.Index(updates, name="step"), name="loss"))
+    curve = pd.Series(curve.astype(float), pd.Index(updates, name="step"), name="loss")
+    return Replay(params, curve, replayer.model_state(states))
 
 
 @ordinary_modes()
@@ -121,9 +125,9 @@ class _Replayer:
     def __init__(self, job: GroupJob, plan: Plan, records: int) -> None:
         plan, self._compiled = fit_plan(job, plan, records, exact=True)
         self._job, self._plan = job, plan
-        group = job.group
+        group, spec = job.group, spec_of(job, records)
         self._columns = jax.tree.map(lambda column: np.full(plan.width, column), Columns(group.values, group.seeds))
-        self.start = empty_state(spec_of(job, records), plan)
+        self.start, self._kinds = empty_state(spec, plan), spec.state_spec.kinds
 
     def run(self, state: TrialState, *, freeze_at: int, until: int = 2**30) -> tuple[TrialState, Outcome]:
         """Runs the trial until it ends, or to an update at the end of a chunk.
@@ -139,6 +143,13 @@ class _Replayer:
         state, report = self._compiled.run(self._columns, self._job.shared, limits, part, state)
         first_ready({None: report.active})
         return state, report.outcome
+
+    def model_state(self, states: TrialState) -> Any:
+        """Gives the trial's model state, with its keys."""
+        # The place of every leaf among those of the whole state, which the kinds of keys are listed by.
+        leaves, structure = jax.tree.flatten(states)
+        places = jax.tree.leaves(structure.unflatten(range(len(leaves))).train.state)
+        return with_keys(jax.tree.map(_first_lane, states.train.state), [self._kinds[place] for place in places])
 
 
 def _first_lane(array: Any) -> np.ndarray:

@@ -18,6 +18,7 @@ from lrsweep.optimizers._factories import Factory
 from lrsweep.tables._schema import LEARNING_RATE
 from lrsweep.training._partition import Group
 from lrsweep.training._program import Program, SharedInputs
+from lrsweep.training._trial import TrainState, loss_in_table, start_trial
 
 # How much memory the Lanczos bases of the starts that are computed side by side may take, in bytes.
 _MOST_MEMORY = 64 * 2**20
@@ -78,17 +79,19 @@ def _measure(
 
 
 def _measure_all(program: Program, is_adam: bool, rows: Any, shared: SharedInputs) -> tuple[Any, Any]:
-    def start(row: Mapping[str, Any], seed: Any) -> Any:
-        return jax.tree.map(jnp.asarray, program.start(row, seed, shared))
+    def start(row: Mapping[str, Any], seed: Any) -> TrainState:
+        return start_trial(program, row, seed, shared, guarded=False)
 
     def measure(row: tuple[Mapping[str, Any], Any, Any, Any]) -> tuple[Any, Any]:
         columns, seed, eps, eps_root = row
-        params, loss_of = start(columns, seed), program.loss_on(columns, shared.measured)
+        train = start(columns, seed)
+        params, loss_of = train.params, loss_in_table(program, columns, shared, train)
         sharpness = extreme_eigenvalues(loss_of, params).largest
         if not is_adam:
             return sharpness, sharpness
         return sharpness, preconditioned_sharpness(loss_of, params, eps=eps, eps_root=eps_root)
 
     columns, seed, *_ = jax.tree.map(lambda column: column[0], rows)
-    basis_bytes = 8 * ITERATIONS * sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(start, columns, seed)))
+    params = jax.eval_shape(start, columns, seed).params
+    basis_bytes = 8 * ITERATIONS * sum(leaf.size for leaf in jax.tree.leaves(params))
     return jax.lax.map(measure, rows, batch_size=max(1, min(_MOST_MEMORY // basis_bytes, len(rows[1]))))

@@ -1,23 +1,38 @@
 """Checks before anything compiles: start, loss, metrics and optimizer are tried on shapes alone."""
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.core import Tracer
 
 from lrsweep.engine._modes import callers_promotion
 from lrsweep.inputs._errors import InputError, InputTypeError
-from lrsweep.inputs._messages import first_line, listed, quote
+from lrsweep.inputs._messages import first_line, quote
 from lrsweep.optimizers._factories import label
+from lrsweep.problems._filled import Filled, filled_names
 from lrsweep.problems._objective import Objective, is_known_to_jax
+from lrsweep.studies._attempts import (
+    UserError,
+    columns_needed,
+    describe,
+    evaluate_shapes,
+    is_real_scalar,
+    is_scalar,
+    list_shapes,
+    mark,
+    mark_all,
+    note,
+    shapes_of,
+    structure_of,
+)
 from lrsweep.tables._schema import is_learning_rate
 from lrsweep.training._program import Program, SharedInputs, extra_arguments
-from lrsweep.training._slices import sizes_of_slices
+from lrsweep.training._pytree import widen
+from lrsweep.training._slices import count_examples, sizes_of_slices
 
 
 def check_objective(objective: Any) -> None:
@@ -63,6 +78,34 @@ def check_leaves(objective: Objective, params: Any) -> None:
         )
 
 
+def check_start(objective: Objective, start: Any) -> None:
+    """Refuses a start that is neither parameters nor, with a model state, the pair of parameters and state.
+
+    Raises:
+        TypeError: A leaf of the parameters is no floating-point array, or one of the state no array.
+        ValueError: There are no parameters, or it is no pair.
+
+    Example:
+        >>> check_start(Objective(lambda params, *, state: (params, state), None), (0.5, {"count": 0}))
+    """
+    if not objective.keeps_state:
+        return check_leaves(objective, start)
+    owner = f"the init of objective {objective.name!r}"
+    if not (isinstance(start, tuple) and len(start) == 2):
+        raise InputError(
+            f"{owner} gives {describe(start)}: since the loss names 'state', it must give a pair (params, state)"
+        )
+    check_leaves(objective, start[0])
+    for path, leaf in jax.tree_util.tree_leaves_with_path(start[1]):
+        is_array = isinstance(leaf, jax.Array | bool | int | float | complex) or (
+            isinstance(leaf, np.ndarray | np.generic | jax.ShapeDtypeStruct) and is_known_to_jax(leaf.dtype)
+        )
+        if not is_array:
+            place = f"state{jax.tree_util.keystr(path)}"
+            raise InputTypeError(f"{owner} gives {describe(leaf)} at {place}: a model state must be numeric arrays")
+    return None
+
+
 def check_program(
     objective: Objective, program: Program, shared: SharedInputs, row: Mapping[str, Any], sample: Mapping[str, Any]
 ) -> None:
@@ -78,8 +121,8 @@ def check_program(
     Raises:
         TypeError: A parameter is not a floating-point array, the factory does not give an
             `optax.GradientTransformation`, or the optimizer's state changes its shape or dtype at an update.
-        ValueError: `init`, the loss, a metric, the factory or the optimizer fails, the loss is not a real scalar, or
-            one of them needs the value of a column while it is compiled.
+        ValueError: `init`, the loss, a metric, the factory or the optimizer fails, the loss is not a real scalar or
+            changes the shapes of the model state, or one of them needs the value of a column while it is compiled.
     """
     owner = ""
 
@@ -87,22 +130,22 @@ def check_program(
         nonlocal owner
         with callers_promotion():
             owner = f"the init of objective {objective.name!r}"
-            params = _check_start(objective, program, shared, row)
+            start = _check_start(objective, program, shared, row)
             owner = f"the loss of objective {objective.name!r}"
-            _check_loss(owner, program, shared, row, params)
+            _check_loss(owner, program, shared, row, start)
             for index, (name, _) in enumerate(program.metrics):
                 owner = f"metric {name!r} of objective {objective.name!r}"
-                _check_metric(owner, program, shared, row, params, index)
+                _check_metric(owner, program, shared, row, start, index)
         owner = f"the optimizer {label(program.optimizer)}"
-        _check_optimizer(owner, program, shared, row, params)
+        _check_optimizer(owner, program, shared, row, start)
 
-    program = _mark_all(program)
+    program = mark_all(program)
     try:
         attempt(row)
     except InputError as error:
         # Further attempts change `owner`.
         culprit = owner
-        needed = _columns_needed(attempt, row, sample)
+        needed = columns_needed(attempt, row, sample)
         if not needed:
             raise
         columns, static = " and ".join(map(repr, needed)), "".join(f"{name!r}, " for name in needed)
@@ -114,170 +157,148 @@ def check_program(
         ) from error
 
 
-def _columns_needed(
-    attempt: Callable[[Mapping[str, Any]], None], row: Mapping[str, Any], sample: Mapping[str, Any]
-) -> list[str]:
-    """Finds the columns whose values an attempt needs to succeed; none where it fails with all of them too."""
+class _Start(NamedTuple):
+    """The shapes of what a trial starts from: its parameters, and its model state or None."""
 
-    def succeeds(known: Iterable[str]) -> bool:
-        try:
-            attempt({**row, **{name: sample[name] for name in known}})
-        except InputError:
-            return False
-        return True
-
-    needed = list(row)
-    if not succeeds(needed):
-        return []
-    for name in row:
-        fewer = [other for other in needed if other != name]
-        if succeeds(fewer):
-            needed = fewer
-    return needed
+    params: Any
+    state: Any
 
 
-class _UserError(Exception):
-    """An error raised by a function of the user's. Any other that is raised while it is tried is lrsweep's own."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(error)
-        self.error = error
+def _filled(state: Any, *, training: bool) -> Filled:
+    return Filled(jax.random.key(0), state, training)
 
 
-def _mark(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Makes a function of the user's raise its errors as `_UserError`."""
-
-    @functools.wraps(function, updated=())
-    def marked(*arguments: Any, **keywords: Any) -> Any:
-        try:
-            return function(*arguments, **keywords)
-        except _UserError:
-            raise
-        except Exception as error:
-            raise _UserError(error) from error
-
-    return marked
-
-
-def _mark_all(program: Program) -> Program:
-    return program._replace(
-        loss=_mark(program.loss),
-        init=None if program.init is None else _mark(program.init),
-        optimizer=_mark(program.optimizer),
-        metrics=tuple((name, _mark(function)) for name, function in program.metrics),
-    )
-
-
-def _evaluate_shapes(function: Callable[..., Any], row: Mapping[str, Any], *arguments: Any) -> Any:
-    """Does what `jax.eval_shape` does for a function of a row, of which some columns may have values."""
-    traced = {name: value for name, value in row.items() if isinstance(value, jax.ShapeDtypeStruct)}
-    valued = {name: value for name, value in row.items() if name not in traced}
-    return jax.eval_shape(lambda traced, *arguments: function({**valued, **traced}, *arguments), traced, *arguments)
-
-
-def _note(returned: list[Any], value: Any) -> Any:
-    """Notes in a list what a user's function returned, and gives it on, or None where JAX could not return it.
-
-    Of arrays that JAX traces it notes the shapes, since they must not leave the trace.
-    """
-    returned[:] = [jax.tree.map(lambda leaf: jax.typeof(leaf) if isinstance(leaf, Tracer) else leaf, value)]
-    leaves = jax.tree.leaves(value)
-    is_returnable = all(isinstance(leaf, jax.Array | np.ndarray | np.generic | float | int) for leaf in leaves)
-    return value if is_returnable else None
-
-
-def _check_start(objective: Objective, program: Program, shared: SharedInputs, row: Mapping[str, Any]) -> Any:
+def _check_start(objective: Objective, program: Program, shared: SharedInputs, row: Mapping[str, Any]) -> _Start:
     wrong: list[Exception] = []
 
     def start(row: Mapping[str, Any], shared: SharedInputs) -> Any:
         drawn = program.start(row, np.uint32(0), shared)
         try:
-            check_leaves(objective, drawn)
+            check_start(objective, drawn)
         except InputError as error:
             wrong.append(error)
             return None
         return jax.tree.map(jnp.asarray, drawn)
 
     try:
-        params = _evaluate_shapes(start, row, shared)
-    except _UserError as failed:
+        shapes = evaluate_shapes(start, row, shared)
+    except UserError as failed:
         raise InputError(
             f"the init of objective {objective.name!r} fails with {first_line(failed.error)}"
         ) from failed.error
     if wrong:
         raise wrong[0]
-    return params
+    return _Start(*shapes) if program.keeps_state else _Start(shapes, None)
 
 
-def _check_loss(owner: str, program: Program, shared: SharedInputs, row: Mapping[str, Any], params: Any) -> None:
-    of_updates = _sizes(shared.data, program, program.batch_size)
-    for examples in sorted(of_updates | _sizes(shared.measured, program)):
+def _check_loss(owner: str, program: Program, shared: SharedInputs, row: Mapping[str, Any], start: _Start) -> None:
+    size = None if filled_names(program.loss) else program.evaluation_slice
+    updates = sizes_of_slices(program.batch_size or count_examples(shared.data), size)
+    measurements = sizes_of_slices(count_examples(shared.measured), program.evaluation_slice)
+    # Where the loss takes nothing that tells the two apart, what fits the one fits the other.
+    modes = [(True, updates), (False, measurements)] if filled_names(program.loss) else [(True, updates | measurements)]
+    for training, examples in [(training, examples) for training, sizes in modes for examples in sorted(sizes)]:
         data, returned = _some(shared.data, examples), []
 
-        def loss_at(row: Any, params: Any, data: Any, returned: list[Any] = returned) -> Any:
-            return _note(returned, program.at_once().loss_on(row, data)(params))
+        def loss_at(
+            row: Any, start: _Start, data: Any, returned: list[Any] = returned, training: bool = training
+        ) -> Any:
+            called = program.call_loss(row, start.params, data, _filled(start.state, training=training))
+            return note(returned, called)
 
         try:
-            loss = _evaluate_shapes(loss_at, row, params, data)
-        except _UserError as failed:
+            loss = evaluate_shapes(loss_at, row, start, data)
+        except UserError as failed:
             fits = "its parameters" if data is None else "its parameters and data"
-            raise InputError(f"{owner} does not fit {fits}: {first_line(failed.error)}") from failed.error
+            pair = isinstance(start.params, tuple) and len(start.params) == 2 and not program.keeps_state
+            hint = " (if init gives (params, state), the loss must name state and return (loss, state))" if pair else ""
+            raise InputError(f"{owner} does not fit {fits}: {first_line(failed.error)}{hint}") from failed.error
+        if program.keeps_state:
+            loss = _check_new_state(owner, returned, loss, start.state)
         if isinstance(returned[0], float | np.floating):
             raise InputError(
                 f"{owner} returns {quote(returned[0])}, which does not depend on the parameters: "
                 "compute it by jax.numpy"
             )
-        if loss is None or not _is_scalar(loss) or not jnp.issubdtype(loss.dtype, jnp.floating):
-            description = _describe(returned[0] if loss is None else loss)
+        if loss is None or not is_scalar(loss) or not jnp.issubdtype(loss.dtype, jnp.floating):
+            description = describe(returned[0] if loss is None else loss)
             raise InputError(f"{owner} returns {description}: it must return one floating-point scalar")
 
 
+def _check_new_state(owner: str, returned: list[Any], shapes: Any, before: Any) -> Any:
+    """Refuses a loss that leaves no model state, or one of other shapes; gives the loss alone."""
+    if not (isinstance(returned[0], tuple) and len(returned[0]) == 2):
+        description = describe(returned[0])
+        raise InputError(
+            f"{owner} returns {description}: since it names 'state', it must return (loss, state), also where it "
+            "leaves the state as it is"
+        )
+    returned[0], state = returned[0]
+    if shapes is None:
+        if note([], state) is None:
+            raise InputTypeError(f"{owner} returns a state that does not consist of arrays: JAX cannot carry it along")
+        return None
+    loss, after = shapes
+    # A state may become wider, as a running mean of 32 bits does on data of 64.
+    same = structure_of(before) == structure_of(after)
+    if not same or shapes_of(jax.eval_shape(widen, before, after)) != shapes_of(after):
+        raise InputError(
+            f"{owner} is given a state of {list_shapes(shapes_of(before))} and returns one of "
+            f"{list_shapes(shapes_of(after))}: the state must keep its structure, its shapes and dtypes"
+        )
+    return loss
+
+
 def _check_metric(
-    owner: str, program: Program, shared: SharedInputs, row: Mapping[str, Any], params: Any, index: int
+    owner: str, program: Program, shared: SharedInputs, row: Mapping[str, Any], start: _Start, index: int
 ) -> None:
     name, function = program.metrics[index]
     returned: list[Any] = []
 
+    @functools.wraps(function, updated=())
     def noted(*arguments: Any, **keywords: Any) -> Any:
         # What is no number is replaced by one here, and refused below.
-        value = _note(returned, function(*arguments, **keywords))
-        return 0.0 if value is None or not _is_real_scalar(value) else value
+        value = note(returned, function(*arguments, **keywords))
+        return 0.0 if value is None or not is_real_scalar(value) else value
 
     metrics = (*program.metrics[:index], (name, noted), *program.metrics[index + 1 :])
     noting = program.at_once()._replace(metrics=metrics)
+
+    def metric_at(row: Any, start: _Start, data: Any) -> Any:
+        return noting.compute_metric(index, row, start.params, data, _filled(start.state, training=False))
+
     try:
-        for examples in sorted(_sizes(shared.metrics[index], program)):
-            data = _some(shared.metrics[index], examples)
-            _evaluate_shapes(lambda *arguments: noting.compute_metric(index, *arguments), row, params, data)
-    except _UserError as failed:
+        for examples in sorted(sizes_of_slices(count_examples(shared.metrics[index]), program.evaluation_slice)):
+            evaluate_shapes(metric_at, row, start, _some(shared.metrics[index], examples))
+    except UserError as failed:
         raise InputError(f"{owner} does not fit its parameters and data: {first_line(failed.error)}") from failed.error
-    if not _is_real_scalar(returned[0]):
-        raise InputError(f"{owner} returns {_describe(returned[0])}: it must return one number")
+    if not is_real_scalar(returned[0]):
+        raise InputError(f"{owner} returns {describe(returned[0])}: it must return one number")
 
 
-def _check_optimizer(owner: str, program: Program, shared: SharedInputs, row: Mapping[str, Any], params: Any) -> None:
+def _check_optimizer(owner: str, program: Program, shared: SharedInputs, row: Mapping[str, Any], start: _Start) -> None:
     kind = ""
     returned: list[Any] = []
 
-    def update(row: Mapping[str, Any], params: Any, data: Any) -> Any:
+    def update(row: Mapping[str, Any], start: _Start, data: Any) -> Any:
         nonlocal kind
         optimizer = program.build_optimizer(row)
         # The optimizer itself may hold traced arrays, which must not leave the trace.
         kind = type(optimizer).__name__
         if not isinstance(optimizer, optax.GradientTransformation):
             return None
-        state = _mark(optimizer.init)(params)
-        loss_of = program.loss_on(row, data)
-        value, grads = _mark(jax.value_and_grad(loss_of))(params)
+        params, state = start.params, mark(optimizer.init)(start.params)
+        loss_of = program.measured_loss(row, data, _filled(start.state, training=True))
+        value, grads = mark(jax.value_and_grad(loss_of))(params)
         extra = extra_arguments(optimizer, value, grads, loss_of)
-        updated = _mark(optimizer.update)(grads, state, params, **extra)
+        updated = mark(optimizer.update)(grads, state, params, **extra)
         is_pair = isinstance(updated, tuple) and len(updated) == 2
-        returned[:] = [is_pair, _describe(updated)]
-        return _note([], (state, updated[1])), _note([], updated[0]) if is_pair else None
+        returned[:] = [is_pair, describe(updated)]
+        return note([], (state, updated[1])), note([], updated[0]) if is_pair else None
 
     try:
-        shapes = _evaluate_shapes(update, row, params, _some(shared.data, program.batch_size))
-    except _UserError as failed:
+        shapes = evaluate_shapes(update, row, start, _some(shared.data, program.batch_size))
+    except UserError as failed:
         raise InputError(f"{owner} fails with {first_line(failed.error)}") from failed.error
     if not returned:
         raise InputTypeError(f"{owner} gives a {kind}: a factory must return an optax.GradientTransformation")
@@ -287,36 +308,25 @@ def _check_optimizer(owner: str, program: Program, shared: SharedInputs, row: Ma
     states, updates = shapes
     if states is None:
         raise InputTypeError(f"{owner} has a state that does not consist of arrays: JAX cannot carry it along")
-    before, after = (_shapes(state) for state in states)
-    if before != after or jax.tree.structure(states[0]) != jax.tree.structure(states[1]):
+    before, after = (shapes_of(state) for state in states)
+    if before != after or structure_of(states[0]) != structure_of(states[1]):
         raise InputTypeError(
-            f"{owner} starts with a state of {_list_shapes(before)} and goes on with {_list_shapes(after)}: "
+            f"{owner} starts with a state of {list_shapes(before)} and goes on with {list_shapes(after)}: "
             "its state must keep its structure, its shapes and dtypes"
         )
-    _check_updates(owner, updates, params)
+    _check_updates(owner, updates, start.params)
 
 
 def _check_updates(owner: str, updates: Any, params: Any) -> None:
-    same = jax.tree.structure(updates) == jax.tree.structure(params)
-    if not same or [shape for shape, _ in _shapes(updates)] != [shape for shape, _ in _shapes(params)]:
+    same = structure_of(updates) == structure_of(params)
+    if not same or [shape for shape, _ in shapes_of(updates)] != [shape for shape, _ in shapes_of(params)]:
         raise InputError(
-            f"{owner} gives updates of {_list_shapes(_shapes(updates))} for parameters of "
-            f"{_list_shapes(_shapes(params))}: they must have the structure and the shapes of the parameters"
+            f"{owner} gives updates of {list_shapes(shapes_of(updates))} for parameters of "
+            f"{list_shapes(shapes_of(params))}: they must have the structure and the shapes of the parameters"
         )
-    for _, dtype in _shapes(updates):
+    for _, dtype in shapes_of(updates):
         if jnp.issubdtype(dtype, jnp.complexfloating):
             raise InputError(f"{owner} gives updates of {dtype}: they must be real, as the parameters are")
-
-
-def _shapes(tree: Any) -> list[tuple[tuple[int, ...], Any]]:
-    return [(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(tree)]
-
-
-def _sizes(data: Any, program: Program, size: int | None = None) -> set[int]:
-    """Gives how many examples of some data a loss or a metric is given at once; `size` are those it is computed on."""
-    leaves = jax.tree.leaves(data)
-    examples = size or (leaves[0].shape[0] if leaves else 0)
-    return sizes_of_slices(examples, program.evaluation_slice)
 
 
 def _some(data: Any, examples: int | None) -> Any:
@@ -324,21 +334,3 @@ def _some(data: Any, examples: int | None) -> Any:
     return jax.tree.map(
         lambda array: jax.ShapeDtypeStruct((examples or array.shape[0], *array.shape[1:]), array.dtype), data
     )
-
-
-def _is_scalar(value: Any) -> bool:
-    return hasattr(value, "shape") and value.shape == ()
-
-
-def _is_real_scalar(value: Any) -> bool:
-    if isinstance(value, bool | int | float):
-        return True
-    return _is_scalar(value) and not jnp.issubdtype(value.dtype, jnp.complexfloating)
-
-
-def _describe(value: Any) -> str:
-    return f"{value.dtype}{list(value.shape)}" if hasattr(value, "shape") else f"a {type(value).__name__}"
-
-
-def _list_shapes(leaves: list[tuple[tuple[int, ...], Any]]) -> str:
-    return listed(f"{dtype}{list(shape)}" for shape, dtype in leaves) or "nothing"

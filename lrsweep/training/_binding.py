@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import quote, unknown
 from lrsweep.optimizers._factories import Factory, label
+from lrsweep.problems._filled import Filled, filled_names
 from lrsweep.problems._objective import Objective
 from lrsweep.tables._schema import SEED
 
@@ -61,7 +62,8 @@ def bind(columns: Iterable[str], objective: Objective, optimizers: Mapping[Any, 
 
     Raises:
         TypeError: An optimizer cannot be called, or `init` has no place for the key.
-        ValueError: No function takes a column, or no column fills a keyword without a default.
+        ValueError: No function takes a column, it is named like an argument that lrsweep fills itself, or no column
+            fills a keyword without a default.
 
     Example:
         >>> import optax
@@ -79,7 +81,8 @@ def bind(columns: Iterable[str], objective: Objective, optimizers: Mapping[Any, 
         if not callable(factory):
             raise InputTypeError(f"the optimizer must be a factory such as optax.sgd, not {quote(factory)}")
         factories[name] = _all_keywords(factory, skip=0)
-    start = _all_keywords(objective.init, skip=1) if objective.draws_start else _Keywords([], [], False)
+    _check_filled(names, objective)
+    start = _keywords_of_init(objective)
     loss = _keyword_only(objective.loss)
     metrics = {name: _keyword_only(function) for name, (function, _) in objective.measures.items()}
 
@@ -134,6 +137,39 @@ def _check_taken(
             )
 
 
+def _check_filled(names: list[str], objective: Objective) -> None:
+    """Refuses columns named like an argument that lrsweep fills itself, and functions that name one they cannot get."""
+    for name in names:
+        if name in Filled._fields:
+            raise InputError(
+                f"column {name!r} of the trials is named like an argument that lrsweep fills itself: call it, and the "
+                "argument that takes it, something else"
+            )
+    if objective.draws_start:
+        for name in filled_names(objective.init):
+            if name != "key":
+                raise InputError(
+                    f"the init of objective {objective.name!r} names {name!r}, which only its loss and its metrics are "
+                    "given: an init gets a key and columns, and may return (params, state)"
+                )
+    for name, (function, _) in objective.measures.items():
+        if "state" in filled_names(function) and not objective.keeps_state:
+            raise InputError(
+                f"metric {name!r} of objective {objective.name!r} names 'state', but its loss does not, so that there "
+                "is none: let the loss name it too, and return (loss, state)"
+            )
+
+
+def _keywords_of_init(objective: Objective) -> _Keywords:
+    if not objective.draws_start:
+        return _Keywords([], [], False)
+    if "key" not in filled_names(objective.init):
+        return _all_keywords(objective.init, skip=1)
+    takes = _all_keywords(objective.init, skip=0)
+    names, required = ([name for name in each if name != "key"] for each in (takes.names, takes.required))
+    return _Keywords(names, required, takes.anything)
+
+
 def _all_keywords(function: Callable[..., Any], *, skip: int) -> _Keywords:
     """Finds all keywords of a function, without its first arguments, `skip` of them."""
     try:
@@ -155,7 +191,8 @@ def _all_keywords(function: Callable[..., Any], *, skip: int) -> _Keywords:
 
 
 def _keyword_only(function: Callable[..., Any]) -> _Keywords:
-    """Finds the keyword-only arguments of a function."""
+    """Finds the keyword-only arguments of a function, without those that lrsweep fills itself."""
     parameters = inspect.signature(function).parameters.values()
-    named = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
+    filled = filled_names(function)
+    named = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in filled]
     return _Keywords([p.name for p in named], [p.name for p in named if p.default is p.empty], anything=False)

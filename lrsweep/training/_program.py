@@ -8,21 +8,23 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from lrsweep.inputs._errors import InputError
 from lrsweep.optimizers._factories import Factory
+from lrsweep.problems._filled import Filled, filled_names
 from lrsweep.problems._objective import Objective
 from lrsweep.tables._schema import LOSS, MAX, MIN
 from lrsweep.training._batches import Stream, next_batch, open_stream
 from lrsweep.training._binding import Binding
 from lrsweep.training._monitor import BestMetric
 from lrsweep.training._partition import Static
-from lrsweep.training._slices import mean_in_slices
+from lrsweep.training._slices import count_examples, mean_in_slices
 
 
 class SharedInputs(NamedTuple):
     """The arrays that all trials share. They are arguments of the compiled program, and on the device only once.
 
     Attributes:
-        start: The parameters to start from, or None where the program draws them.
+        start: The parameters to start from, or with a model state the pair of both; None where the program draws them.
         data: The objective's data, or None.
         metrics: The data of each metric; None for a metric of the parameters alone.
         seeds: ``[seed] uint32``, ascending, the distinct seeds of the trials where many trials share each of them;
@@ -78,9 +80,20 @@ class Program(NamedTuple):
     on_batches: bool = False
 
     @property
+    def keeps_state(self) -> bool:
+        """Whether there is a model state."""
+        return "state" in filled_names(self.loss)
+
+    @property
+    def names_key(self) -> bool:
+        """Whether the loss or a metric takes a key."""
+        return any("key" in filled_names(function) for function in (self.loss, *(each for _, each in self.metrics)))
+
+    @property
     def updates_measure(self) -> bool:
         """Whether the loss that an update computes is the one in the table."""
-        return self.on_batches or (self.batch_size is None and self.evaluation_sample is None)
+        sees_all = self.batch_size is None and self.evaluation_sample is None and not filled_names(self.loss)
+        return self.on_batches or sees_all
 
     @property
     def sees_loss(self) -> bool:
@@ -99,10 +112,11 @@ class Program(NamedTuple):
         return self._replace(evaluation_slice=None)
 
     def start(self, row: Mapping[str, Any], seed: Any, shared: SharedInputs) -> Any:
-        """Gives the parameters that a trial starts from."""
+        """Gives what a trial starts from: the parameters, or with a model state the pair of both."""
         if self.init is None:
             return shared.start
-        return self.init(jax.random.key(seed), **self._pick(row, self.binding.init))
+        key, columns = jax.random.key(seed), self._pick(row, self.binding.init)
+        return self.init(key=key, **columns) if "key" in filled_names(self.init) else self.init(key, **columns)
 
     def build_optimizer(self, row: Mapping[str, Any]) -> optax.GradientTransformation:
         """Calls the optimizer's factory with the row's keywords."""
@@ -110,34 +124,55 @@ class Program(NamedTuple):
         # MultiSteps is no transformation itself, but a class that wraps one.
         return optimizer.gradient_transformation() if isinstance(optimizer, optax.MultiSteps) else optimizer
 
-    def loss_on(self, row: Mapping[str, Any], data: Any) -> Callable[[Any], Any]:
-        """Gives the loss on some examples as a function of the parameters, computed in slices of them."""
-        keywords = self._pick(row, self.binding.loss)
-        if data is None:
-            return lambda params: self.loss(params, **keywords)
-        return lambda params: mean_in_slices(
-            lambda examples: self.loss(params, examples, **keywords), data, self.evaluation_slice
-        )
+    def loss_on(self, row: Mapping[str, Any], data: Any, filled: Filled) -> Callable[[Any], tuple[Any, Any]]:
+        """Gives the loss on some examples as a function of the parameters, with the model state that it leaves.
 
-    def compute_metric(self, index: int, row: Mapping[str, Any], params: Any, data: Any) -> Any:
+        It is computed in slices of the examples, but for an update whose loss takes something that `Filled` has: noise
+        or the statistics of a batch are those of all its examples.
+        """
+
+        def loss_of(params: Any) -> tuple[Any, Any]:
+            if filled.training and filled_names(self.loss):
+                returned = self.call_loss(row, params, data, filled)
+                return returned if self.keeps_state else (returned, filled.state)
+
+            def compute(examples: Any) -> Any:
+                returned = self.call_loss(row, params, examples, filled)
+                return returned[0] if self.keeps_state else returned
+
+            return mean_in_slices(compute, data, self.evaluation_slice), filled.state
+
+        return loss_of
+
+    def measured_loss(self, row: Mapping[str, Any], data: Any, filled: Filled) -> Callable[[Any], Any]:
+        """Gives the loss on some examples as a function of the parameters alone."""
+        loss_of = self.loss_on(row, data, filled)
+        return lambda params: loss_of(params)[0]
+
+    def call_loss(self, row: Mapping[str, Any], params: Any, data: Any, filled: Filled) -> Any:
+        """Calls the loss with all its arguments; gives what it returns."""
+        return self._call(self.loss, self.binding.loss, row, params, data, filled)
+
+    def compute_metric(self, index: int, row: Mapping[str, Any], params: Any, data: Any, filled: Filled) -> Any:
         """Computes the metric of that index in slices of its data, in floating point."""
-        function, keywords = self.metrics[index][1], self._pick(row, self.binding.metrics[index])
+        function, columns = self.metrics[index][1], self.binding.metrics[index]
 
-        def compute(*examples: Any) -> Any:
-            value = function(params, *examples, **keywords)
+        def compute(examples: Any) -> Any:
+            value = self._call(function, columns, row, params, examples, filled)
             return jnp.asarray(value, None if jnp.issubdtype(jnp.result_type(value), jnp.floating) else float)
 
-        return compute() if data is None else mean_in_slices(compute, data, self.evaluation_slice)
+        return mean_in_slices(compute, data, self.evaluation_slice)
 
-    def all_metrics(self, row: Mapping[str, Any], params: Any, shared: SharedInputs) -> tuple[Any, ...]:
+    def all_metrics(self, row: Mapping[str, Any], params: Any, shared: SharedInputs, filled: Filled) -> tuple[Any, ...]:
         """Computes every metric, as a scalar array."""
-        return tuple(self.compute_metric(index, row, params, data) for index, data in enumerate(shared.metrics))
+        places = range(len(self.metrics))
+        return tuple(self.compute_metric(index, row, params, shared.metrics[index], filled) for index in places)
 
     def open_stream(self, seed: Any, shared: SharedInputs) -> Stream | None:
         """Opens a trial's stream of batches; None where an update sees all the data."""
         if self.batch_size is None:
             return None
-        return open_stream(seed, jax.tree.leaves(shared.data)[0].shape[0], shared.seeds)
+        return open_stream(seed, count_examples(shared.data), shared.seeds)
 
     def next_batch(self, stream: Stream | None, shared: SharedInputs) -> tuple[Any, Stream | None]:
         """Gives the examples that the next update sees, and the stream after them."""
@@ -145,6 +180,18 @@ class Program(NamedTuple):
             return shared.data, stream
         places, stream = next_batch(stream, self.batch_size, shared.seeds)
         return jax.tree.map(lambda array: array[places], shared.data), stream
+
+    def _call(
+        self,
+        function: Callable[..., Any],
+        columns: Iterable[str],
+        row: Mapping[str, Any],
+        params: Any,
+        data: Any,
+        filled: Filled,
+    ) -> Any:
+        examples = () if data is None else (data,)
+        return function(params, *examples, **self._pick(row, columns), **filled.asked_by(function))
 
     def _pick(self, row: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
         """Gives some of the keywords by name, static or not."""
@@ -200,6 +247,22 @@ def make_program(objective: Objective, factory: Factory, binding: Binding, stati
     )
 
 
-def make_loss(objective: Objective, keywords: Iterable[str]) -> Program:
-    """Makes a program of an objective's loss alone, which takes some keywords; it has neither optimizer nor metrics."""
+def make_loss(objective: Objective, keywords: Iterable[str], state: Any) -> Program:
+    """Makes a program of an objective's loss alone, which takes some keywords, without metrics.
+
+    Args:
+        objective: The objective.
+        keywords: The names of the keywords.
+        state: The model state that the loss is to be measured with, or None.
+
+    Raises:
+        InputError: A model state is missing, or of no use.
+    """
+    if objective.keeps_state and state is None:
+        raise InputError(
+            f"the loss of objective {objective.name!r} takes a model state: give one with the parameters, state=..., "
+            "such as Sweep.replay(trial).state"
+        )
+    if state is not None and not objective.keeps_state:
+        raise InputError(f"the loss of objective {objective.name!r} names no 'state': leave out state")
     return make_program(objective, optax.identity, Binding((), (), tuple(keywords)))._replace(metrics=())

@@ -1,8 +1,9 @@
-"""The scalar parameters of a pytree: their names and values, in the order of its leaves."""
+"""Pytrees of arrays: the names and the values of their scalars, in the order of their leaves, and their precision."""
 
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 
@@ -35,3 +36,22 @@ def values_of(params: Any) -> np.ndarray:
     """
     leaves = [np.asarray(leaf).ravel().astype(float) for leaf in jax.tree.leaves(params)]
     return np.concatenate(leaves) if leaves else np.empty(0)
+
+
+def widen(tree: Any, like: Any) -> Any:
+    """Converts floating-point arrays to the dtypes of others where these are wider.
+
+    Args:
+        tree: A pytree of arrays.
+        like: A pytree of arrays, or of their shapes and dtypes, of the same structure.
+
+    Example:
+        >>> widen([jnp.float16(1), jnp.int32(2)], [jnp.float32(0), jnp.float32(0)])[0].dtype
+        dtype('float32')
+    """
+
+    def convert(array: Any, like: Any) -> Any:
+        are_floats = all(jnp.issubdtype(each.dtype, jnp.floating) for each in (array, like))
+        return array.astype(jnp.promote_types(array.dtype, like.dtype)) if are_floats else array
+
+    return jax.tree.map(convert, tree, like)

@@ -8,6 +8,12 @@ import jax.numpy as jnp
 from jax import lax
 
 
+def count_examples(data: Any) -> int:
+    """Counts the examples of some data, 0 where there is none."""
+    leaves = jax.tree.leaves(data)
+    return leaves[0].shape[0] if leaves else 0
+
+
 def sizes_of_slices(examples: int, size: int | None) -> set[int]:
     """Gives how many examples the slices of some examples have, each number once.
 
@@ -39,8 +45,7 @@ def mean_in_slices(function: Callable[[Any], Any], data: Any, size: int | None) 
         >>> float(mean_in_slices(jnp.mean, jnp.array([1.0, 2.0, 3.0, 10.0, 9.0]), 2))
         5.0
     """
-    leaves = jax.tree.leaves(data)
-    examples = leaves[0].shape[0] if leaves else 0
+    examples = count_examples(data)
     if size is None or examples <= size:
         return function(data)
 

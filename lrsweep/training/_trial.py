@@ -1,14 +1,17 @@
 """One trial as scalar JAX code: its start, an update, and an evaluation of where it is."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from lrsweep.problems._filled import Filled
+from lrsweep.training._keys import key_of_measurement, key_of_update, open_key
 from lrsweep.training._monitor import StopLimits, last_quarter_of, tree_where
 from lrsweep.training._program import Program, SharedInputs, extra_arguments
+from lrsweep.training._pytree import widen
 
 
 class TrainState(NamedTuple):
@@ -24,7 +27,9 @@ class TrainState(NamedTuple):
         overshot: int32, how many updates were followed by a gradient that points back along them, where trials are
             diagnosed; otherwise None.
         finite: bool, whether every update so far gave finite parameters, where the parameters are guarded; otherwise
-            None. Guarded parameters stay at the last finite ones.
+            None. Guarded parameters stay at the last finite ones, and the model state with them.
+        state: The model state; None where there is none.
+        key: The key that those of its updates and measurements are made from; None where nothing takes one.
     """
 
     params: Any
@@ -34,6 +39,8 @@ class TrainState(NamedTuple):
     last_update: Any = None
     overshot: Any = None
     finite: Any = None
+    state: Any = None
+    key: Any = None
 
 
 def start_trial(
@@ -48,10 +55,17 @@ def start_trial(
         shared: The arrays that all trials share.
         guarded: Whether to keep the parameters finite, since a loop in the loss might never end on others.
     """
-    params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), program.start(row, seed, shared))
+    start = jax.tree.map(_as_array, program.start(row, seed, shared))
+    params, state = start if program.keeps_state else (start, None)
     optimizer = program.build_optimizer(row).init(params)
-    loss = jax.eval_shape(program.loss_on(row, shared.measured), params)
-    train = TrainState(params, optimizer, program.open_stream(seed, shared), jnp.zeros((), loss.dtype))
+    key = open_key(seed) if program.names_key else None
+    loss = jax.eval_shape(program.measured_loss(row, shared.measured, filled_in_measurements(key, state)), params)
+    batches = program.open_stream(seed, shared)
+    if program.keeps_state:
+        # Flax's running means begin in 32 bits and go on in the precision of the data.
+        loss_of = program.loss_on(row, program.next_batch(batches, shared)[0], Filled(key, state, training=True))
+        state = widen(state, jax.eval_shape(loss_of, params)[1])
+    train = TrainState(params, optimizer, batches, jnp.zeros((), loss.dtype), state=state, key=key)
     if program.diagnoses:
         train = train._replace(last_update=jax.tree.map(jnp.zeros_like, params), overshot=jnp.int32(0))
     return train._replace(finite=_all_finite(params)) if guarded else train
@@ -83,14 +97,16 @@ def update(
         finite.
     """
     batch, batches = program.next_batch(train.batches, shared)
-    loss_of = program.loss_on(row, batch)
-    loss, grads = jax.value_and_grad(loss_of)(train.params)
+    key = None if train.key is None else key_of_update(train.key, k)
+    loss_of = program.loss_on(row, batch, Filled(key, train.state, training=True))
+    (loss, state), grads = jax.value_and_grad(loss_of, has_aux=True)(train.params)
     optimizer = program.build_optimizer(row)
-    extra = extra_arguments(optimizer, loss, grads, loss_of)
+    extra = extra_arguments(optimizer, loss, grads, lambda params: loss_of(params)[0])
     updates, optimizer_state = optimizer.update(grads, train.optimizer, train.params, **extra)
-    params = tree_where(k < limits.freeze_at, optax.apply_updates(train.params, updates), train.params)
+    params = optax.apply_updates(train.params, updates)
 
-    after = train._replace(params=params, optimizer=optimizer_state, batches=batches)
+    params, state = tree_where(k < limits.freeze_at, (params, state), (train.params, train.state))
+    after = train._replace(params=params, state=state, optimizer=optimizer_state, batches=batches)
     if predicting:
         in_last_quarter = (k >= last_quarter_of(limits.steps)) & (k < limits.steps)
         decrease = jnp.where(in_last_quarter, abs(optax.tree.vdot(grads, updates)), 0)
@@ -102,7 +118,8 @@ def update(
     if train.finite is None:
         return after, loss, _all_finite(train.params)
     finite = _all_finite(params)
-    after = after._replace(params=tree_where(finite, params, train.params), finite=finite)
+    params, state = tree_where(finite, (params, state), (train.params, train.state))
+    after = after._replace(params=params, state=state, finite=finite)
     return after, jnp.where(train.finite, loss, jnp.nan), train.finite
 
 
@@ -122,11 +139,30 @@ def evaluate(
     Returns:
         The loss and the metrics, NaN once guarded parameters have stopped being finite.
     """
-    loss = batch_loss if program.updates_measure else program.loss_on(row, shared.measured)(train.params)
-    evaluation = loss, program.all_metrics(row, train.params, shared)
+    loss = batch_loss if program.updates_measure else loss_in_table(program, row, shared, train)(train.params)
+    filled = filled_in_measurements(train.key, train.state)
+    evaluation = loss, program.all_metrics(row, train.params, shared, filled)
     if train.finite is None:
         return evaluation
     return jax.tree.map(lambda value: jnp.where(train.finite, value, jnp.nan), evaluation)
+
+
+def loss_in_table(
+    program: Program, row: Mapping[str, Any], shared: SharedInputs, train: TrainState
+) -> Callable[[Any], Any]:
+    """Gives the loss that the table holds as a function of the parameters, at the model state of a trial."""
+    return program.measured_loss(row, shared.measured, filled_in_measurements(train.key, train.state))
+
+
+def filled_in_measurements(key: Any, state: Any) -> Filled:
+    """Gives what a measurement fills in; `key` is what `open_key` gives, or None."""
+    return Filled(None if key is None else key_of_measurement(key), state, training=False)
+
+
+def _as_array(leaf: Any) -> Any:
+    """Gives a number as an array of its dtype, so that an update does not change it."""
+    is_key = isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return leaf if is_key else jnp.asarray(leaf, jnp.result_type(leaf))
 
 
 def _all_finite(params: Any) -> Any:
