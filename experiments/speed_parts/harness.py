@@ -206,7 +206,8 @@ def compare_memory(setup: Setup, divisor: float, repeats: int) -> list[dict[str,
     few, many = (round(count / divisor) for count in (1e6, 1e7))
     print(f"\nmemory: {many:,} trials of the line against {few:,}", flush=True)
     peaks, sizes = [], []
-    for _ in range(repeats):
+    # Memory varies little.
+    for _ in range(min(repeats, 3)):
         measured = []
         for count in (few, many):
             with process(serve_peak, setup, count) as connection:
