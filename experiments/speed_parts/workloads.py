@@ -159,16 +159,16 @@ WORKLOADS = {
         at_ends=True),
     "mlp": Workload(
         "MLP, Adam", adam_trials, networks.large_mlp, optax.adam, TO_THE_END,
-        on_cpu=(Size(64, 8), Size(65, 8), Size(130, 8)),
+        on_cpu=(Size(64, 48), Size(65, 48), Size(130, 48)),
         on_accelerator=(Size(256, 300), Size(65, 300), Size(130, 300)),
         at_ends=True),
     "cnn": Workload(
         "CNN, Adam", adam_trials, networks.cnn, optax.adam, TO_THE_END,
-        on_cpu=(Size(64, 8), Size(65, 8), Size(130, 8)),
+        on_cpu=(Size(64, 48), Size(65, 48), Size(130, 48)),
         on_accelerator=(Size(64, 200), Size(65, 200), Size(130, 200))),
     "transformer": Workload(
         "transformer, Adam", adam_trials, networks.transformer, optax.adam, TO_THE_END,
-        on_cpu=(Size(48, 8), Size(65, 8), Size(130, 8)),
+        on_cpu=(Size(48, 24), Size(65, 24), Size(130, 24)),
         on_accelerator=(Size(48, 200), Size(65, 200), Size(130, 200))),
 }
 # fmt: on

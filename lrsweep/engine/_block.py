@@ -167,9 +167,11 @@ class Block(NamedTuple):
 
         (end, updated), seen = lax.scan(run_update, (k, train), length=self.layout.chunk)
         monitor_after, curve = self._observe(k, partial(_pick, seen), monitor, curve)
-        # A trial that has ended keeps its parameters: on later ones a loop in its loss might never end.
-        moves = monitor_after.active if self.layout.chunk == 1 else monitor.active
-        train_after = _choose(moves, updated, train, self.by_lane, self.layout)
+        if train.finite is None and not self.program.diagnoses:
+            # Nobody looks at the parameters of a trial that has ended, and to keep them would take time and memory.
+            return TrialState(end, updated, monitor_after, curve)
+        # On later ones a loop in its loss might never end.
+        train_after = _choose(monitor_after.active, updated, train, self.by_lane, self.layout)
         if self.program.diagnoses:
             # The gradient at the end still says whether the last update overshot.
             train_after = train_after._replace(overshot=jnp.where(monitor.active, updated.overshot, train.overshot))
@@ -192,8 +194,6 @@ class Block(NamedTuple):
             (end, train, finite), stacked = lax.scan(
                 run_update, (run.end, run.train, none), length=length, unroll=written_out
             )
-            if not self.layout.unrolled:
-                train = _choose(monitor.active, train, run.train, self.by_lane, self.layout)
             losses = [stacked[place] for place in range(length)]
             matters = may_stop(monitor, quiet, losses, limits) | (monitor.active & (finite < length))
             # The steps are never negative, but the compiler does not know: it compiles the same updates, to the bit,

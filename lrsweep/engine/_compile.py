@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import SingleDeviceSharding
 
@@ -53,9 +55,11 @@ def state_shapes(spec: ProgramSpec, plan: Plan) -> TrialState:
     )
 
 
-def empty_state(spec: ProgramSpec, plan: Plan) -> TrialState:
-    """Makes the state that a call takes where its trials start."""
-    state = jax.tree.map(lambda like: np.zeros(like.shape, like.dtype), state_shapes(spec, plan))
+def empty_state(spec: ProgramSpec, plan: Plan, device: Any = None) -> TrialState:
+    """Makes the state that a call takes where its trials start: on an accelerator there, otherwise by the host."""
+    on_host = device is None or device.platform == "cpu"
+    zeros = np.zeros if on_host else partial(jnp.zeros, device=device)
+    state = jax.tree.map(lambda like: zeros(like.shape, like.dtype), state_shapes(spec, plan))
     return state._replace(k=np.int32(-1))
 
 

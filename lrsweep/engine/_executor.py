@@ -226,7 +226,7 @@ class GroupExecutor:
         if state is None and self._spare[device]:
             state = self._spare[device].pop()._replace(k=np.int32(-1))
         elif state is None:
-            state = empty_state(spec_of(self.job, self._records), plan)
+            state = empty_state(spec_of(self.job, self._records), plan, device)
         # The first call makes but one chunk of updates: how long they take is not known before.
         updates = 0 if self._pace is None else int(CALL_SECONDS / (self._pace * self._blocks_of(part)))
         until = min(goal, part.k + max(1, updates // chunk) * chunk)

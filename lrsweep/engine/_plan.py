@@ -136,7 +136,7 @@ def _choose_on_accelerator(job: GroupJob, width: int | None, *, is_free: bool) -
     width = width or choose_width(_share_of_device(job), most=MAX_WIDTH_ACCELERATOR)
     if is_free and _is_small(job, width):
         return width, Layout(CHUNK, unrolled=True)
-    if not _takes_chunks(job):
+    if _skips_losses(job) or spec_of(job, 0).state_spec.guarded:
         return width, Layout()
     return width, Layout(CHUNK_ACCELERATOR if _updates_see_every_loss(job) else CHUNK)
 
@@ -171,11 +171,15 @@ def _check_layout(job: GroupJob, layout: Layout) -> None:
     for name, value in layout._asdict().items():
         if name != "chunk" and not isinstance(value, bool | np.bool_):
             raise InputTypeError(f"layout: {name}={quote(value)} must be True or False")
-    if layout.chunk > 1 and not _takes_chunks(job):
+    if layout.chunk > 1 and _skips_losses(job):
         raise InputError(
-            f"layout: chunk={layout.chunk} must be 1 where updates compute the loss more often than it is measured "
-            "(evaluate_every above 1), and where the loss or the optimizer holds a loop that goes on by its values, or "
-            "a callback"
+            f"layout: chunk={layout.chunk} must be 1 where updates compute the loss more often than it is measured: "
+            "with evaluate_every above 1 and without a batch_size or metrics"
+        )
+    if layout.chunk > 1 and spec_of(job, 0).state_spec.guarded:
+        raise InputError(
+            f"layout: chunk={layout.chunk} must be 1 where the loss or the optimizer holds a loop that goes on by its "
+            "values, or a callback"
         )
     if layout.unrolled and not spec_of(job, 0).small:
         raise InputError("layout: unrolled must be False, the updates are too large or not computed element by element")
@@ -185,10 +189,9 @@ def _check_layout(job: GroupJob, layout: Layout) -> None:
         raise InputError("layout: lanes_last must be False where unrolled is True: scalars have no other axis")
 
 
-def _takes_chunks(job: GroupJob) -> bool:
-    """Tells whether a chunk may have several updates."""
-    skips_losses = job.program.sees_loss and job.limits.evaluate_every > 1
-    return not skips_losses and not spec_of(job, 0).state_spec.guarded
+def _skips_losses(job: GroupJob) -> bool:
+    """Tells whether updates compute what is measured, but more often than it is."""
+    return job.program.sees_loss and job.limits.evaluate_every > 1
 
 
 def _updates_see_every_loss(job: GroupJob) -> bool:

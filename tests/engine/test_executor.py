@@ -72,7 +72,8 @@ def test_active_trials_move_to_the_front_in_their_order_where_that_spares_blocks
     active = draw.random((6, 8)) < share
     origin = draw.permutation(48).astype(np.int32).reshape(6, 8)
     monitor = start_monitor(jnp.float32(0), ())._replace(active=jnp.asarray(active))
-    moved = _share(_Lanes(origin, TrialState(jnp.int32(3), None, monitor, None)), _common_of(monitor))
+    without_train: Any = None
+    moved = _share(_Lanes(origin, TrialState(jnp.int32(3), without_train, monitor, None)), _common_of(monitor))
     spares = 4 * -(-active.sum() // 8) <= 3 * active.any(axis=1).sum()
     flat = active.ravel()
     expected = np.concatenate([origin.ravel()[flat], origin.ravel()[~flat]]) if spares else origin.ravel()
