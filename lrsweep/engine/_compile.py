@@ -129,7 +129,7 @@ def compile_calls(job: GroupJob, plan: Plan, records: int, devices: Sequence[Any
             lowered.append((slot, function.lower(*shapes)))
     # In these layouts the innermost loops run over lanes, which fill the widest registers.
     is_wide = plan.layout.one_kernel or plan.layout.lanes_last
-    options = {"xla_cpu_prefer_vector_width": "512"} if is_wide else None
+    options: Any = {"xla_cpu_prefer_vector_width": "512"} if is_wide else None
 
     def fill(slot: list[CompiledCall], lowered: jax.stages.Lowered) -> None:
         compiled = lowered.compile(options)
