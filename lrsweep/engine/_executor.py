@@ -179,6 +179,8 @@ class GroupExecutor:
 
     def wait(self) -> "GroupExecutor":
         """Waits for the calls that run, collects what has become of their trials, and starts no others."""
+        # Whoever is told may raise what has ended the trials once more.
+        self._advance = lambda *_: None
         while self._running:
             self._collect(self._first_ready())
         return self

@@ -12,9 +12,12 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import lrsweep
+from lrsweep.engine import _executor as executor
+from lrsweep.engine import _plan as planning
 from lrsweep.studies import _critical as critical
 from lrsweep.studies import _refine as refine
 from lrsweep.studies import _sweep as studies
+from tests.engine.test_blocks import network
 
 LINE = lrsweep.problems.line()
 GRID = lrsweep.grid(learning_rate=[0.3, 0.2, 0.1], seed=range(2))
@@ -91,3 +94,60 @@ def test_a_search_that_is_interrupted_in_its_scan_has_no_rows(compilations: Call
     assert (len(stopped.value.result), stopped.value.ended, stopped.value.of_trials) == (0, 5, 48)
     assert list(stopped.value.result) == list(edges())
     assert compilations() == 0
+
+
+# Rates that diverge soon are first; others take hundreds of updates.
+SPREAD = lrsweep.grid(learning_rate=lrsweep.log_grid(2.0, 1e-3, 20), seed=range(2))
+
+
+def stopping_after(trials: int) -> Callable[[lrsweep.Progress], None]:
+    """Raises Ctrl-C's exception at every look from which on so many trials have ended, as a command does."""
+
+    def stop(state: lrsweep.Progress) -> None:
+        if state.updates > 0 and state.trials >= trials:
+            raise KeyboardInterrupt
+
+    return stop
+
+
+@pytest.mark.parametrize(
+    ("optimizers", "options"),
+    [
+        (optax.sgd, {}),
+        (optax.sgd, {"record_every": 2}),
+        (optax.sgd, {"diagnose": True}),
+        (optax.sgd, {"halving": lrsweep.Halving(at=[20, 60])}),
+        ({"sgd": optax.sgd, "adam": optax.adam}, {}),
+    ],
+)
+@pytest.mark.parametrize("ended", [0, 8])
+def test_an_interrupted_sweep_gives_the_trials_that_had_ended_with_the_bits_of_a_whole_one(
+    optimizers: Any, options: dict[str, Any], ended: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials = SPREAD
+    if isinstance(optimizers, dict):
+        trials = pd.concat([SPREAD.assign(optimizer=name) for name in optimizers], ignore_index=True)
+
+    def run(progress: Any) -> lrsweep.Sweep:
+        return lrsweep.sweep(network(), optimizers, trials, steps=200, block_width=4, progress=progress, **options)
+
+    whole = run(False)
+    # Several parts, and calls of one update each.
+    monkeypatch.setattr(planning, "MAX_BLOCKS", 2)
+    monkeypatch.setattr(executor, "CALL_SECONDS", 0.0)
+    with pytest.raises(lrsweep.Interrupted) as stopped:
+        run(stopping_after(ended))
+    partial = stopped.value.result
+    assert len(partial.table) == stopped.value.ended < stopped.value.of_trials == len(trials)
+    assert (len(partial.table) > 0) == (ended > 0)
+    kept = partial.table.index
+    if "halving" in options:
+        # What was dropped is what ended.
+        assert set(partial.table["status"]) <= {"dropped", "diverged", "converged"}
+    else:
+        assert_frame_equal(partial.table, whole.table.loc[kept], check_exact=True)
+    if partial.curves is not None and whole.curves is not None:
+        assert_frame_equal(partial.curves, whole.curves.loc[kept], check_exact=True)
+    if ended:
+        replay = partial.replay(kept[-1])
+        assert replay.curve.iloc[-1] == partial.table["final_loss"][kept[-1]]
