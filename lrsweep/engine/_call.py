@@ -149,7 +149,7 @@ def run_call(
         def diagnose_one(row: Mapping[str, Any], train: TrainState) -> Diagnosis:
             return diagnose(loss_in_table(program, row, shared, train), train.params, train.overshot)
 
-        train = _by_leaf(common, lambda leaf: leaf[place], lambda leaf: leaf, state).train
+        train = _block_of(state, place, common).train
         return jax.vmap(diagnose_one, in_axes=(0, by_lane.train))(rows_of(origin[place]).values, train)
 
     def diagnose_all(state: TrialState) -> Diagnosis:
@@ -158,8 +158,7 @@ def run_call(
     active = jnp.where(state.k < 0, part.places(origin) < part.trials, state.monitor.active) & part.kept
     state = state._replace(monitor=state.monitor._replace(active=active))
     if blocks == 1:
-        block = _by_leaf(common, lambda leaf: leaf[0], lambda leaf: leaf, state)
-        ran = run_block(origin[0], active[0], block, part.until)
+        ran = run_block(origin[0], active[0], _block_of(state, 0, common), part.until)
         state = _by_leaf(common, lambda leaf: leaf[None], lambda leaf: leaf, ran)
     else:
         lanes = lax.while_loop(
@@ -209,6 +208,11 @@ def _move_back(lanes: _Lanes, common: Sequence[bool]) -> TrialState:
 def _inverse(order: Any) -> Any:
     """Inverts a permutation ``[place] int32``."""
     return jnp.zeros_like(order).at[order].set(jnp.arange(len(order), dtype=order.dtype), unique_indices=True)
+
+
+def _block_of(state: TrialState, place: Any, common: Sequence[bool]) -> TrialState:
+    """Gives the state of one block of a call's."""
+    return _by_leaf(common, lambda leaf: leaf[place], lambda leaf: leaf, state)
 
 
 def _by_leaf(

@@ -87,11 +87,6 @@ def note(returned: list[Any], value: Any) -> Any:
     return value if is_returnable else None
 
 
-def structure_of(tree: Any) -> Any:
-    """Gives the structure of a pytree."""
-    return jax.tree.structure(tree)
-
-
 def shapes_of(tree: Any) -> list[tuple[tuple[int, ...], Any]]:
     """Lists the shape and dtype of every leaf of a pytree."""
     return [(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(tree)]

@@ -27,7 +27,6 @@ from lrsweep.studies._attempts import (
     mark_all,
     note,
     shapes_of,
-    structure_of,
 )
 from lrsweep.tables._schema import is_learning_rate
 from lrsweep.training._program import Program, SharedInputs, extra_arguments
@@ -240,7 +239,7 @@ def _check_new_state(owner: str, returned: list[Any], shapes: Any, before: Any) 
         return None
     loss, after = shapes
     # A state may become wider, as a running mean of 32 bits does on data of 64.
-    same = structure_of(before) == structure_of(after)
+    same = jax.tree.structure(before) == jax.tree.structure(after)
     if not same or shapes_of(jax.eval_shape(widen, before, after)) != shapes_of(after):
         raise InputError(
             f"{owner} is given a state of {list_shapes(shapes_of(before))} and returns one of "
@@ -309,7 +308,7 @@ def _check_optimizer(owner: str, program: Program, shared: SharedInputs, row: Ma
     if states is None:
         raise InputTypeError(f"{owner} has a state that does not consist of arrays: JAX cannot carry it along")
     before, after = (shapes_of(state) for state in states)
-    if before != after or structure_of(states[0]) != structure_of(states[1]):
+    if before != after or jax.tree.structure(states[0]) != jax.tree.structure(states[1]):
         raise InputTypeError(
             f"{owner} starts with a state of {list_shapes(before)} and goes on with {list_shapes(after)}: "
             "its state must keep its structure, its shapes and dtypes"
@@ -318,7 +317,7 @@ def _check_optimizer(owner: str, program: Program, shared: SharedInputs, row: Ma
 
 
 def _check_updates(owner: str, updates: Any, params: Any) -> None:
-    same = structure_of(updates) == structure_of(params)
+    same = jax.tree.structure(updates) == jax.tree.structure(params)
     if not same or [shape for shape, _ in shapes_of(updates)] != [shape for shape, _ in shapes_of(params)]:
         raise InputError(
             f"{owner} gives updates of {list_shapes(shapes_of(updates))} for parameters of "
