@@ -60,14 +60,16 @@ def _seed(objective: lrsweep.Objective, row: pd.Series) -> dict[str, Any]:
     return {} if objective.name == "tanh_network" else {"seed": int(row["seed"])}
 
 
-def test_a_diagnosis_changes_nothing_else_and_comes_back_from_a_file(tmp_path: Path) -> None:
+def test_a_diagnosis_changes_nothing_else_and_comes_back_from_a_file(tmp_path: Path, x64: None) -> None:
+    del x64
     trials = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-3, 1.0, 10), seed=range(3))
     plain, diagnosed = (
         lrsweep.sweep(network(), optax.sgd, trials, steps=50, layout=PLAIN, diagnose=diagnose).table
         for diagnose in (False, True)
     )
     assert list(diagnosed.columns) == [*plain.columns, *DIAGNOSIS]
-    assert_frame_equal(diagnosed[plain.columns], plain, check_exact=True)
+    # Another compiled program: statuses and counts are the same, and losses but for rounding.
+    assert_frame_equal(diagnosed[plain.columns], plain, rtol=1e-9)
     for name in ("table.csv", "table.parquet"):
         lrsweep.write_table(diagnosed, tmp_path / name)
         assert_frame_equal(lrsweep.read_table(tmp_path / name), diagnosed, check_exact=True)
