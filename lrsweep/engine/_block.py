@@ -28,7 +28,7 @@ from lrsweep.training._monitor import (
     update_best,
 )
 from lrsweep.training._program import Program, SharedInputs
-from lrsweep.training._trial import TrainState, evaluate, start_trial, update
+from lrsweep.training._trial import TrainState, evaluate, is_finite, start_trial, update
 
 # One update of all lanes. It takes the number of updates so far, and the train states as they are laid out; it gives
 # what `update` in training gives, for every lane.
@@ -162,7 +162,7 @@ class Block(NamedTuple):
 
         def run_update(carry: tuple[Any, Any], _: None) -> tuple[tuple[Any, Any], Evaluation]:
             k, train = carry
-            updated, losses, finite = update_lanes(k, train)
+            updated, losses, finite = self._update(update_lanes, k, train)
             return (k + 1, updated), self._evaluate(k, train, losses, finite, monitor.active)
 
         (end, updated), seen = lax.scan(run_update, (k, train), length=self.layout.chunk)
@@ -209,6 +209,18 @@ class Block(NamedTuple):
         monitor = note_quiet(monitor, start, run.best, limits)
         monitor, curve = self._observe(run.end - length, run.seen.at, monitor, curve, run.busy)
         return TrialState(run.end, run.train, monitor, curve)
+
+    def _update(self, update_lanes: _UpdateLanes, k: Any, train: Any) -> tuple[Any, Any, Any]:
+        """Updates all lanes; once the steps are over only where something is still learned from the update."""
+        if self.program.updates_measure or self.program.diagnoses:
+            return update_lanes(k, train)
+
+        def stay(k: Any, train: Any) -> tuple[Any, Any, Any]:
+            losses = jax.eval_shape(update_lanes, k, train)[1]
+            finite = jax.vmap(is_finite, in_axes=(_axes(self.by_lane, self.layout),))(train)
+            return train, jnp.zeros(losses.shape, losses.dtype), finite
+
+        return lax.cond(k < self.limits.steps, update_lanes, stay, k, train)
 
     def _evaluate(self, k: Any, train: TrainState, losses: Any, finite: Any, active: Any) -> Evaluation:
         """Evaluates all lanes, and spares the work where no active lane is due."""

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax import lax
 
 from lrsweep.problems._filled import Filled
 from lrsweep.training._keys import key_of_measurement, key_of_update, open_key
@@ -108,15 +109,21 @@ def update(
     params, state = tree_where(k < limits.freeze_at, (params, state), (train.params, train.state))
     after = train._replace(params=params, state=state, optimizer=optimizer_state, batches=batches)
     if predicting:
-        in_last_quarter = (k >= last_quarter_of(limits.steps)) & (k < limits.steps)
-        decrease = jnp.where(in_last_quarter, abs(optax.tree.vdot(grads, updates)), 0)
-        total = train.predicted_decrease
-        after = after._replace(predicted_decrease=total + decrease.astype(total.dtype))
+        total, in_last_quarter = train.predicted_decrease, (k >= last_quarter_of(limits.steps)) & (k < limits.steps)
+        if program.sees_loss:
+            decrease = jnp.where(in_last_quarter, _absolute_product(grads, updates, total), 0)
+        else:
+            # A branch spares large updates a pass over the parameters; it does so only if no update has to be kept.
+            changes = optax.tree.sub(params, train.params)
+            decrease = lax.cond(
+                in_last_quarter, lambda: _absolute_product(grads, changes, total), lambda: jnp.zeros_like(total)
+            )
+        after = after._replace(predicted_decrease=total + decrease)
     if program.diagnoses:
         points_back = jnp.asarray(optax.tree.vdot(grads, train.last_update)) > 0
         after = after._replace(last_update=updates, overshot=train.overshot + points_back)
     if train.finite is None:
-        return after, loss, _all_finite(train.params)
+        return after, loss, is_finite(train)
     finite = _all_finite(params)
     params, state = tree_where(finite, (params, state), (train.params, train.state))
     after = after._replace(params=params, state=state, finite=finite)
@@ -163,6 +170,15 @@ def _as_array(leaf: Any) -> Any:
     """Gives a number as an array of its dtype, so that an update does not change it."""
     is_key = isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
     return leaf if is_key else jnp.asarray(leaf, jnp.result_type(leaf))
+
+
+def is_finite(train: TrainState) -> Any:
+    """Tells whether the parameters of a trial are finite, and have been so far where they are guarded."""
+    return _all_finite(train.params) if train.finite is None else train.finite
+
+
+def _absolute_product(grads: Any, updates: Any, like: Any) -> Any:
+    return abs(optax.tree.vdot(grads, updates)).astype(like.dtype)
 
 
 def _all_finite(params: Any) -> Any:
