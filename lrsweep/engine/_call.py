@@ -79,6 +79,93 @@ class _Lanes(NamedTuple):
     state: TrialState
 
 
+class _Trials(NamedTuple):
+    """The trials of a call: what they run on, and the functions that take their blocks.
+
+    Attributes:
+        program: The functions that a trial calls.
+        state_spec: The description of a trial's state.
+        layout: How the loop of a block is laid out.
+        columns: The columns of the group.
+        shared: The arrays that all trials share.
+        limits: The limits that end a trial.
+        part: The trials to run, and how far.
+        by_lane: `jax.vmap`'s axis for every leaf of a block's state: 0, or None where the lanes have it in common.
+    """
+
+    program: Program
+    state_spec: StateSpec
+    layout: Layout
+    columns: Columns
+    shared: SharedInputs
+    limits: StopLimits
+    part: Part
+    by_lane: Any
+
+    def rows(self, origin: Any) -> Columns:
+        # A lane without a trial repeats the last one.
+        places = jnp.minimum(self.part.places(origin), self.part.trials - 1)
+        return jax.tree.map(lambda column: column[places], self.columns)
+
+    def start_block(self, origin: Any) -> TrialState:
+        def start_one(row: Mapping[str, Any], seed: Any) -> TrialState:
+            spec = self.state_spec
+            return start_lane(self.program, row, seed, self.shared, spec.records, guarded=spec.guarded)
+
+        return as_numbers(jax.vmap(start_one, out_axes=self.by_lane)(*self.rows(origin)))
+
+    def run_block(self, origin: Any, active: Any, state: TrialState, until: Any) -> TrialState:
+        """Runs a block from its state, or from the start where that has not begun."""
+        state = lax.cond(state.k < 0, lambda: self.start_block(origin), lambda: state)
+        state = state._replace(monitor=state.monitor._replace(active=active))
+        rows, by_lane = self.rows(origin).values, self.by_lane.train
+        block = Block(self.program, rows, self.shared, self.limits, self.layout, self.part.until, by_lane)
+        return as_numbers(block.run(with_keys(state, self.state_spec.kinds), until))
+
+    def run_blocks(self, state: TrialState, origin: Any) -> TrialState:
+        """Runs several blocks in step, which share their active trials, to the end of the part."""
+        common = self.state_spec.common
+        lanes = lax.while_loop(
+            lambda lanes: lanes.state.monitor.active.any() & (lanes.state.k < self.part.until),
+            self._run_stage,
+            _Lanes(origin, state),
+        )
+        have_moved = (lanes.origin != origin).any()
+        return lax.cond(have_moved, partial(_move_back, common=common), lambda lanes: lanes.state, lanes)
+
+    def _run_stage(self, lanes: _Lanes) -> _Lanes:
+        """Runs the blocks that hold active trials until these may be shared anew."""
+        common, part = self.state_spec.common, self.part
+        origin, state = lanes = _share(lanes, common)
+        until = jnp.minimum(part.until, (jnp.maximum(state.k, 0) // part.every + 1) * part.every)
+        runs = state.monitor.active.any(axis=1)
+        order = jnp.argsort(~runs)
+
+        def run_next(turn: Any, after: TrialState) -> TrialState:
+            place = order[turn]
+            block = _by_leaf(common, lambda leaf, _: leaf[place], lambda _, leaf: leaf, after, state)
+            ran = self.run_block(origin[place], state.monitor.active[place], block, until)
+            # A block that ended early has not counted its updates to the end of the stage.
+            counts = ran.monitor.active.any()
+            put, agree = (lambda leaf, new: leaf.at[place].set(new)), (lambda leaf, new: jnp.where(counts, new, leaf))
+            return _by_leaf(common, put, agree, after, ran)
+
+        after = lax.fori_loop(0, runs.sum(dtype=jnp.int32), run_next, state)
+        return _Lanes(origin, after._replace(k=until))
+
+    def diagnose(self, state: TrialState, origin: Any) -> Diagnosis:
+        """Finds why each trial ended as it did, ``[block, lane]``."""
+
+        def diagnose_one(row: Mapping[str, Any], train: TrainState) -> Diagnosis:
+            return diagnose(loss_in_table(self.program, row, self.shared, train), train.params, train.overshot)
+
+        def diagnose_block(place: Any) -> Diagnosis:
+            train = _block_of(state, place, self.state_spec.common).train
+            return jax.vmap(diagnose_one, in_axes=(0, self.by_lane.train))(self.rows(origin[place]).values, train)
+
+        return lax.map(diagnose_block, jnp.arange(len(origin)))
+
+
 def run_call(
     program: Program,
     state_spec: StateSpec,
@@ -92,13 +179,13 @@ def run_call(
     """Runs a part of a group's trials: the function that is compiled.
 
     Args:
-        program: The functions that a trial calls.
-        state_spec: The description of a trial's state.
-        layout: How the loop of a block is laid out.
-        columns: The columns of the group.
-        shared: The arrays that all trials share.
-        limits: The limits that end a trial.
-        part: The trials to run, and how far.
+        program: See `_Trials`, as for all that follow but the last.
+        state_spec: Likewise.
+        layout: Likewise.
+        columns: Likewise.
+        shared: Likewise.
+        limits: Likewise.
+        part: Likewise.
         state: The state of the call's trials, ``[block, lane, ...]``, without axes where all trials have it in common.
             Where its `k` is below 0 they start.
 
@@ -107,72 +194,22 @@ def run_call(
     """
     (blocks, width), common = part.kept.shape, state_spec.common
     by_lane = jax.tree.structure(state).unflatten(None if is_common else 0 for is_common in common)
+    trials = _Trials(program, state_spec, layout, columns, shared, limits, part, by_lane)
     origin = jnp.arange(blocks * width, dtype=jnp.int32).reshape(blocks, width)
-
-    def rows_of(origin: Any) -> Columns:
-        # A lane without a trial repeats the last one.
-        places = jnp.minimum(part.places(origin), part.trials - 1)
-        return jax.tree.map(lambda column: column[places], columns)
-
-    def start_block(origin: Any) -> TrialState:
-        def start_one(row: Mapping[str, Any], seed: Any) -> TrialState:
-            return start_lane(program, row, seed, shared, state_spec.records, guarded=state_spec.guarded)
-
-        return as_numbers(jax.vmap(start_one, out_axes=by_lane)(*rows_of(origin)))
-
-    def run_block(origin: Any, active: Any, state: TrialState, until: Any) -> TrialState:
-        """Runs a block of the call's from its state, or from the start where that has not begun."""
-        state = lax.cond(state.k < 0, lambda: start_block(origin), lambda: state)
-        state = state._replace(monitor=state.monitor._replace(active=active))
-        block = Block(program, rows_of(origin).values, shared, limits, layout, part.until, by_lane.train)
-        return as_numbers(block.run(with_keys(state, state_spec.kinds), until))
-
-    def run_stage(lanes: _Lanes) -> _Lanes:
-        origin, state = lanes = _share(lanes, common)
-        until = jnp.minimum(part.until, (jnp.maximum(state.k, 0) // part.every + 1) * part.every)
-        runs = state.monitor.active.any(axis=1)
-        order = jnp.argsort(~runs)
-
-        def run_next(turn: Any, after: TrialState) -> TrialState:
-            place = order[turn]
-            block = _by_leaf(common, lambda leaf, _: leaf[place], lambda _, leaf: leaf, after, state)
-            ran = run_block(origin[place], state.monitor.active[place], block, until)
-            # A block that ended early has not counted its updates to the end of the stage.
-            counts = ran.monitor.active.any()
-            put, agree = (lambda leaf, new: leaf.at[place].set(new)), (lambda leaf, new: jnp.where(counts, new, leaf))
-            return _by_leaf(common, put, agree, after, ran)
-
-        after = lax.fori_loop(0, runs.sum(dtype=jnp.int32), run_next, state)
-        return _Lanes(origin, after._replace(k=until))
-
-    def diagnose_block(place: Any, state: TrialState) -> Diagnosis:
-        def diagnose_one(row: Mapping[str, Any], train: TrainState) -> Diagnosis:
-            return diagnose(loss_in_table(program, row, shared, train), train.params, train.overshot)
-
-        train = _block_of(state, place, common).train
-        return jax.vmap(diagnose_one, in_axes=(0, by_lane.train))(rows_of(origin[place]).values, train)
-
-    def diagnose_all(state: TrialState) -> Diagnosis:
-        return lax.map(partial(diagnose_block, state=state), jnp.arange(blocks))
-
     active = jnp.where(state.k < 0, part.places(origin) < part.trials, state.monitor.active) & part.kept
     state = state._replace(monitor=state.monitor._replace(active=active))
     if blocks == 1:
-        ran = run_block(origin[0], active[0], _block_of(state, 0, common), part.until)
+        ran = trials.run_block(origin[0], active[0], _block_of(state, 0, common), part.until)
         state = _by_leaf(common, lambda leaf: leaf[None], lambda leaf: leaf, ran)
     else:
-        lanes = lax.while_loop(
-            lambda lanes: lanes.state.monitor.active.any() & (lanes.state.k < part.until),
-            run_stage,
-            _Lanes(origin, state),
-        )
-        have_moved = (lanes.origin != origin).any()
-        state = lax.cond(have_moved, partial(_move_back, common=common), lambda lanes: lanes.state, lanes)
+        state = trials.run_blocks(state, origin)
     active = state.monitor.active.sum(dtype=jnp.int32)
     outcome = outcome_of(state.monitor, state.train.predicted_decrease, limits)
     if program.diagnoses:
-        unknown = jax.tree.map(lambda like: jnp.zeros(like.shape, like.dtype), jax.eval_shape(diagnose_all, state))
-        outcome = outcome._replace(diagnosis=lax.cond(active == 0, lambda: diagnose_all(state), lambda: unknown))
+        unknown = jax.eval_shape(trials.diagnose, state, origin)
+        unknown = jax.tree.map(lambda like: jnp.zeros(like.shape, like.dtype), unknown)
+        known = partial(trials.diagnose, state, origin)
+        outcome = outcome._replace(diagnosis=lax.cond(active == 0, known, lambda: unknown))
     return state, Report(active, outcome)
 
 

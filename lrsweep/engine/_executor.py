@@ -19,8 +19,9 @@ from lrsweep.tables._schema import Status
 from lrsweep.training._monitor import Outcome
 from lrsweep.training._partition import Group
 
-# About how long a call may take, in seconds, so that an interruption frees the device and progress is seen.
-CALL_SECONDS = 0.5
+# About how long, in seconds, a device may be busy with the calls that it has, so that an interruption frees it and
+# progress is seen. What a call works with takes new memory: shorter calls made large networks take a fifth longer.
+CALL_SECONDS = 1.0
 
 # Beyond any update.
 _BEYOND = 2**30
@@ -212,14 +213,17 @@ class GroupExecutor:
 
     def _start_all(self, goal: int) -> None:
         """Starts calls on every device that has too few of them."""
-        # Small trials are over so soon that the next call must be there before the host looks.
-        most = 2 if self.plan.layout.unrolled else 1
         for device in self._programs:
-            for _ in range(most - sum(call.device == device for call in self._running)):
+            for _ in range(self._calls_at_once - sum(call.device == device for call in self._running)):
                 part = next((part for part in self._waiting if part.device in (None, device)), None)
                 if part is not None:
                     self._waiting.remove(part)
                     self._start(part, device, goal)
+
+    @property
+    def _calls_at_once(self) -> int:
+        # Small trials are over so soon that the next call must be there before the host looks.
+        return 2 if self.plan.layout.unrolled else 1
 
     def _start(self, part: _Part, device: Any, goal: int) -> None:
         plan, chunk = self.plan, self.plan.layout.chunk
@@ -230,7 +234,8 @@ class GroupExecutor:
         elif state is None:
             state = empty_state(spec_of(self.job, self._records), plan, device)
         # The first call makes but one chunk of updates: how long they take is not known before.
-        updates = 0 if self._pace is None else int(CALL_SECONDS / (self._pace * self._blocks_of(part)))
+        seconds = CALL_SECONDS / self._calls_at_once
+        updates = 0 if self._pace is None else int(seconds / (self._pace * self._blocks_of(part)))
         until = min(goal, part.k + max(1, updates // chunk) * chunk)
         numbers = self._trials, part.index, plan.parts, stage_of(plan.layout, self._steps), until
         span = Part(self._of(part.index, self._kept), *map(np.int32, numbers))

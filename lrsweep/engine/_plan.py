@@ -61,23 +61,21 @@ _STAGES = 32
 OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
 
 
-def choose_width(trials: int, *, most: int = MAX_WIDTH, multiple: int = 1) -> int:
+def choose_width(trials: int, *, most: int = MAX_WIDTH, multiple: int | None = None) -> int:
     """Chooses the block width for a number of trials: as few blocks as they fit, all about equally full.
-
-    At most a sixteenth of a block is left empty, and numbers of trials that are near each other share a width, and so a
-    compiled program.
 
     Args:
         trials: How many there are, 1 or more.
         most: The widest block that suits, a power of two.
-        multiple: The width is a multiple of this power of two, which may leave more lanes empty.
+        multiple: What the width is to be a multiple of, a power of two. None for one that leaves at most a sixteenth of
+            a block empty: numbers of trials that are near each other then share a width, and so a compiled program.
 
     Example:
         >>> choose_width(3), choose_width(65), choose_width(1025), choose_width(65, multiple=16)
         (3, 68, 544, 80)
     """
     share = -(-trials // -(-trials // most))
-    step = max(multiple, next_power_of_two(share) // 32)
+    step = multiple or max(1, next_power_of_two(share) // 32)
     return min(most, -(-share // step) * step)
 
 
@@ -126,7 +124,9 @@ def _choose_on_cpu(job: GroupJob, width: int | None, *, is_free: bool) -> tuple[
         most = min(MAX_WIDTH_LAST, next_power_of_two(MAX_ARRAY_LAST // widest + 1) // 2)
         width = choose_width(share, most=most, multiple=REGISTER if share >= REGISTER else 1)
     elif width is None:
-        width = choose_width(share, most=MAX_WIDTH_BESIDE_OTHERS if len(devices()) > 1 else MAX_WIDTH)
+        # Networks take longer to run than to compile: lanes that are left empty would cost more than is shared.
+        most = MAX_WIDTH_BESIDE_OTHERS if len(devices()) > 1 else MAX_WIDTH
+        width = choose_width(share, most=most, multiple=None if _updates_see_every_loss(job) else 1)
     suits = widest is not None and width % REGISTER == 0 and width * widest <= MAX_ARRAY_LAST
     return width, Layout(lanes_last=True) if suits else Layout()
 
