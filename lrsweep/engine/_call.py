@@ -18,11 +18,11 @@ from lrsweep.training._trial import TrainState, loss_in_table
 
 
 class Columns(NamedTuple):
-    """The columns of a group's trials, which are on the device once.
+    """The columns of a call's trials; a lane without a trial repeats the last one.
 
     Attributes:
-        values: ``[trial]`` each, by name, and beyond the trials anything.
-        seeds: ``[trial] uint32``, likewise.
+        values: ``[block, lane]`` each, by name.
+        seeds: ``[block, lane] uint32``.
     """
 
     values: Mapping[str, Any]
@@ -30,28 +30,17 @@ class Columns(NamedTuple):
 
 
 class Part(NamedTuple):
-    """The part of a group's trials that a call runs, and how far it runs them.
+    """Which lanes of a call hold trials to run, and how far it runs them.
 
     Attributes:
-        kept: ``[block, lane] bool``, which of its trials have not been dropped.
-        trials: int32, how many trials the group has.
-        first: int32, the first of the call's blocks, counted along the trials.
-        stride: int32, how many blocks on the next of its blocks is.
+        kept: ``[block, lane] bool``, which lanes hold a trial that has not been dropped.
         every: int32, the blocks may share their active trials anew after every multiple of this number of updates.
         until: int32, the update to run to. Like `every` it is a multiple of the layout's chunk.
     """
 
     kept: Any
-    trials: Any
-    first: Any
-    stride: Any
     every: Any
     until: Any
-
-    def places(self, lanes: Any) -> Any:
-        """Gives the places, along the trials, of lanes that are counted through the call's blocks."""
-        width = self.kept.shape[1]
-        return (self.first + self.stride * (lanes // width)) * width + lanes % width
 
 
 class Report(NamedTuple):
@@ -86,7 +75,7 @@ class _Trials(NamedTuple):
         program: The functions that a trial calls.
         state_spec: The description of a trial's state.
         layout: How the loop of a block is laid out.
-        columns: The columns of the group.
+        columns: The columns of the trials.
         shared: The arrays that all trials share.
         limits: The limits that end a trial.
         part: The trials to run, and how far.
@@ -103,9 +92,7 @@ class _Trials(NamedTuple):
     by_lane: Any
 
     def rows(self, origin: Any) -> Columns:
-        # A lane without a trial repeats the last one.
-        places = jnp.minimum(self.part.places(origin), self.part.trials - 1)
-        return jax.tree.map(lambda column: column[places], self.columns)
+        return jax.tree.map(lambda column: column.ravel()[origin], self.columns)
 
     def start_block(self, origin: Any) -> TrialState:
         def start_one(row: Mapping[str, Any], seed: Any) -> TrialState:
@@ -196,7 +183,7 @@ def run_call(
     by_lane = jax.tree.structure(state).unflatten(None if is_common else 0 for is_common in common)
     trials = _Trials(program, state_spec, layout, columns, shared, limits, part, by_lane)
     origin = jnp.arange(blocks * width, dtype=jnp.int32).reshape(blocks, width)
-    active = jnp.where(state.k < 0, part.places(origin) < part.trials, state.monitor.active) & part.kept
+    active = ((state.k < 0) | state.monitor.active) & part.kept
     state = state._replace(monitor=state.monitor._replace(active=active))
     if blocks == 1:
         ran = trials.run_block(origin[0], active[0], _block_of(state, 0, common), part.until)

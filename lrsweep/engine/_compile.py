@@ -63,22 +63,6 @@ def empty_state(spec: ProgramSpec, plan: Plan, device: Any = None) -> TrialState
     return state._replace(k=np.int32(-1))
 
 
-def padded_trials(trials: int, width: int) -> int:
-    """Gives the length of the columns on the device: numbers of trials near each other share a compiled program.
-
-    Args:
-        trials: How many trials there are.
-        width: The block width.
-
-    Example:
-        >>> padded_trials(3, 4), padded_trials(99, 4), padded_trials(1001, 4)
-        (4, 112, 1024)
-    """
-    blocks = -(-trials // width)
-    step = max(1, next_power_of_two(blocks) // 8)
-    return -(-blocks // step) * step * width
-
-
 def next_power_of_two(number: int) -> int:
     """Gives the least power of two that a number does not exceed.
 
@@ -110,14 +94,10 @@ class CompiledCall(NamedTuple):
 
 def compile_calls(job: GroupJob, plan: Plan, records: int, devices: Sequence[Any]) -> list[CompiledCall]:
     """Compiles the program of a group for some devices, all at the same time; from the cache where it was before."""
-    spec, padded = spec_of(job, records), (padded_trials(len(job.group.seeds), plan.width),)
-    columns = Columns(
-        {name: weak(padded, column.dtype) for name, column in job.group.values.items()},
-        jax.ShapeDtypeStruct(padded, np.uint32),
-    )
-    number = jax.ShapeDtypeStruct((), np.int32)
-    kept = jax.ShapeDtypeStruct((plan.blocks, plan.width), bool)
-    part = Part(kept, *[number for _ in Part._fields[1:]])
+    spec, lanes = spec_of(job, records), (plan.blocks, plan.width)
+    values = {name: weak(lanes, column.dtype) for name, column in job.group.values.items()}
+    columns, number = Columns(values, jax.ShapeDtypeStruct(lanes, np.uint32)), jax.ShapeDtypeStruct((), np.int32)
+    part = Part(jax.ShapeDtypeStruct(lanes, bool), number, number)
     like = Like.of((columns, job.shared, like_limits(job.limits), part, state_shapes(spec, plan)))
     slots = [_slot(job.program, spec.state_spec, plan.layout, like, device, precision()) for device in devices]
     lowered: list[tuple[list[CompiledCall], Any]] = []

@@ -11,7 +11,7 @@ import numpy as np
 
 from lrsweep.engine._block import TrialState
 from lrsweep.engine._call import Columns, Part, Report
-from lrsweep.engine._compile import CompiledCall, GroupJob, Plan, compile_calls, empty_state, padded_trials, spec_of
+from lrsweep.engine._compile import CompiledCall, GroupJob, Plan, compile_calls, empty_state, spec_of
 from lrsweep.engine._devices import devices
 from lrsweep.engine._plan import OUT_OF_MEMORY, fit_plan, narrower, stage_of, too_large
 from lrsweep.inputs._errors import InputError
@@ -54,6 +54,7 @@ class _Part:
         active: How many of them still run.
         k: How many updates these have made.
         device: The device that its state is on, or None where it has not started or the host holds its state.
+        columns: Its trials' columns, on that device unless it is a CPU; or None.
         state: The state of its trials, or None before the start.
         advanced: How many updates of its trials have been made, or need not be made any more.
     """
@@ -63,6 +64,7 @@ class _Part:
     active: int
     k: int = 0
     device: Any = None
+    columns: Columns | None = None
     state: TrialState | None = None
     advanced: int = 0
 
@@ -116,7 +118,7 @@ class GroupExecutor:
         self._order = similar_first(self.job.group, plan.width)
         used = devices()[: plan.parts]
         self._programs = dict(zip(used, compile_calls(self.job, plan, self._records, used), strict=True))
-        self._inputs = self._put_inputs()
+        self._inputs = {device: jax.device_put((self.job.shared, self.job.limits), device) for device in used}
         self._running: list[_Call] = []
         self._waiting: deque[_Part] = deque()
         self._spare: dict[Any, list[TrialState]] = {device: [] for device in self._programs}
@@ -133,15 +135,13 @@ class GroupExecutor:
         parts = [(index, int(self._of(index, self._active).sum())) for index in range(plan.parts)]
         self._parts = [_Part(index, trials, trials) for index, trials in parts if trials]
 
-    def _put_inputs(self) -> dict[Any, tuple[Any, ...]]:
-        """Puts on every device what all calls there take."""
-        group, length = self.job.group, padded_trials(self._trials, self.plan.width)
-
-        def pad(column: np.ndarray) -> np.ndarray:
-            return column[self._order] if len(column) == length else np.resize(column[self._order], length)
-
-        inputs = jax.tree.map(pad, Columns(group.values, group.seeds)), self.job.shared, self.job.limits
-        return {device: jax.device_put(inputs, device) for device in self._programs}
+    def _columns_of(self, part: _Part) -> Columns:
+        """Gives the columns of a part's trials; lanes without a trial repeat the last one."""
+        blocks = part.index + self.plan.parts * np.arange(self.plan.blocks)
+        places = np.minimum(blocks[:, None] * self.plan.width + np.arange(self.plan.width), self._trials - 1)
+        rows = places if isinstance(self._order, slice) else self._order[places]
+        group = self.job.group
+        return jax.tree.map(lambda column: column[rows], Columns(group.values, group.seeds))
 
     def _of(self, index: int, lanes: np.ndarray) -> np.ndarray:
         """Views the lanes of a part, ``[block, lane, ...]``, among those of all."""
@@ -175,7 +175,7 @@ class GroupExecutor:
         if len(self._parts) > len(self._programs):
             # A device would not find room for the states of several parts.
             for part in self._parts:
-                part.state, part.device = jax.device_get(part.state), None
+                part.state, part.device, part.columns = jax.device_get(part.state), None, None
         return self
 
     def wait(self) -> "GroupExecutor":
@@ -237,10 +237,12 @@ class GroupExecutor:
         seconds = CALL_SECONDS / self._calls_at_once
         updates = 0 if self._pace is None else int(seconds / (self._pace * self._blocks_of(part)))
         until = min(goal, part.k + max(1, updates // chunk) * chunk)
-        numbers = self._trials, part.index, plan.parts, stage_of(plan.layout, self._steps), until
-        span = Part(self._of(part.index, self._kept), *map(np.int32, numbers))
+        span = Part(self._of(part.index, self._active), np.int32(stage_of(plan.layout, self._steps)), np.int32(until))
+        if part.columns is None:
+            columns = self._columns_of(part)
+            part.columns = columns if device.platform == "cpu" else jax.device_put(columns, device)
         since = time.perf_counter()
-        states_and_report = dispatch(self._programs[device], *self._inputs[device], span, state)
+        states_and_report = dispatch(self._programs[device], part.columns, *self._inputs[device], span, state)
         self._running.append(_Call(part, device, until, since, *states_and_report))
 
     def _blocks_of(self, part: _Part) -> int:
@@ -265,6 +267,7 @@ class GroupExecutor:
         if report.active:
             part.device, part.state = call.device, call.state
         else:
+            part.columns = None
             self._spare[call.device].append(call.state)
         self._note(part, int(report.active))
         return part

@@ -47,7 +47,7 @@ CHUNK_ACCELERATOR = 64
 MAX_CHUNK = 256
 
 # The most blocks that one call runs: so many that the host has little to do, and few enough that results come steadily.
-MAX_BLOCKS = 64
+MAX_BLOCKS = 128
 
 # The share of the memory that the states of a call's trials may take. They are there twice when they move.
 _SHARE_OF_STATES = 0.2

@@ -126,7 +126,9 @@ class _Replayer:
         plan, self._compiled = fit_plan(job, plan, records, exact=True)
         self._job, self._plan = job, plan
         group, spec = job.group, spec_of(job, records)
-        self._columns = jax.tree.map(lambda column: np.full(plan.width, column), Columns(group.values, group.seeds))
+        self._columns = jax.tree.map(
+            lambda column: np.full((1, plan.width), column), Columns(group.values, group.seeds)
+        )
         self.start, self._kinds = empty_state(spec, plan), spec.state_spec.kinds
 
     def run(self, state: TrialState, *, freeze_at: int, until: int = 2**30) -> tuple[TrialState, Outcome]:
@@ -138,8 +140,8 @@ class _Replayer:
             until: The update to run to.
         """
         limits, width = self._job.limits._replace(freeze_at=freeze_at), self._plan.width
-        numbers = width, 0, 1, stage_of(self._plan.layout, limits.steps), until
-        part = Part(np.ones((1, width), bool), *map(np.int32, numbers))
+        every = stage_of(self._plan.layout, limits.steps)
+        part = Part(np.ones((1, width), bool), np.int32(every), np.int32(until))
         state, report = self._compiled.run(self._columns, self._job.shared, limits, part, state)
         first_ready({None: report.active})
         return state, report.outcome

@@ -175,8 +175,10 @@ def run_sweep(
     starts = [starts_of(job) if diagnose else () for job in jobs]
 
     def assemble(trials: pd.DataFrame, ran: list[_Ran]) -> Sweep:
-        groups = [(each.job.group, each.result) for each in ran]
-        provenance = provenance_of(objective, optimizers, stopping, limits, record_every, groups)
+        # No name but `ran` refers to the results, or they would not be freed as the table takes them over.
+        provenance = provenance_of(
+            objective, optimizers, stopping, limits, record_every, [(each.job.group, each.result) for each in ran]
+        )
         seconds = round(time.perf_counter() - clock, 3)
         provenance |= {"started": started.isoformat(timespec="seconds"), "seconds": seconds}
         return _assemble(objective, limits, trials, ran, provenance)
