@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from lrsweep.studies._result import Sweep as Sweep
     from lrsweep.studies._sharpness import sharpness as sharpness
     from lrsweep.studies._sweep import sweep as sweep
+    from lrsweep.tables._curves import Curves as Curves
     from lrsweep.tables._grid import grid as grid
     from lrsweep.tables._grid import log_grid as log_grid
     from lrsweep.tables._io import read_table as read_table
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 # Loaded when first asked for, so that the command line can answer --help without importing JAX.
 _HOMES = {
     "Best": "statistics._best",
+    "Curves": "tables._curves",
     "Halving": "studies._halving",
     "InputError": "inputs._errors",
     "Interrupted": "studies._interrupted",

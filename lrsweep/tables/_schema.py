@@ -83,6 +83,9 @@ ROUND = "round"
 # What a grid can be refined around.
 BEST, EDGE = "best", "edge"
 
+# Tables of curves: the column of the updates.
+STEP = "step"
+
 # Tables of critical learning rates.
 
 START = "start"
