@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lrsweep.studies._halving import Halving as Halving
     from lrsweep.studies._interrupted import Interrupted as Interrupted
     from lrsweep.studies._landscape import landscape as landscape
+    from lrsweep.studies._load import load as load
     from lrsweep.studies._progress import Progress as Progress
     from lrsweep.studies._range_test import range_test as range_test
     from lrsweep.studies._refine import Refinement as Refinement
@@ -69,6 +70,7 @@ _HOMES = {
     "gather": "statistics._bins",
     "grid": "tables._grid",
     "landscape": "studies._landscape",
+    "load": "studies._load",
     "log_grid": "tables._grid",
     "models": None,
     "optimizers": None,

@@ -12,7 +12,7 @@ import pandas as pd
 from lrsweep.engine._block import TrialState
 from lrsweep.engine._call import Columns, Part
 from lrsweep.engine._compile import GroupJob, Plan, empty_state, spec_of
-from lrsweep.engine._executor import GroupResult, first_ready
+from lrsweep.engine._executor import first_ready
 from lrsweep.engine._layout import Layout
 from lrsweep.engine._modes import ordinary_modes
 from lrsweep.engine._plan import fit_plan, stage_of
@@ -61,12 +61,11 @@ class Replayable(NamedTuple):
     objective: Objective
 
 
-def replayable(job: GroupJob, result: GroupResult, objective: Objective) -> Replayable:
-    """Gives what a replay of a group's trials needs, without a copy of the trials table's numbers."""
+def without_columns(job: GroupJob) -> GroupJob:
+    """Gives the job of a group without its copy of the trials table's numbers, of which the dtypes stay."""
     group = job.group
     values = {name: np.empty(0, column.dtype) for name, column in group.values.items()}
-    group = group._replace(values=values, seeds=group.seeds[:0].copy())
-    return Replayable(job._replace(group=group), result.plan, objective)
+    return job._replace(group=group._replace(values=values, seeds=group.seeds[:0].copy()))
 
 
 @ordinary_modes()

@@ -1,5 +1,6 @@
 """The result of a sweep: its table, its curves, its provenance, and replays of its trials."""
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,8 @@ from lrsweep.inputs._messages import quote
 from lrsweep.studies._notebook import present
 from lrsweep.studies._replay import Replay
 from lrsweep.tables._curves import Curves
+from lrsweep.tables._notes import Provenance
+from lrsweep.tables._saved import Saved, save_result
 from lrsweep.tables._schema import BEST_BY, BEST_MODE, BY_LOSS, INDEX, RESULT_DTYPES, Criterion, at_best, final
 from lrsweep.training._monitor import NEVER
 from lrsweep.training._stopping import gap
@@ -24,7 +27,8 @@ class Sweep:
     """The result of `sweep`.
 
     Attributes:
-        table: One row per trial: the caller's columns, and what became of the trial.
+        table: One row per trial: the caller's columns, and what became of the trial. Its `attrs["provenance"]` is the
+            provenance, which files of it keep.
         curves: What was recorded, by name, see `Curves`: `curves["loss"]` has one row per trial and one column per
             recorded update. Empty where nothing was.
         provenance: What made it: objective, optimizer, steps, stopping, block width and layout, versions, devices,
@@ -83,6 +87,28 @@ class Sweep:
         """
         row, steps = self._row(trial)
         return self._follow(row, steps, check_count("every", every))
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Saves the table, the curves and the provenance in a folder of their own, which `lrsweep.load` loads.
+
+        Each of its files is written under another name and then moved: `table.parquet` and `table.curves.parquet`,
+        which `read_table` reads too, and `table.json`, which has their hashes and is the last of them. Functions are
+        not saved.
+
+        Args:
+            folder: The folder; it is made where there is none, and an earlier sweep in it is replaced.
+
+        Raises:
+            TypeError: `folder` is no path.
+            ValueError: It is a file, holds something else, or cannot be made or read.
+            OSError: A file in it cannot be written.
+
+        Example:
+            >>> result.save(folder / "sweep")
+            >>> sorted(file.name for file in (folder / "sweep").iterdir())
+            ['table.json', 'table.parquet']
+        """
+        save_result(Saved(self.table, self.curves, Provenance(self.provenance)), folder)
 
     def _repr_html_(self) -> str:
         return present(self.table, self.provenance)

@@ -28,12 +28,13 @@ from lrsweep.studies._prepare import limits_of, prepare
 from lrsweep.studies._progress import Progress, check_progress, progress
 from lrsweep.studies._provenance import provenance_of
 from lrsweep.studies._recorded import recorded_names
-from lrsweep.studies._replay import follow, replay, replayable
+from lrsweep.studies._replay import Replayable, follow, replay, without_columns
 from lrsweep.studies._result import Sweep, result_table
 from lrsweep.studies._starts import starts_of
 from lrsweep.studies._validate import check_objective
 from lrsweep.tables._columns import check_trials
 from lrsweep.tables._curves import label_curves
+from lrsweep.tables._notes import PROVENANCE, Provenance
 from lrsweep.tables._schema import DIAGNOSIS, Criterion, check_names
 from lrsweep.training._monitor import StopLimits
 from lrsweep.training._partition import check_static
@@ -229,7 +230,7 @@ def _assemble(
     # JAX sorts names; here they are as they were asked for.
     recorded = {name: recorded[name] for name in jobs[0].program.recorded if name in recorded}
     at_start = _in_row_order(jobs, [each.starts for each in ran])
-    groups = [replayable(job, result, objective) for job, result, _ in ran]
+    groups = [Replayable(without_columns(job), result.plan, objective) for job, result, _ in ran]
     # The columns of which every value has a loss of its own, not to be compared with the others'.
     loss_columns = {name for job in jobs for name in job.group.binding.loss}
     loss_columns |= {static.name for job in jobs for static in job.group.static}
@@ -239,6 +240,8 @@ def _assemble(
         _warn_below_minimum(objective, outcome["initial_loss"], outcome["best_loss"])
     del jobs
     table = _tabulate(objective, trials, outcome, at_start, sorted(loss_columns))
+    provenance = Provenance(provenance)
+    table.attrs[PROVENANCE] = provenance
     curves = label_curves(recorded, table.index, limits.record_every)
     # The copy shares its memory with the caller's table until one of the two is changed.
     trials = trials.copy(deep=False)
