@@ -66,10 +66,9 @@ def printed_errors() -> Iterator[Figure]:
     """Computes the errors at learning rates 0.1 and 0.5, from one sweep over both."""
     trials = lrsweep.grid(learning_rate=list(PRINTED_ERRORS))
     sweep = lrsweep.sweep(article_line(), gauss_seidel, trials, steps=30, stopping=TO_THE_END, record_every=1)
-    assert sweep.curves is not None
     for trial, (rate, errors) in enumerate(PRINTED_ERRORS.items()):
         for step, printed in errors.items():
-            error = sweep.curves[step].iloc[trial] / FACTOR
+            error = sweep.curves["loss"][step].iloc[trial] / FACTOR
             yield Figure(f"learning rate {rate}, update {step}: error", printed, f"{error:.5f}")
 
 
@@ -170,8 +169,7 @@ def draw_all(folder: Path) -> None:
     """Writes every picture of the article."""
     trials = lrsweep.grid(learning_rate=list(PRINTED_ERRORS))
     sweep = lrsweep.sweep(article_line(), gauss_seidel, trials, steps=30, stopping=TO_THE_END, record_every=1)
-    assert sweep.curves is not None
-    curves, path = sweep.curves / FACTOR, sweep.path(0)
+    curves, path = sweep.curves["loss"] / FACTOR, sweep.path(0)
     save = partial(save_picture, folder)
     save("steps", draw_side_by_side(BOWL, BOWL_PLACES, STEPS, steps=40))
     save("tangent", draw_tangent())

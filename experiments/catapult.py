@@ -72,8 +72,7 @@ def run_trials(learning_rates: Sequence[float], width: int = WIDTH, steps: int =
 
 def relative_losses(sweep: lrsweep.Sweep) -> pd.DataFrame:
     """Gives the curves, each over its first loss."""
-    assert sweep.curves is not None
-    return sweep.curves.div(sweep.table["initial_loss"], axis=0)
+    return sweep.curves["loss"].div(sweep.table["initial_loss"], axis=0)
 
 
 def describe(sweep: lrsweep.Sweep) -> pd.DataFrame:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lrsweep.studies._halving import Halving as Halving
     from lrsweep.studies._interrupted import Interrupted as Interrupted
     from lrsweep.studies._landscape import landscape as landscape
+    from lrsweep.studies._load import load as load
     from lrsweep.studies._progress import Progress as Progress
     from lrsweep.studies._range_test import range_test as range_test
     from lrsweep.studies._refine import Refinement as Refinement
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from lrsweep.studies._result import Sweep as Sweep
     from lrsweep.studies._sharpness import sharpness as sharpness
     from lrsweep.studies._sweep import sweep as sweep
+    from lrsweep.tables._curves import Curves as Curves
     from lrsweep.tables._grid import grid as grid
     from lrsweep.tables._grid import log_grid as log_grid
     from lrsweep.tables._io import read_table as read_table
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 # Loaded when first asked for, so that the command line can answer --help without importing JAX.
 _HOMES = {
     "Best": "statistics._best",
+    "Curves": "tables._curves",
     "Halving": "studies._halving",
     "InputError": "inputs._errors",
     "Interrupted": "studies._interrupted",
@@ -67,6 +70,7 @@ _HOMES = {
     "gather": "statistics._bins",
     "grid": "tables._grid",
     "landscape": "studies._landscape",
+    "load": "studies._load",
     "log_grid": "tables._grid",
     "models": None,
     "optimizers": None,

@@ -21,8 +21,8 @@ MODULES = sorted(module.name for module in pkgutil.walk_packages(lrsweep.__path_
 # What users rely on: a name is added here, and none is taken away without a warning first.
 PUBLIC = {
     "lrsweep": """
-        Best Halving InputError Interrupted Layout Objective Progress RangeTest Refinement Replay Stopping Sweep
-        best_learning_rate best_setting coordinates critical_learning_rate gather grid landscape log_grid models
+        Best Curves Halving InputError Interrupted Layout Objective Progress RangeTest Refinement Replay Stopping Sweep
+        best_learning_rate best_setting coordinates critical_learning_rate gather grid landscape load log_grid models
         optimizers outcome_map plots problems range_test read_table refine regression_from_csv sensitivity sharpness
         status_shares summarize summarize_curves summarize_outcome sweep transfer write_report write_table
     """,

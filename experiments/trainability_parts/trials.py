@@ -91,10 +91,9 @@ def sweep_frame(objective: lrsweep.Objective, window: Window, cells: int, steps:
     columns, rows = window.learning_rates(cells)
     trials = lrsweep.grid(learning_rate_1=rows, learning_rate_0=columns)
     swept = lrsweep.sweep(objective, layerwise_sgd, trials, steps=steps, stopping=STOPPING, record_every=RECORD_EVERY)
-    assert swept.curves is not None
     ended = ended_at(swept.table).to_numpy(float, na_value=np.nan)
     diverged = ~np.isnan(ended)
-    mean = swept.curves.mean(axis=1).to_numpy() / swept.table["initial_loss"].to_numpy()
+    mean = swept.curves["loss"].mean(axis=1).to_numpy() / swept.table["initial_loss"].to_numpy()
     shape = cells, cells
     return Frame(
         window,

@@ -9,18 +9,21 @@ from pathlib import Path
 from lrsweep.inputs._errors import InputError
 from lrsweep.tables._files import check_path, is_file
 from lrsweep.tables._io import ENDINGS
-from lrsweep.tables._notes import note_for, read_note
+from lrsweep.tables._notes import curves_for, note_for, read_note
 
-# The columns by which tables of lrsweep are known: of trials, of a summary, of starts, and of a range test's losses.
+# The columns by which tables of lrsweep are known: of trials, a summary, starts, a range test's losses, curves.
 _KNOWN_BY = (
     {"status", "converged_at", "diverged_at", "final_loss", "best_loss"},
     {"trials", "converged_low", "median_converged_at", "median_final_loss"},
     {"critical_learning_rate", "found"},
     {"learning_rate", "loss", "smoothed"},
+    {"trial", "step"},
 )
 
 
-def check_out(out: str | None, inputs: Sequence[str | None], *, force: bool, note: bool = True) -> Path | None:
+def check_out(
+    out: str | None, inputs: Sequence[str | None], *, force: bool, note: bool = True, curves: bool = False
+) -> Path | None:
     """Gives the path of the table that `--out` names, or refuses it.
 
     Args:
@@ -28,6 +31,7 @@ def check_out(out: str | None, inputs: Sequence[str | None], *, force: bool, not
         inputs: What the command reads, which must not be replaced.
         force: Replace a file that lrsweep did not write.
         note: Whether what made the table is written beside it.
+        curves: Whether its curves are.
 
     Raises:
         InputError: A table cannot be written there, or it would replace something that is no result.
@@ -36,6 +40,8 @@ def check_out(out: str | None, inputs: Sequence[str | None], *, force: bool, not
         return None
     path = check_path(out, ENDINGS)
     check_replaced("--out", out, path, inputs, is_table, force=force)
+    if curves:
+        check_replaced("--out", out, check_path(curves_for(path), ENDINGS), inputs, is_table, force=force)
     if note:
         check_replaced("--out", out, check_path(note_for(path), (".json",)), inputs, is_note, force=force)
     return path

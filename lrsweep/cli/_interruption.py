@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from lrsweep.cli._output import result_contents, write
+from lrsweep.cli._output import result_contents, tell_written, write
 from lrsweep.cli._printing import print_error
 from lrsweep.cli._signals import Stop
 from lrsweep.studies._interrupted import Interrupted
@@ -70,6 +70,6 @@ def _keep(stopped: Interrupted, path: Path | None, rows: str) -> None:
         return
     print_error(said)
     counts = {"ended": stopped.ended, "of": stopped.of_trials}
-    contents = result_contents(table, {**provenance, "interrupted": counts}, path)
-    _, note = contents
-    write(contents, f"Wrote {len(table):,} {rows} to {path}, and what made them to {note}.")
+    curves = getattr(stopped.result, "curves", None)
+    contents = result_contents(table, {**provenance, "interrupted": counts}, path, curves)
+    write(contents, tell_written(f"{len(table):,} {rows}", contents))

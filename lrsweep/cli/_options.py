@@ -68,6 +68,18 @@ LearningRates = Annotated[
         f"Left out: {ARTICLE_AXIS} for line, {WIDE_AXIS} otherwise.",
     ),
 ]
+Record = Annotated[
+    str | None,
+    typer.Option(
+        "--record",
+        metavar="NAMES",
+        help="Write curves beside --out (.curves.csv, .curves.parquet), such as loss,accuracy: metrics, and loss, "
+        "learning_rate, gradient_norm, update_norm, parameter_norm.",
+    ),
+]
+RecordEvery = Annotated[
+    int | None, typer.Option("--record-every", metavar="N", help="Record at every such update only.")
+]
 Diagnose = Annotated[bool, typer.Option("--diagnose", help="Say why each trial ended as it did.")]
 PlotFile = Annotated[
     str | None,

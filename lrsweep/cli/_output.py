@@ -5,19 +5,21 @@ import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrsweep.cli._exit_codes import UNWRITTEN
 from lrsweep.cli._printing import print_error, print_out
 from lrsweep.tables._files import replace_files
-from lrsweep.tables._io import table_content
-from lrsweep.tables._notes import make_note, note_for
+from lrsweep.tables._notes import curves_for
+from lrsweep.tables._saved import result_files
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+    from lrsweep.tables._curves import Curves
 
 
 class Written:
@@ -28,7 +30,12 @@ class Written:
 
 @contextlib.contextmanager
 def writing_result(
-    table: "pd.DataFrame", provenance: Mapping[str, Any], path: Path | None, *, rows: str = "trials"
+    table: "pd.DataFrame",
+    provenance: Mapping[str, Any],
+    path: Path | None,
+    *,
+    rows: str = "trials",
+    curves: "Curves | None" = None,
 ) -> Iterator[Written]:
     """Writes a table after the answer has been printed, and also where that fails: what has run is not lost.
 
@@ -37,16 +44,31 @@ def writing_result(
         provenance: What made it.
         path: Where it goes to, or None where it is not written.
         rows: What to call its rows.
+        curves: Its curves, which are written beside it, or None.
     """
     written = Written()
     try:
         yield written
     finally:
         if path is not None:
-            contents = result_contents(table, provenance, path)
-            _, note = contents
-            done = f"Wrote {len(table):,} {rows} to {path}, and what made them to {note}."
-            written.code = write(contents, done)
+            contents = result_contents(table, provenance, path, curves)
+            written.code = write(contents, tell_written(f"{len(table):,} {rows}", contents))
+
+
+def tell_written(rows: str, contents: Iterable[Path]) -> str:
+    """Writes the sentence that says what is where.
+
+    Args:
+        rows: What the table holds.
+        contents: Its files, as `result_contents` gives them.
+
+    Example:
+        >>> tell_written("3 trials", [Path("sweep.csv"), Path("sweep.json")])
+        'Wrote 3 trials to sweep.csv, and what made them to sweep.json.'
+    """
+    table, *curves, note = contents
+    beside = f", their curves to {curves[0]}" if curves else ""
+    return f"Wrote {rows} to {table}{beside}, and what made them to {note}."
 
 
 def draw(figure: "Figure", path: Path) -> int:
@@ -71,21 +93,22 @@ def write(contents: Mapping[Path, bytes], done: str) -> int:
     return 0
 
 
-def result_contents(table: "pd.DataFrame", provenance: Mapping[str, Any], path: Path) -> dict[Path, bytes]:
+def result_contents(
+    table: "pd.DataFrame", provenance: Mapping[str, Any], path: Path, curves: "Curves | None" = None
+) -> dict[Path, bytes]:
     """Gives a table and, beside it, the command and what made it, as the contents of files by their places.
 
     Args:
         table: The result.
         provenance: What made it.
         path: Where the table goes to.
+        curves: Its curves, which go beside it, or None.
 
     Example:
         >>> [file.name for file in result_contents(result.table, result.provenance, folder / "sweep.csv")]
         ['sweep.csv', 'sweep.json']
     """
-    content = table_content(table, path.suffix)
-    made = {"command": shlex.join(["lrsweep", *sys.argv[1:]]), **provenance}
-    return {path: content, note_for(path): make_note(path, content, len(table), made)}
+    return result_files(table, {"command": shlex.join(["lrsweep", *sys.argv[1:]]), **provenance}, path, curves)
 
 
 def write_or_rescue(contents: Mapping[Path, bytes]) -> str | None:
@@ -112,7 +135,7 @@ def write_or_rescue(contents: Mapping[Path, bytes]) -> str | None:
         with contextlib.suppress(OSError):
             folder = Path(tempfile.mkdtemp(prefix="lrsweep-", dir=place))
             # A name can be what could not be written.
-            rescued = {folder / f"rescued{path.suffix}": content for path, content in contents.items()}
+            rescued = {folder / _rescued_name(path): content for path, content in contents.items()}
             try:
                 replace_files(rescued)
             except OSError:
@@ -120,3 +143,9 @@ def write_or_rescue(contents: Mapping[Path, bytes]) -> str | None:
                 raise
             return f"{failed}: it is in {str(next(iter(rescued)))!r} instead"
     return f"{failed}, and nowhere else either"
+
+
+def _rescued_name(path: Path) -> str:
+    """Gives a name that a file can have in any folder, other than those of the files beside it."""
+    name = Path(f"rescued{path.suffix}")
+    return curves_for(name).name if path.stem.endswith(curves_for(name).stem.removeprefix(name.stem)) else name.name

@@ -28,6 +28,8 @@ def run(
     ending: options.Ending,
     trials: options.TrialsFile = None,
     diagnose: options.Diagnose = False,
+    record: options.Record = None,
+    record_every: options.RecordEvery = None,
     out: options.OutTrials = None,
     plot: options.PlotFile = None,
     force: options.Force = False,
@@ -45,7 +47,11 @@ def run(
     from lrsweep.tables._schema import LEARNING_RATE
 
     inputs = [_file_of(problem), trials]
-    path = check_out(out, inputs, force=force)
+    names = None if record is None else [name.strip() for name in record.split(",") if name.strip()]
+    records = names is not None or record_every is not None
+    if records and out is None:
+        raise InputError("--record writes curves beside the table of trials: say where that goes, by --out FILE")
+    path = check_out(out, inputs, force=force, curves=records)
     picture = None if plot is None else check_picture("--plot", plot, inputs, force=force)
     asked = _read_sweep(
         problem,
@@ -68,9 +74,11 @@ def run(
             stopping=asked.stopping,
             static=search.static or (),
             diagnose=diagnose,
+            record=names,
+            record_every=record_every,
             progress=progress,
         )
-    with writing_result(result.table, result.provenance, path) as written:
+    with writing_result(result.table, result.provenance, path, curves=result.curves) as written:
         summary = summarize(result.table)
         answer = advise(summary, result.table)
         print_summary(summary, result.table, f"{describe_causes(result.table)}\n{answer}" if diagnose else answer)

@@ -13,6 +13,7 @@ from lrsweep.engine._batch_last import like_lane, vmap_last
 from lrsweep.engine._kernel import call
 from lrsweep.engine._layout import Layout
 from lrsweep.engine._scalarize import join, split, unroll
+from lrsweep.tables._schema import LOSS
 from lrsweep.training._monitor import (
     Evaluation,
     Monitor,
@@ -45,13 +46,13 @@ class TrialState(NamedTuple):
         k: int32, the number of updates so far, which all lanes have in common.
         train: The train states.
         monitor: The monitors.
-        curve: The recorded losses, ``[lane, record]``, NaN after a trial's end; or None.
+        curves: What is recorded, ``[lane, record]`` by name, NaN after a trial's end; empty where that is nothing.
     """
 
     k: Any
     train: TrainState
     monitor: Monitor
-    curve: Any
+    curves: dict[str, Any]
 
 
 def start_lane(
@@ -64,13 +65,15 @@ def start_lane(
         row: See `start_trial`.
         seed: See `start_trial`.
         shared: See `start_trial`.
-        records: How many losses to record: those of the updates 0, `record_every`, 2 `record_every`, ...
+        records: At how many updates to record: 0, `record_every`, 2 `record_every`, ...; 0 for no curves.
         guarded: See `start_trial`.
     """
     train = start_trial(program, row, seed, shared, guarded=guarded)
     metrics = jax.eval_shape(lambda: evaluate(program, row, shared, train, train.predicted_decrease))[1]
-    curve = jnp.full(records, jnp.nan, train.predicted_decrease.dtype) if records else None
-    return TrialState(jnp.int32(0), train, start_monitor(train.predicted_decrease, metrics), curve)
+    seen = Evaluation(True, True, train.predicted_decrease, metrics, train.measures)
+    values = _recorded(program, seen) if records else {}
+    curves = {name: jnp.full(records, jnp.nan, like.dtype) for name, like in values.items()}
+    return TrialState(jnp.int32(0), train, start_monitor(train.predicted_decrease, metrics), curves)
 
 
 class _Losses(NamedTuple):
@@ -154,32 +157,34 @@ class Block(NamedTuple):
 
             return lax.while_loop(keeps_running, advance, state)
 
-        return call(run, state, until, one_kernel=self.layout.one_kernel and state.curve is None)
+        return call(run, state, until, one_kernel=self.layout.one_kernel and not state.curves)
 
     def _advance(self, update_lanes: _UpdateLanes, state: TrialState) -> TrialState:
         """Runs a chunk, and observes its updates."""
-        k, train, monitor, curve = state
+        k, train, monitor, curves = state
 
         def run_update(carry: tuple[Any, Any], _: None) -> tuple[tuple[Any, Any], Evaluation]:
             k, train = carry
             updated, losses, finite = self._update(update_lanes, k, train)
-            return (k + 1, updated), self._evaluate(k, train, losses, finite, monitor.active)
+            after = k + 1, updated
+            seen = self._evaluate(k, train, losses, finite, monitor.active)
+            return after, seen._replace(measures=updated.measures)
 
         (end, updated), seen = lax.scan(run_update, (k, train), length=self.layout.chunk)
-        monitor_after, curve = self._observe(k, partial(_pick, seen), monitor, curve)
+        monitor_after, curves = self._observe(k, partial(_pick, seen), monitor, curves)
         if train.finite is None and not self.program.diagnoses:
             # Nobody looks at the parameters of a trial that has ended, and to keep them would take time and memory.
-            return TrialState(end, updated, monitor_after, curve)
+            return TrialState(end, updated, monitor_after, curves)
         # On later ones a loop in its loss might never end.
         train_after = _choose(monitor_after.active, updated, train, self.by_lane, self.layout)
         if self.program.diagnoses:
             # The gradient at the end still says whether the last update overshot.
             train_after = train_after._replace(overshot=jnp.where(monitor.active, updated.overshot, train.overshot))
-        return TrialState(end, train_after, monitor_after, curve)
+        return TrialState(end, train_after, monitor_after, curves)
 
     def _advance_quietly(self, update_lanes: _UpdateLanes, state: TrialState, until: Any) -> TrialState:
         """Runs chunks up to one by which a trial may stop, and observes the updates of that one."""
-        start, train, monitor, curve = state
+        start, train, monitor, curves = state
         length, limits, quiet = self.layout.chunk, self.limits, quiet_bounds(monitor, self.limits)
         none = jnp.zeros(monitor.best_at.shape, jnp.int32)
 
@@ -198,7 +203,7 @@ class Block(NamedTuple):
             matters = may_stop(monitor, quiet, losses, limits) | (monitor.active & (finite < length))
             # The steps are never negative, but the compiler does not know: it compiles the same updates, to the bit,
             # whether losses are recorded or not.
-            busy = matters.any() | ((limits.steps >= 0) & (curve is not None))
+            busy = matters.any() | ((limits.steps >= 0) & bool(curves))
             busy |= (end >= self.observed_at) | _reaches_milestone(run.end, length, limits)
             best = tree_where(busy, run.best, update_best(run.best, run.end, losses))
             return _QuietRun(end, train, _Losses(stacked, finite), best, busy)
@@ -207,12 +212,12 @@ class Block(NamedTuple):
         run = _QuietRun(start, train, unseen, (monitor.best_loss, monitor.best_at), jnp.bool_(False))
         run = lax.while_loop(lambda run: ~run.busy & (run.end < until), run_chunk, run)
         monitor = note_quiet(monitor, start, run.best, limits)
-        monitor, curve = self._observe(run.end - length, run.seen.at, monitor, curve, run.busy)
-        return TrialState(run.end, run.train, monitor, curve)
+        monitor, curves = self._observe(run.end - length, run.seen.at, monitor, curves, run.busy)
+        return TrialState(run.end, run.train, monitor, curves)
 
     def _update(self, update_lanes: _UpdateLanes, k: Any, train: Any) -> tuple[Any, Any, Any]:
         """Updates all lanes; once the steps are over only where something is still learned from the update."""
-        if self.program.updates_measure or self.program.diagnoses:
+        if self.program.updates_measure or self.program.diagnoses or self.program.measures:
             return update_lanes(k, train)
 
         def stay(k: Any, train: Any) -> tuple[Any, Any, Any]:
@@ -240,23 +245,32 @@ class Block(NamedTuple):
         return Evaluation(due, finite, *lax.cond((due & active).any(), compute, skip))
 
     def _observe(
-        self, k: Any, evaluation_at: Callable[[Any], Evaluation], monitor: Monitor, curve: Any, wanted: Any = True
-    ) -> tuple[Monitor, Any]:
+        self,
+        k: Any,
+        evaluation_at: Callable[[Any], Evaluation],
+        monitor: Monitor,
+        curves: dict[str, Any],
+        wanted: Any = True,
+    ) -> tuple[Monitor, dict[str, Any]]:
         """Observes the updates of the chunk that begins at `k`, one by one, where it is wanted."""
         length = self.layout.chunk
 
-        def observe_next(place: Any, carry: tuple[Monitor, Any]) -> tuple[Monitor, Any]:
-            (monitor, curve), evaluation = carry, evaluation_at(place)
-            curve = _record(curve, k + place, evaluation.loss, monitor.active, self.limits.record_every)
-            return observe(monitor, k + place, evaluation, self.limits, self.program.best_metric), curve
+        def observe_next(place: Any, carry: tuple[Monitor, dict[str, Any]]) -> tuple[Monitor, dict[str, Any]]:
+            (monitor, curves), evaluation = carry, evaluation_at(place)
+            values = _recorded(self.program, evaluation)
+            curves = {
+                name: _record(curve, k + place, values[name], monitor.active, self.limits.record_every)
+                for name, curve in curves.items()
+            }
+            return observe(monitor, k + place, evaluation, self.limits, self.program.best_metric), curves
 
-        def observe_all(monitor: Monitor, curve: Any) -> tuple[Monitor, Any]:
-            return lax.fori_loop(0, length, observe_next, (monitor, curve), unroll=math.gcd(length, _TOGETHER))
+        def observe_all(monitor: Monitor, curves: dict[str, Any]) -> tuple[Monitor, dict[str, Any]]:
+            return lax.fori_loop(0, length, observe_next, (monitor, curves), unroll=math.gcd(length, _TOGETHER))
 
         if self.layout.one_kernel:
             # A branch would need a kernel of its own.
-            return lax.fori_loop(0, jnp.where(wanted, length, 0), observe_next, (monitor, curve))
-        return lax.cond(wanted, observe_all, lambda *unchanged: unchanged, monitor, curve)
+            return lax.fori_loop(0, jnp.where(wanted, length, 0), observe_next, (monitor, curves))
+        return lax.cond(wanted, observe_all, lambda *unchanged: unchanged, monitor, curves)
 
     def _lay_out(self, train: TrainState) -> tuple[Any, Callable[..., Any]]:
         """Lays out the train states; gives them, and the update of all lanes that are laid out so."""
@@ -332,9 +346,15 @@ def _like_lane(axis: Any, array: Any) -> Any:
     return None if array is None else like_lane(array, axis)
 
 
-def _record(curve: Any, k: Any, losses: Any, active: Any, every: Any) -> Any:
-    """Records the losses at the update `k` of the lanes that are active, where it is one to record."""
-    if curve is None:
-        return None
+def _recorded(program: Program, seen: Evaluation) -> dict[str, Any]:
+    """Gives by name what is recorded of an evaluation."""
+    metrics = zip((name for name, _ in program.metrics), seen.metrics, strict=True)
+    measures = zip(program.measures, seen.measures or (), strict=True)
+    values = {LOSS: seen.loss, **dict(measures), **dict(metrics)}
+    return {name: values[name] for name in program.recorded}
+
+
+def _record(curve: Any, k: Any, values: Any, active: Any, every: Any) -> Any:
+    """Records the values at the update `k` of the lanes that are active, where it is one to record."""
     place = jnp.minimum(k // every, curve.shape[1] - 1)
-    return curve.at[:, place].set(jnp.where(active & (k % every == 0), losses, curve[:, place]))
+    return curve.at[:, place].set(jnp.where(active & (k % every == 0), values, curve[:, place]))

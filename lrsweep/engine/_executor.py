@@ -32,13 +32,13 @@ class GroupResult(NamedTuple):
 
     Attributes:
         outcome: The outcomes, ``[trial]``.
-        curves: The recorded losses, ``[trial, record]``, or None.
+        curves: What is recorded, ``[trial, record]`` by name; empty where that is nothing.
         ended: ``[trial] bool``, whether each has ended; of the others the outcome means nothing.
         plan: The plan that they were run by in the end.
     """
 
     outcome: Outcome
-    curves: np.ndarray | None
+    curves: dict[str, np.ndarray]
     ended: np.ndarray
     plan: Plan
 
@@ -101,7 +101,7 @@ class GroupExecutor:
             job: The group to run.
             plan: The plan to run it by.
             compiled: The program, compiled for the first device.
-            records: How many losses of each trial to record.
+            records: At how many updates to record each trial.
             advance: Called with how many updates have been made, or need not be made any more, and how many trials have
                 ended, since the last call.
         """
@@ -127,7 +127,7 @@ class GroupExecutor:
         # By lane, as the trials are sorted: their outcomes and curves; which are not dropped, and which still run.
         lanes, (state, report) = plan.parts * plan.blocks * plan.width, compiled.shapes
         self._results: tuple[Outcome, Any] = jax.tree.map(
-            lambda like: np.zeros((lanes, *like.shape[2:]), like.dtype), (report.outcome, state.curve)
+            lambda like: np.zeros((lanes, *like.shape[2:]), like.dtype), (report.outcome, state.curves)
         )
         self._kept = np.ones(lanes, bool)
         self._kept[: self._trials] = ~self._dropped[self._order]
@@ -261,7 +261,7 @@ class GroupExecutor:
             # Trials that have all ended may have made fewer updates than these.
             self._pace = (time.perf_counter() - call.since) / (made * self._blocks_of(part))
         self._running.remove(call)
-        self._store(part, (report.outcome, call.state.curve))
+        self._store(part, (report.outcome, call.state.curves))
         self._of(part.index, self._active)[:] = active
         part.k = call.until
         if report.active:

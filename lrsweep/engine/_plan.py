@@ -205,7 +205,7 @@ def fit_plan(job: GroupJob, plan: Plan, records: int, *, exact: bool) -> tuple[P
     Args:
         job: The group to run.
         plan: The plan to start from.
-        records: How many losses to record.
+        records: At how many updates to record.
         exact: Whether to keep the width whatever memory it needs, since the caller asks for it.
 
     Returns:

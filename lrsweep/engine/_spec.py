@@ -28,7 +28,7 @@ class StateSpec(NamedTuple):
         common: Which leaves of the state all trials side by side have in common, as they have an optimizer's count of
             updates: those that depend neither on a trial's columns nor on its seed.
         kinds: JAX's implementation of the keys in each leaf, or None where it holds numbers.
-        records: How many losses are recorded.
+        records: At how many updates a trial is recorded.
         guarded: Whether the parameters must stay finite: on others an update or a metric might never end.
     """
 
@@ -103,7 +103,7 @@ def find_spec(
         columns: The trials' columns by name.
         shared: The arrays that all trials share.
         limits: The limits that end a trial.
-        records: How many losses to record.
+        records: At how many updates to record.
     """
     row = Like.of({name: weak((), column.dtype) for name, column in columns.items()})
     return _find_spec(program, row, Like.of(shared), Like.of(like_limits(limits)), records, precision())
@@ -141,7 +141,7 @@ def _find_spec(
     none = [False for _ in jax.tree.leaves(train)]
     common = _try(lambda: _in_common(start_jaxpr, update_jaxpr, train, arguments), otherwise=none)
     state = jax.eval_shape(start_state, seed, *arguments)
-    not_train = [False for _ in jax.tree.leaves((state.monitor, state.curve))]
+    not_train = [False for _ in jax.tree.leaves((state.monitor, state.curves))]
     differ = [False, *(not leaf for leaf in common), *_of_row(arguments)]
     is_small = program.sees_loss and not guarded
     return ProgramSpec(

@@ -1,7 +1,7 @@
 """Schedules whose peak is the learning rate, so that a sweep over it compiles one program."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -61,16 +61,42 @@ def scheduled(factory: Factory, shape: Shape, **fixed: Any) -> Factory:
         if name in parameters:
             raise InputError(f"the optimizer {label(factory)} and the shape {label(shape)} both take {name!r}: fix it")
 
+    def schedule(learning_rate: Any, **keywords: Any) -> Callable[[Any], Any]:
+        arguments = fixed | {name: keywords[name] for name in free if name in keywords}
+        return lambda k: learning_rate * shape(k, **arguments)
+
     def build(learning_rate: Any, **keywords: Any) -> Any:
-        arguments = fixed | {name: keywords.pop(name) for name in free if name in keywords}
-        return factory(learning_rate=lambda k: learning_rate * shape(k, **arguments), **keywords)
+        rest = {name: value for name, value in keywords.items() if name not in free}
+        return factory(learning_rate=schedule(learning_rate, **keywords), **rest)
 
     rest = [each for each in parameters.values() if each.kind is each.VAR_KEYWORD]
     named = [each.replace(kind=each.KEYWORD_ONLY) for each in parameters.values() if each not in rest]
     signature = inspect.Signature([*named, *free.values(), *rest])
     build.__signature__ = signature  # pyright: ignore[reportFunctionMemberAccess]
     build.__name__ = build.__qualname__ = f"{label(factory)}_{label(shape)}"
+    build.schedule = schedule  # pyright: ignore[reportFunctionMemberAccess]
     return build
+
+
+def schedule_of(factory: Factory, keywords: Mapping[str, Any]) -> Callable[[Any], Any] | None:
+    """Gives the learning rate of an optimizer that `scheduled` has made, as a function of the count of updates.
+
+    Args:
+        factory: The optimizer's factory.
+        keywords: What it is called with, by name.
+
+    Returns:
+        That function; or None where `scheduled` has not made the factory.
+
+    Example:
+        >>> import optax
+        >>> rate = schedule_of(scheduled(optax.sgd, warmup_cosine, steps=10), {"learning_rate": 0.5})
+        >>> round(float(rate(5)), 2)
+        0.25
+        >>> schedule_of(optax.sgd, {"learning_rate": 0.5})
+    """
+    schedule = getattr(factory, "schedule", None)
+    return None if schedule is None else schedule(**keywords)
 
 
 def warmup_cosine(k: Any, *, steps: Any, warmup: Any = 0, end: Any = 0.0) -> Any:

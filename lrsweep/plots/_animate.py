@@ -141,7 +141,8 @@ def animate_fit(
         x: ``[example] float``, what the line is a function of.
         y: ``[example] float``, what it is fitted to.
         path: What `Sweep.path` gives of a trial whose model is a line.
-        curve: ``[update] float``, its losses by update: `Sweep.replay(trial).curve`, or its row of `Sweep.curves`.
+        curve: ``[update] float``, its losses by update: `Sweep.replay(trial).curve`, or its row of
+            `Sweep.curves["loss"]`.
         slope: The parameter that is the line's slope; in `problems.linear_regression` it is `coefficients[0]`.
         intercept: The parameter that is its height at 0; in `problems.linear_regression` it is `intercept`.
         updates: Which updates to show, one frame each; every one of the path's where it is left out.

@@ -43,7 +43,7 @@ def losses(
 
     Args:
         table: A result table, or some of its rows.
-        curves: Its losses, as `Sweep.curves` gives them where `record_every` is given.
+        curves: Its losses, `Sweep.curves["loss"]`.
         by: The columns that make a setting, by name; None for every one of the caller's but `seed`. Up to eight
             settings are named in the legend; more of them by a colour bar, where they are numbers of one column
             (gathered where there are more than 32, see `lrsweep.gather`).
@@ -62,7 +62,7 @@ def losses(
         >>> import optax
         >>> trials = lrsweep.grid(learning_rate=[0.1, 0.01])
         >>> swept = lrsweep.sweep(lrsweep.problems.line(), optax.sgd, trials, steps=100, record_every=1)
-        >>> ax = lrsweep.plots.losses(swept.table, swept.curves)
+        >>> ax = lrsweep.plots.losses(swept.table, swept.curves["loss"])
         >>> ax.get_xlabel(), ax.get_yscale(), len(ax.lines)
         ('updates', 'log', 2)
     """

@@ -79,7 +79,7 @@ def summarize_curves(table: pd.DataFrame, curves: pd.DataFrame, by: str | Sequen
     Args:
         table: A result table, or some of its rows.
         curves: The losses of these trials, ``[trial, record]`` float, NaN after a trial's end, one column per recorded
-            update, as `Sweep.curves` gives them. Trials that are not in the table are left out.
+            update, as `Sweep.curves["loss"]` has them. Trials that are not in the table are left out.
         by: The columns that make a setting, by name; None for every one of the caller's but `seed`.
 
     Returns:
@@ -96,7 +96,7 @@ def summarize_curves(table: pd.DataFrame, curves: pd.DataFrame, by: str | Sequen
         >>> import optax
         >>> trials = lrsweep.grid(learning_rate=[0.1, 0.01])
         >>> swept = lrsweep.sweep(lrsweep.problems.line(), optax.sgd, trials, steps=100, record_every=50)
-        >>> lrsweep.summarize_curves(swept.table, swept.curves)[["learning_rate", "step", "median"]].round(4)
+        >>> lrsweep.summarize_curves(swept.table, swept.curves["loss"])[["learning_rate", "step", "median"]].round(4)
            learning_rate  step  median
         0           0.10     0  1.6667
         1           0.10    50  0.0002
@@ -125,9 +125,7 @@ def summarize_curves(table: pd.DataFrame, curves: pd.DataFrame, by: str | Sequen
 def _losses_of(table: pd.DataFrame, curves: pd.DataFrame) -> np.ndarray:
     """Gives the recorded losses of the table's trials, ``[trial, record]`` float."""
     if not isinstance(curves, pd.DataFrame):
-        raise InputTypeError(
-            f"the curves must be a table, as Sweep.curves is where record_every= is given, not {type(curves).__name__}"
-        )
+        raise InputTypeError(f"the curves must be a table, as Sweep.curves['loss'] is, not {type(curves).__name__}")
     if not curves.index.equals(table.index):
         lacking = table.index[~table.index.isin(curves.index)]
         if len(lacking):

@@ -19,6 +19,7 @@ from lrsweep.inputs._errors import InputError
 from lrsweep.optimizers._factories import Factory
 from lrsweep.problems._objective import Objective
 from lrsweep.studies._means import check_means
+from lrsweep.studies._recorded import check_rate
 from lrsweep.studies._validate import check_program, check_start
 from lrsweep.tables._schema import OPTIMIZER
 from lrsweep.training._binding import bind
@@ -41,6 +42,7 @@ def prepare(
     *,
     diagnose: bool = False,
     on_batches: bool = False,
+    recorded: tuple[str, ...] = (),
 ) -> list[GroupJob]:
     """Checks a trials table against its objective and optimizers, and divides it into the jobs that the engine runs.
 
@@ -52,6 +54,7 @@ def prepare(
         limits: The limits that end a trial.
         diagnose: Whether to measure what says why each trial ended as it did.
         on_batches: Whether the loss of each minibatch is evaluated, instead of the loss over all the data.
+        recorded: What is recorded, as `recorded_names` gives it.
 
     Returns:
         The jobs, in the order of their first rows.
@@ -71,11 +74,14 @@ def prepare(
     for group in groups:
         program = make_program(objective, optimizers[group.optimizer], group.binding, group.static)
         program = program._replace(diagnoses=diagnose, on_batches=on_batches)
+        # What is compiled for a replay, which records the loss, then serves for a sweep that records nothing.
+        program = program._replace(recorded=recorded or program.recorded)
         row = {name: jax.ShapeDtypeStruct((), column.dtype, weak_type=True) for name, column in group.values.items()}
         sample = {name: column[0].item() for name, column in group.values.items()}
         passed = _passed(program, Like.of(shapes), Like.of(row), (*precision(), *promotion_mode()))
         if not passed:
             check_program(objective, program, shapes, row, sample)
+            check_rate(program, shapes, row, jax.ShapeDtypeStruct((), np.uint32))
             passed.append(True)
         programs.append(program)
     shared = share_inputs(objective)

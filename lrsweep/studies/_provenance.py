@@ -22,7 +22,7 @@ def provenance_of(
     optimizers: Mapping[Any, Factory],
     stopping: Stopping,
     limits: StopLimits,
-    record_every: int | None,
+    recorded: Sequence[str],
     ran: Sequence[tuple[Group, GroupResult]],
 ) -> dict[str, Any]:
     """Records what made the results of a sweep: what was run and how, with which versions, and on which devices.
@@ -32,7 +32,7 @@ def provenance_of(
         optimizers: The optimizers' factories by name.
         stopping: When a trial had converged or diverged.
         limits: The limits that the compiled program was given.
-        record_every: At every which update losses were recorded, or None.
+        recorded: What was recorded.
         ran: The groups, and their results.
     """
     first = devices()[0]
@@ -51,7 +51,8 @@ def provenance_of(
         "best_by": objective.best_by,
         "mode": objective.mode,
         "evaluate_every": limits.evaluate_every,
-        "record_every": record_every,
+        "record": list(recorded),
+        "record_every": limits.record_every if recorded else None,
         "groups": [_describe_group(group, result) for group, result in ran],
         "dtype": str(ran[0][1].outcome.final_loss.dtype),
         "device": {"platform": first.platform, "kind": first.device_kind, "count": len(devices())},

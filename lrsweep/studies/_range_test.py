@@ -127,8 +127,7 @@ def range_test(
         block_width=block_width,
         on_batches=True,
     )
-    assert swept.curves is not None
-    losses = swept.curves.to_numpy()
+    losses = swept.curves["loss"].to_numpy()
     smoothed = end_where_diverged(smooth(losses, smoothing), divergence, objective.minimum)
     rates = np.geomspace(low, high, steps)
     # JSON has no infinity.

@@ -23,6 +23,7 @@ from lrsweep.studies._result import Sweep
 from lrsweep.studies._sweep import sweep
 from lrsweep.tables._columns import check_trials, read_numbers
 from lrsweep.tables._grid import round_to
+from lrsweep.tables._notes import PROVENANCE, Provenance
 from lrsweep.tables._schema import BEST, EDGE, LEARNING_RATE, ROUND, SEED, criterion_of, settings_of
 from lrsweep.training._stopping import Stopping
 
@@ -188,13 +189,12 @@ def _run_rounds(
             tables.append(result.table.assign(**{ROUND: number}))
             provenances.append(result.provenance)
             if stopped is not None:
-                table = pd.concat(tables)
-                partial = Refinement(table, found, _provenance(provenances, arguments))
-                raise Interrupted(partial, ended=len(table), of_trials=of_trials) from None
+                partial = _refinement(tables, found, provenances, arguments)
+                raise Interrupted(partial, ended=len(partial.table), of_trials=of_trials) from None
             found = _find(pd.concat(tables), around)
             if block_width is None:
                 block_width = min(group["block_width"] for group in result.provenance["groups"])
-    return Refinement(pd.concat(tables), found, _provenance(provenances, arguments))
+    return _refinement(tables, found, provenances, arguments)
 
 
 def _nothing_found(trials: pd.DataFrame) -> pd.DataFrame:
@@ -335,12 +335,18 @@ def _check_grid(trials: pd.DataFrame) -> pd.DataFrame:
     return trials.assign(**{LEARNING_RATE: trials[LEARNING_RATE].to_numpy(float, na_value=math.nan)})
 
 
-def _provenance(rounds: list[dict[str, Any]], arguments: dict[str, Any]) -> dict[str, Any]:
+def _refinement(
+    tables: list[pd.DataFrame], found: pd.DataFrame, rounds: list[dict[str, Any]], arguments: dict[str, Any]
+) -> Refinement:
+    """Puts the tables and the provenances of all rounds together."""
     by_round = ("trials", "groups", "started", "seconds")
-    return {name: value for name, value in rounds[0].items() if name not in by_round} | {
+    made = {name: value for name, value in rounds[0].items() if name not in by_round} | {
         "trials": sum(each["trials"] for each in rounds),
         "started": rounds[0]["started"],
         "seconds": round(sum(each["seconds"] for each in rounds), 3),
         "refine": arguments,
         "rounds": [{name: each[name] for name in by_round} for each in rounds],
     }
+    table = pd.concat(tables)
+    table.attrs[PROVENANCE] = Provenance(made)
+    return Refinement(table, found, made)

@@ -1,5 +1,7 @@
 """The replay of one trial of a sweep, for its parameters, its whole curve, or its path."""
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,12 +12,15 @@ import pandas as pd
 from lrsweep.engine._block import TrialState
 from lrsweep.engine._call import Columns, Part
 from lrsweep.engine._compile import GroupJob, Plan, empty_state, spec_of
-from lrsweep.engine._executor import GroupResult, first_ready
+from lrsweep.engine._executor import first_ready
+from lrsweep.engine._layout import Layout
 from lrsweep.engine._modes import ordinary_modes
 from lrsweep.engine._plan import fit_plan, stage_of
 from lrsweep.engine._spec import with_keys
+from lrsweep.problems._objective import Objective
+from lrsweep.studies._recorded import check_rate, recorded_names
 from lrsweep.tables._columns import read_numbers
-from lrsweep.tables._schema import SEED
+from lrsweep.tables._schema import LOSS, SEED, STEP
 from lrsweep.training._monitor import Outcome
 from lrsweep.training._pytree import names_of, values_of
 
@@ -27,13 +32,19 @@ class Replay:
 
     Attributes:
         params: The parameters that it ended with: the objective's pytree, as NumPy arrays.
-        curve: float64 Series, the loss at every update at which it was evaluated, from 0 to the trial's last.
+        curves: float64, one row per update at which it was evaluated, from 0 to the trial's last, under the index
+            `step`; one column for each recorded name, and `loss` among them in any case.
         state: The model state that it ended with, as NumPy arrays and JAX's keys; None where there is none.
     """
 
     params: Any
-    curve: pd.Series
+    curves: pd.DataFrame
     state: Any = None
+
+    @property
+    def curve(self) -> pd.Series:
+        """The loss at these updates."""
+        return self.curves[LOSS]
 
 
 class Replayable(NamedTuple):
@@ -42,22 +53,25 @@ class Replayable(NamedTuple):
     Attributes:
         job: The job of the group, without its columns.
         plan: The plan that it was run by.
+        objective: The objective.
     """
 
     job: GroupJob
     plan: Plan
+    objective: Objective
 
 
-def replayable(job: GroupJob, result: GroupResult) -> Replayable:
-    """Gives what a replay of a group's trials needs, without a copy of the trials table's numbers."""
+def without_columns(job: GroupJob) -> GroupJob:
+    """Gives the job of a group without its copy of the trials table's numbers, of which the dtypes stay."""
     group = job.group
     values = {name: np.empty(0, column.dtype) for name, column in group.values.items()}
-    group = group._replace(values=values, seeds=group.seeds[:0].copy())
-    return Replayable(job._replace(group=group), result.plan)
+    return job._replace(group=group._replace(values=values, seeds=group.seeds[:0].copy()))
 
 
 @ordinary_modes()
-def replay(groups: list[Replayable], trials: pd.DataFrame, row: int, steps: int) -> Replay:
+def replay(
+    groups: list[Replayable], trials: pd.DataFrame, row: int, steps: int, record: str | Iterable[str] | None = None
+) -> Replay:
     """Replays the trial of a row, in every lane of a block as wide as the one it was run in: so the bits are the same.
 
     Args:
@@ -65,19 +79,40 @@ def replay(groups: list[Replayable], trials: pd.DataFrame, row: int, steps: int)
         trials: The trials table.
         row: The position of the trial in it.
         steps: How many updates the trial made.
+        record: The names of what to record; None for those of the sweep.
     """
     job, plan = _job_of_row(groups, trials, row)
+    job, plan = _recording(job, plan, groups[0].objective, record)
     every = job.limits.evaluate_every
-    replayer = _Replayer(job._replace(limits=job.limits._replace(record_every=every)), plan, steps // every + 1)
+    # The trial was evaluated where it ended, perhaps between two of the other evaluations.
+    distance = math.gcd(every, steps) if job.program.measures else every
+    limits = job.limits._replace(record_every=distance)
+    replayer = _Replayer(job._replace(limits=limits), plan, steps // distance + 1)
     # Chunks run to their ends: without freezing, the parameters would move on after the trial has ended.
     states, outcome = replayer.run(replayer.start, freeze_at=steps)
-    params, curve, final_loss = jax.tree.map(_first_lane, (states.train.params, states.curve, outcome.final_loss))
-    updates = np.arange(0, steps + 1, every)
-    if steps % every != 0:
-        # The trial was evaluated where it ended, between two of the updates whose losses are recorded.
-        updates, curve = np.append(updates, steps), np.append(curve, final_loss)
-    curve = pd.Series(curve.astype(float), pd.Index(updates, name="step"), name="loss")
-    return Replay(params, curve, replayer.model_state(states))
+    params, recorded, outcome = jax.tree.map(_first_lane, (states.train.params, states.curves, outcome))
+    updates = np.unique([*range(0, steps, every), steps])
+    curves = {name: values[updates // distance].astype(float) for name, values in recorded.items()}
+    if steps % distance != 0:
+        finals = dict(zip((name for name, _ in job.program.metrics), outcome.final_metrics, strict=True))
+        for name, curve in curves.items():
+            curve[-1] = (finals | {LOSS: outcome.final_loss})[name]
+    index = pd.Index(updates, name=STEP)
+    return Replay(params, pd.DataFrame(curves, index)[list(job.program.recorded)], replayer.model_state(states))
+
+
+def _recording(
+    job: GroupJob, plan: Plan, objective: Objective, record: str | Iterable[str] | None
+) -> tuple[GroupJob, Plan]:
+    """Gives the job and the plan by which a trial is replayed: with the loss, and whatever else is to be recorded."""
+    names = job.program.recorded if record is None else recorded_names(record, objective)
+    program = job.program._replace(recorded=tuple(dict.fromkeys((LOSS, *names))))
+    if set(program.measures) != set(job.program.measures):
+        row = {name: column[0] for name, column in job.group.values.items()}
+        check_rate(program, job.shared, row, job.group.seeds[0])
+        # Updates that are measured are of another program, which may not have the layout of the sweep's.
+        plan = plan._replace(layout=Layout())
+    return job._replace(program=program), plan
 
 
 @ordinary_modes()
@@ -111,7 +146,7 @@ def follow(groups: list[Replayable], trials: pd.DataFrame, row: int, steps: int,
 
 def _job_of_row(groups: list[Replayable], trials: pd.DataFrame, row: int) -> tuple[GroupJob, Plan]:
     """Gives a job that holds the trial of one row only, and a plan with a block as wide as the one it was run in."""
-    job, plan = next(each for each in groups if row in each.job.group.rows)
+    job, plan, _ = next(each for each in groups if row in each.job.group.rows)
     trial, group = trials.iloc[[row]], job.group
     values = {name: read_numbers(trial[name], like.dtype) for name, like in group.values.items()}
     seeds = read_numbers(trial[SEED], None) if SEED in trial.columns else np.zeros(1, np.uint32)

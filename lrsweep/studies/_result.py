@@ -1,6 +1,7 @@
 """The result of a sweep: its table, its curves, its provenance, and replays of its trials."""
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,9 @@ from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import quote
 from lrsweep.studies._notebook import present
 from lrsweep.studies._replay import Replay
+from lrsweep.tables._curves import Curves
+from lrsweep.tables._notes import Provenance
+from lrsweep.tables._saved import Saved, save_result
 from lrsweep.tables._schema import BEST_BY, BEST_MODE, BY_LOSS, INDEX, RESULT_DTYPES, Criterion, at_best, final
 from lrsweep.training._monitor import NEVER
 from lrsweep.training._stopping import gap
@@ -23,34 +27,38 @@ class Sweep:
     """The result of `sweep`.
 
     Attributes:
-        table: One row per trial: the caller's columns, and what became of the trial.
-        curves: The recorded losses, float64: one row per trial, one column per recorded update (0, `record_every`,
-            ...), NaN after the trial's end; or None where `record_every` was not given.
+        table: One row per trial: the caller's columns, and what became of the trial. Its `attrs["provenance"]` is the
+            provenance, which files of it keep.
+        curves: What was recorded, by name, see `Curves`: `curves["loss"]` has one row per trial and one column per
+            recorded update. Empty where nothing was.
         provenance: What made it: objective, optimizer, steps, stopping, block width and layout, versions, devices,
             dtype, start and duration. JSON can hold it.
     """
 
     table: pd.DataFrame
-    curves: pd.DataFrame | None
+    curves: Curves
     provenance: dict[str, Any]
-    _replay: Callable[[int, int], Replay] = field(repr=False)
+    _replay: Callable[[int, int, str | Iterable[str] | None], Replay] = field(repr=False)
     _follow: Callable[[int, int, int], pd.DataFrame] = field(repr=False)
 
-    def replay(self, trial: Any) -> Replay:
-        """Runs one trial once more, alone, and returns its parameters and its whole curve.
+    def replay(self, trial: Any, *, record: str | Iterable[str] | None = None) -> Replay:
+        """Runs one trial once more, alone, and returns its parameters and its whole curves.
 
         Args:
             trial: Its label in the table's index.
+            record: The names of what to record, see `sweep`; what the sweep recorded where it is left out. With norms
+                or the learning rate that the sweep did not record, the numbers may differ from its own by rounding.
 
         Raises:
-            ValueError: There is no such trial.
+            TypeError: `record` holds no names.
+            ValueError: There is no such trial, or no such name.
 
         Example:
             >>> replay = result.replay(0)
             >>> round(float(replay.params["w0"]), 2), round(float(replay.params["w1"]), 2), len(replay.curve)
             (-0.99, 2.0, 61)
         """
-        return self._replay(*self._row(trial))
+        return self._replay(*self._row(trial), record)
 
     def path(self, trial: Any, every: int = 1) -> pd.DataFrame:
         """Runs one trial once more, alone, and returns the parameters on its way.
@@ -79,6 +87,28 @@ class Sweep:
         """
         row, steps = self._row(trial)
         return self._follow(row, steps, check_count("every", every))
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Saves the table, the curves and the provenance in a folder of their own, which `lrsweep.load` loads.
+
+        Each of its files is written under another name and then moved: `table.parquet` and `table.curves.parquet`,
+        which `read_table` reads too, and `table.json`, which has their hashes and is the last of them. Functions are
+        not saved.
+
+        Args:
+            folder: The folder; it is made where there is none, and an earlier sweep in it is replaced.
+
+        Raises:
+            TypeError: `folder` is no path.
+            ValueError: It is a file, holds something else, or cannot be made or read.
+            OSError: A file in it cannot be written.
+
+        Example:
+            >>> result.save(folder / "sweep")
+            >>> sorted(file.name for file in (folder / "sweep").iterdir())
+            ['table.json', 'table.parquet']
+        """
+        save_result(Saved(self.table, self.curves, Provenance(self.provenance)), folder)
 
     def _repr_html_(self) -> str:
         return present(self.table, self.provenance)

@@ -27,11 +27,14 @@ from lrsweep.studies._interrupted import Interrupted
 from lrsweep.studies._prepare import limits_of, prepare
 from lrsweep.studies._progress import Progress, check_progress, progress
 from lrsweep.studies._provenance import provenance_of
-from lrsweep.studies._replay import follow, replay, replayable
+from lrsweep.studies._recorded import recorded_names
+from lrsweep.studies._replay import Replayable, follow, replay, without_columns
 from lrsweep.studies._result import Sweep, result_table
 from lrsweep.studies._starts import starts_of
 from lrsweep.studies._validate import check_objective
 from lrsweep.tables._columns import check_trials
+from lrsweep.tables._curves import label_curves
+from lrsweep.tables._notes import PROVENANCE, Provenance
 from lrsweep.tables._schema import DIAGNOSIS, Criterion, check_names
 from lrsweep.training._monitor import StopLimits
 from lrsweep.training._partition import check_static
@@ -50,6 +53,7 @@ def sweep(
     stopping: Stopping | None = None,
     static: Iterable[str] = (),
     evaluate_every: int | None = None,
+    record: str | Iterable[str] | None = None,
     record_every: int | None = None,
     halving: Halving | None = None,
     diagnose: bool = False,
@@ -78,8 +82,13 @@ def sweep(
         evaluate_every: The loss over all the data, and the metrics, are evaluated at every such update and at the last.
             Where it is left out, that is every update; with a `batch_size`, every `record_every`-th, or once an epoch.
             `status` and `best_at` know of no loss between two evaluations.
-        record_every: The loss is recorded at every such update, a multiple of `evaluate_every`; None for no curves.
-            Their memory grows with ``trials * steps / record_every``.
+        record: The names of what is recorded on the way, for `Sweep.curves`: `loss`; metrics; and of the update that
+            starts there `gradient_norm`, `update_norm`, `parameter_norm`, the Euclidean norms over all parameters of
+            its gradient, of what the optimizer adds, and of the parameters before it, and `learning_rate`, the rate
+            that the optimizer uses at it. With a `batch_size` that gradient is its minibatch's. A metric that is called
+            like one of these is meant itself. Left out: the loss where `record_every` is given, otherwise nothing.
+        record_every: It is recorded at every such update, a multiple of `evaluate_every`, which it is where it is left
+            out. The memory of curves grows with ``trials * steps / record_every``.
         halving: When the worse part of the settings is dropped, see `Halving`; None to drop none.
         diagnose: Whether to say why each trial ended as it did. Adds columns of float64: `sharpness_start` and
             `sharpness_end`, the largest eigenvalue of the Hessian of the loss over all the data (see
@@ -126,6 +135,7 @@ def sweep(
         stopping=stopping,
         static=static,
         evaluate_every=evaluate_every,
+        record=record,
         record_every=record_every,
         halving=halving,
         diagnose=diagnose,
@@ -145,6 +155,7 @@ def run_sweep(
     stopping: Stopping | None = None,
     static: Iterable[str] = (),
     evaluate_every: int | None = None,
+    record: str | Iterable[str] | None = None,
     record_every: int | None = None,
     halving: Halving | None = None,
     diagnose: bool = False,
@@ -162,22 +173,25 @@ def run_sweep(
     trials = check_trials(trials)
     check_names(trials.columns, objective.metrics, DIAGNOSIS if diagnose else ())
     limits = limits_of(objective, stopping, steps, evaluate_every, record_every)
+    recorded = recorded_names(record, objective, record_every)
     if halving is not None:
         check_halving(halving, limits.steps)
     width = None if block_width is None else check_count("block_width", block_width)
     optimizers = optimizer if isinstance(optimizer, Mapping) else {None: optimizer}
     static = check_static(static, trials)
-    jobs = prepare(objective, optimizers, trials, static, limits, diagnose=diagnose, on_batches=on_batches)
+    jobs = prepare(
+        objective, optimizers, trials, static, limits, diagnose=diagnose, on_batches=on_batches, recorded=recorded
+    )
 
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
-    records = 0 if record_every is None else limits.steps // limits.record_every + 1
+    records = limits.steps // limits.record_every + 1 if recorded else 0
     fitted = _fit(jobs, records, width, layout, diagnose=diagnose, halving=halving)
     starts = [starts_of(job) if diagnose else () for job in jobs]
 
     def assemble(trials: pd.DataFrame, ran: list[_Ran]) -> Sweep:
         # No name but `ran` refers to the results, or they would not be freed as the table takes them over.
         provenance = provenance_of(
-            objective, optimizers, stopping, limits, record_every, [(each.job.group, each.result) for each in ran]
+            objective, optimizers, stopping, limits, recorded, [(each.job.group, each.result) for each in ran]
         )
         seconds = round(time.perf_counter() - clock, 3)
         provenance |= {"started": started.isoformat(timespec="seconds"), "seconds": seconds}
@@ -215,8 +229,10 @@ def _assemble(
     jobs = [each.job for each in ran]
     outcome = _in_row_order(jobs, [each.result.outcome for each in ran])._asdict()
     recorded = _in_row_order(jobs, [each.result.curves for each in ran])
+    # JAX sorts names; here they are as they were asked for.
+    recorded = {name: recorded[name] for name in jobs[0].program.recorded if name in recorded}
     at_start = _in_row_order(jobs, [each.starts for each in ran])
-    groups = [replayable(job, result) for job, result, _ in ran]
+    groups = [Replayable(without_columns(job), result.plan, objective) for job, result, _ in ran]
     # The columns of which every value has a loss of its own, not to be compared with the others'.
     loss_columns = {name for job in jobs for name in job.group.binding.loss}
     loss_columns |= {static.name for job in jobs for static in job.group.static}
@@ -226,7 +242,9 @@ def _assemble(
         _warn_below_minimum(objective, outcome["initial_loss"], outcome["best_loss"])
     del jobs
     table = _tabulate(objective, trials, outcome, at_start, sorted(loss_columns))
-    curves = None if recorded is None else _curves_of(recorded, table.index, limits)
+    provenance = Provenance(provenance)
+    table.attrs[PROVENANCE] = provenance
+    curves = label_curves(recorded, table.index, limits.record_every)
     # The copy shares its memory with the caller's table until one of the two is changed.
     trials = trials.copy(deep=False)
     return Sweep(table, curves, provenance, partial(replay, groups, trials), partial(follow, groups, trials))
@@ -261,13 +279,6 @@ def _tabulate(
     return add_diagnosis(
         table, diagnosis, *at_start, batches=batches, minimum=objective.minimum, loss_columns=loss_columns
     )
-
-
-def _curves_of(recorded: np.ndarray, index: pd.Index, limits: StopLimits) -> pd.DataFrame:
-    """Labels recorded losses ``[trial, record]`` by their trials and updates."""
-    every = limits.record_every
-    updates = pd.RangeIndex(0, recorded.shape[1] * every, every, name="step")
-    return pd.DataFrame(recorded.astype(float), index=index, columns=updates)
 
 
 def _fit(

@@ -1,6 +1,7 @@
 """Result tables and summaries written to CSV and Parquet files, and read back."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,16 @@ from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import first_line, quote
 from lrsweep.tables._csv import read_written, write_csv
 from lrsweep.tables._files import check_path, replace_files
-from lrsweep.tables._notes import warn_of_change
+from lrsweep.tables._notes import (
+    PROVENANCE,
+    free_note_for,
+    make_note,
+    read_provenance,
+    warn_of_change,
+    without_files,
+)
 from lrsweep.tables._reading import check_file, read_bytes, read_parquet, read_rows
-from lrsweep.tables._schema import INDEX, RESULT_DTYPES, settings_of
+from lrsweep.tables._schema import CURVES_DTYPES, INDEX, RESULT_DTYPES, STEP, settings_of
 
 ENDINGS = (".csv", ".parquet")
 
@@ -22,15 +30,16 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
 
     A file that exists is replaced only once the new one is complete. In CSV a missing value is an empty field, and NaN
     is `nan`; floats are written so that they read back to the same bits. Text that would be taken for something else,
-    such as `None` or empty text, is put in quotes.
+    such as `None` or empty text, is put in quotes. What made the table, its `attrs["provenance"]`, is kept with it:
+    within a Parquet file, and beside a CSV file in a `.json` of its name.
 
     Args:
-        table: A result table, or a summary. The index is written where it has a name.
+        table: A result table, a summary, or what `Curves.table` gives. The index is written where it has a name.
         path: The file's path.
 
     Raises:
         TypeError: The table is not a DataFrame, or the path is not a path.
-        ValueError: The ending is unknown, or the folder does not exist.
+        ValueError: The ending is unknown, the folder does not exist, or the `.json` would replace another program's.
 
     Example:
         >>> write_table(result.table, folder / "sweep.csv")
@@ -40,7 +49,11 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     path = check_path(path, ENDINGS)
     if not isinstance(table, pd.DataFrame):
         raise InputTypeError(f"the table must be a DataFrame, not a {type(table).__name__}")
-    replace_files({path: table_content(table, path.suffix)})
+    content = table_content(table, path.suffix)
+    contents, provenance = {path: content}, table.attrs.get(PROVENANCE)
+    if isinstance(provenance, Mapping) and path.suffix.lower() == ".csv":
+        contents[free_note_for(path)] = make_note(path, content, len(table), provenance)
+    replace_files(contents)
 
 
 def table_content(table: pd.DataFrame, ending: str) -> bytes:
@@ -61,7 +74,9 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Reads a result table back, equal to what `write_table` was given, dtypes and missing values included.
 
     From CSV the caller's own columns are read as pandas infers them: whole numbers as int64, others as float64; text as
-    it was, also words such as `None` and empty text.
+    it was, also words such as `None` and empty text. A table of curves, as `Curves.table` and `lrsweep.range_test` have
+    them, is read too. What made the table is in its `attrs["provenance"]`, where the file tells, or the `.json` beside
+    it.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -80,6 +95,29 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     table = read_parquet(path) if is_parquet else _read_csv(path, content, refused)
     if not table.columns.is_unique:
         raise InputError(f"{refused}: it has two columns {quote(table.columns[table.columns.duplicated()][0])}")
+    has_curves = STEP in table.columns and "status" not in table.columns
+    dtypes = CURVES_DTYPES if has_curves else RESULT_DTYPES
+    if not has_curves:
+        _check_results(table, path)
+    columns = {name: table[name] for name in table.columns}
+    for name, dtype in dtypes.items():
+        if name not in columns:
+            continue
+        try:
+            with np.errstate(invalid="ignore"):  # pandas raises where a number does not fit
+                columns[name] = table[name].astype(dtype)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise InputError(f"{refused}: column {name!r}: {first_line(error)}") from error
+    warn_of_change(path, content, len(table))
+    noted, within = read_provenance(path), table.attrs.get(PROVENANCE)
+    table = pd.DataFrame(columns, index=table.index, copy=False)
+    if noted is not None or isinstance(within, Mapping):
+        table.attrs[PROVENANCE] = without_files(noted or within)
+    return table
+
+
+def _check_results(table: pd.DataFrame, path: Path) -> None:
+    """Refuses a table that does not hold what became of trials."""
     try:
         settings_of(table)
     except InputError as error:
@@ -88,30 +126,21 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     for status in table["status"].unique():
         if status not in statuses:
             raise InputError(f"{quote(str(path))} holds the status {quote(status)}: there is {', '.join(statuses)}")
-    columns = {name: table[name] for name in table.columns}
-    for name, dtype in RESULT_DTYPES.items():
-        try:
-            with np.errstate(invalid="ignore"):  # pandas raises where a number does not fit
-                columns[name] = table[name].astype(dtype)
-        except (ValueError, TypeError, OverflowError) as error:
-            raise InputError(f"{refused}: column {name!r}: {first_line(error)}") from error
-    warn_of_change(path, content, len(table))
-    return pd.DataFrame(columns, index=table.index, copy=False)
 
 
 def _read_csv(path: Path, content: bytes, refused: str) -> pd.DataFrame:
     (names,) = read_rows(path, content, 1)
-    if INDEX not in names:
+    if INDEX not in names and STEP not in names:
         raise InputError(f"{refused}: it has no column {INDEX!r}")
     if _is_truncated(content):
         raise InputError(
             f"{quote(str(path))} was cut within its last row: take that row out, or run what made it again"
         )
     try:
-        table = read_written(content, names, RESULT_DTYPES)
+        table = read_written(content, names, RESULT_DTYPES if "status" in names else CURVES_DTYPES)
     except pd.errors.ParserError as error:
         raise InputError(f"{refused}: {first_line(error)}") from error
-    return table.set_index(INDEX)
+    return table.set_index(INDEX) if INDEX in names else table
 
 
 def _is_truncated(content: bytes) -> bool:

@@ -83,6 +83,12 @@ ROUND = "round"
 # What a grid can be refined around.
 BEST, EDGE = "best", "edge"
 
+# Tables of curves: the column of the updates.
+STEP = "step"
+
+# Those of its columns that are known by name, with their dtypes; each recorded name has one more, of float64.
+CURVES_DTYPES: dict[str, Any] = {STEP: np.dtype("int64"), LOSS: np.dtype("float64")}
+
 # Tables of critical learning rates.
 
 START = "start"

@@ -71,12 +71,14 @@ class Evaluation(NamedTuple):
         finite: bool, whether the parameters, and the loss of the next minibatch, are finite.
         loss: The loss over all the data.
         metrics: The metrics.
+        measures: What is recorded of the update that follows, see `Program.measures`; None where that is nothing.
     """
 
     due: Any
     finite: Any
     loss: Any
     metrics: tuple[Any, ...]
+    measures: tuple[Any, ...] | None = None
 
 
 class BestMetric(NamedTuple):

@@ -63,6 +63,7 @@ class Program(NamedTuple):
         evaluation_slice: How many examples are seen at once where the loss and the metrics are measured, or None.
         evaluation_sample: On how many examples the loss is measured, or None for all.
         on_batches: Whether the loss of the next minibatch is what is evaluated, instead of the loss over all the data.
+        recorded: What is recorded where there are curves: `loss`, names of metrics, and names of `MEASURES`.
     """
 
     loss: Callable[..., Any]
@@ -78,6 +79,13 @@ class Program(NamedTuple):
     evaluation_slice: int | None = None
     evaluation_sample: int | None = None
     on_batches: bool = False
+    recorded: tuple[str, ...] = (LOSS,)
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """What is recorded of the updates themselves: names of `MEASURES`."""
+        evaluated = [LOSS, *(name for name, _ in self.metrics)]
+        return tuple(name for name in self.recorded if name not in evaluated)
 
     @property
     def keeps_state(self) -> bool:
@@ -97,8 +105,8 @@ class Program(NamedTuple):
 
     @property
     def sees_loss(self) -> bool:
-        """Whether an update already computes all that is evaluated: the loss in the table, and no metric."""
-        return self.updates_measure and not self.metrics
+        """Whether an update already computes all that is observed: the loss in the table, and nothing else."""
+        return self.updates_measure and not self.metrics and not self.measures
 
     @property
     def best_metric(self) -> BestMetric | None:
@@ -120,9 +128,13 @@ class Program(NamedTuple):
 
     def build_optimizer(self, row: Mapping[str, Any]) -> optax.GradientTransformation:
         """Calls the optimizer's factory with the row's keywords."""
-        optimizer = self.optimizer(**self._pick(row, self.binding.optimizer))
+        optimizer = self.optimizer(**self.optimizer_keywords(row))
         # MultiSteps is no transformation itself, but a class that wraps one.
         return optimizer.gradient_transformation() if isinstance(optimizer, optax.MultiSteps) else optimizer
+
+    def optimizer_keywords(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Gives the row's keywords for the optimizer's factory."""
+        return self._pick(row, self.binding.optimizer)
 
     def loss_on(self, row: Mapping[str, Any], data: Any, filled: Filled) -> Callable[[Any], tuple[Any, Any]]:
         """Gives the loss on some examples as a function of the parameters, with the model state that it leaves.

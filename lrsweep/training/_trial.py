@@ -10,6 +10,7 @@ from jax import lax
 
 from lrsweep.problems._filled import Filled
 from lrsweep.training._keys import key_of_measurement, key_of_update, open_key
+from lrsweep.training._measures import Step, measure
 from lrsweep.training._monitor import StopLimits, last_quarter_of, tree_where
 from lrsweep.training._program import Program, SharedInputs, extra_arguments
 from lrsweep.training._pytree import widen
@@ -31,6 +32,7 @@ class TrainState(NamedTuple):
             None. Guarded parameters stay at the last finite ones, and the model state with them.
         state: The model state; None where there is none.
         key: The key that those of its updates and measurements are made from; None where nothing takes one.
+        measures: What is recorded of the last update, in the order of `Program.measures`; None where that is nothing.
     """
 
     params: Any
@@ -42,6 +44,7 @@ class TrainState(NamedTuple):
     finite: Any = None
     state: Any = None
     key: Any = None
+    measures: Any = None
 
 
 def start_trial(
@@ -67,6 +70,8 @@ def start_trial(
         loss_of = program.loss_on(row, program.next_batch(batches, shared)[0], Filled(key, state, training=True))
         state = widen(state, jax.eval_shape(loss_of, params)[1])
     train = TrainState(params, optimizer, batches, jnp.zeros((), loss.dtype), state=state, key=key)
+    if program.measures:
+        train = train._replace(measures=tuple(jnp.zeros((), loss.dtype) for _ in program.measures))
     if program.diagnoses:
         train = train._replace(last_update=jax.tree.map(jnp.zeros_like, params), overshot=jnp.int32(0))
     return train._replace(finite=_all_finite(params)) if guarded else train
@@ -119,6 +124,9 @@ def update(
                 in_last_quarter, lambda: _absolute_product(grads, changes, total), lambda: jnp.zeros_like(total)
             )
         after = after._replace(predicted_decrease=total + decrease)
+    if program.measures:
+        step = Step(row, train.params, grads, updates, train.optimizer, optimizer_state)
+        after = after._replace(measures=measure(program, step, train.predicted_decrease.dtype))
     if program.diagnoses:
         points_back = jnp.asarray(optax.tree.vdot(grads, train.last_update)) > 0
         after = after._replace(last_update=updates, overshot=train.overshot + points_back)
@@ -126,7 +134,8 @@ def update(
         return after, loss, is_finite(train)
     finite = _all_finite(params)
     params, state = tree_where(finite, (params, state), (train.params, train.state))
-    after = after._replace(params=params, state=state, finite=finite)
+    measures = jax.tree.map(lambda value: jnp.where(train.finite, value, jnp.nan), after.measures)
+    after = after._replace(params=params, state=state, finite=finite, measures=measures)
     return after, jnp.where(train.finite, loss, jnp.nan), train.finite
 
 

@@ -8,12 +8,15 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import optax
 import pandas as pd
 import pytest
 from PIL import Image
 
 import lrsweep
+from lrsweep.cli._output import write_or_rescue
 from lrsweep.tables._notes import read_provenance
 from tests import kills
 from tests.conftest import Run
@@ -310,3 +313,40 @@ def test_runs_killed_at_random_moments_damage_nothing_and_leave_nothing() -> Non
     counts = kills.count(8)
     assert [what for what in counts if what.startswith("wrong")] == []
     assert sum(counts[f"ended by {name}"] for name in ("SIGKILL", "SIGTERM", "SIGINT")) > 0
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_curves_go_beside_the_table_and_are_what_a_sweep_records(ending: str, run: Run, folder: Path) -> None:
+    words = f"run --steps 40 --record loss,gradient_norm --record-every 20 --out sweep.{ending}"
+    for _ in range(2):  # the second replaces the first
+        said = run(*words.split())
+        assert said.code == 0
+        assert f"Wrote 3 trials to sweep.{ending}, their curves to sweep.curves.{ending}, and what made" in said.out
+    curves = lrsweep.read_table(folder / f"sweep.curves.{ending}")
+    trials = lrsweep.grid(learning_rate=[0.1, 0.01, 0.001])
+    how: dict[str, Any] = {"steps": 40, "record": ("loss", "gradient_norm"), "record_every": 20}
+    swept = lrsweep.sweep(lrsweep.problems.line(), optax.sgd, trials, **how)
+    pd.testing.assert_frame_equal(curves, swept.curves.table(), check_exact=True)
+    assert curves.attrs["provenance"]["record"] == ["loss", "gradient_norm"]
+    (folder / f"sweep.curves.{ending}").write_text("mine")
+    assert run(*words.split()).code == 2
+    assert (folder / f"sweep.curves.{ending}").read_text() == "mine"
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_cannot_be_recorded_is_one_line(run: Run) -> None:
+    said = run("run", "--record", "acuracy", "--out", "sweep.csv")
+    assert said.code == 2
+    assert "there is no name 'acuracy'" in said.err
+    said = run("run", "--record", "loss")
+    assert said.code == 2
+    assert "by --out FILE" in said.err
+
+
+def test_curves_are_rescued_with_their_table(tmp_path: Path) -> None:
+    names = ["sweep.csv", "sweep.curves.csv", "sweep.json"]
+    said = write_or_rescue({tmp_path / "none" / name: name.encode() for name in names})
+    assert said is not None
+    rescued = Path(said.split("'")[-2])
+    contents = {file.name: file.read_text() for file in rescued.parent.iterdir()}
+    assert contents == {name.replace("sweep", "rescued"): name for name in names}

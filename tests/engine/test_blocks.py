@@ -151,7 +151,7 @@ def test_the_program_lowers_for_cpu_cuda_and_tpu(name: str, layout: Layout) -> N
     # What was lowered for all of them gives a sweep's numbers on the one that is here.
     ran: Any = exported.call(*arguments)
     swept = lrsweep.sweep(objective, optax.adam, trials, steps=100).table
-    assert ran[0].curve.shape == (1, 8, 11)
+    assert ran[0].curves["loss"].shape == (1, 8, 11)
     # Two layouts may differ by the rounding of a loss as large as the first.
     rounding = float(swept["initial_loss"].max()) * float(np.finfo(np.float32).eps)
     np.testing.assert_allclose(ran[1].outcome.final_loss[0], swept["final_loss"], rtol=1e-4, atol=rounding)

@@ -73,7 +73,7 @@ def test_active_trials_move_to_the_front_in_their_order_where_that_spares_blocks
     origin = draw.permutation(48).astype(np.int32).reshape(6, 8)
     monitor = start_monitor(jnp.float32(0), ())._replace(active=jnp.asarray(active))
     without_train: Any = None
-    moved = _share(_Lanes(origin, TrialState(jnp.int32(3), without_train, monitor, None)), _common_of(monitor))
+    moved = _share(_Lanes(origin, TrialState(jnp.int32(3), without_train, monitor, {})), _common_of(monitor))
     spares = 4 * -(-active.sum() // 8) <= 3 * active.any(axis=1).sum()
     flat = active.ravel()
     expected = np.concatenate([origin.ravel()[flat], origin.ravel()[~flat]]) if spares else origin.ravel()
@@ -103,7 +103,7 @@ def test_calls_of_bounded_time_change_nothing(seconds: float, monkeypatch: pytes
     assert len(untils) > 3
     assert untils == sorted(untils)
     assert_frame_equal(bounded.table, whole.table, check_exact=True)
-    assert_frame_equal(bounded.curves, whole.curves, check_exact=True)
+    assert_frame_equal(bounded.curves["loss"], whole.curves["loss"], check_exact=True)
 
 
 def test_progress_is_told_of_every_update_and_every_trial() -> None:
@@ -201,7 +201,7 @@ def test_chunks_change_nothing_for_batches_and_metrics() -> None:
     for chunk in (4, 8):
         other = run(objective, **how, layout=lrsweep.Layout(chunk))
         assert_frame_equal(other.table, plain.table, rtol=1e-5)
-        assert_frame_equal(other.curves, plain.curves, rtol=1e-5)
+        assert_frame_equal(other.curves["loss"], plain.curves["loss"], rtol=1e-5)
     trial = int((plain.table["status"] != "diverged").to_numpy().argmax())
     first, second = (sweep.replay(trial) for sweep in (plain, other))
     np.testing.assert_allclose(first.params, second.params, rtol=1e-5)

@@ -164,7 +164,7 @@ def test_the_catapult_follows_the_recursion_of_output_and_curvature(catapult: An
             factor = 1 - row["learning_rate"] * curvature + row["learning_rate"] * push
             output, curvature = output * factor, curvature + push * (row["learning_rate"] * curvature - 4)
         losses.append(output**2 / 2)
-        np.testing.assert_allclose(swept.curves.loc[trial].dropna(), losses, rtol=1e-6, atol=1e-12)
+        np.testing.assert_allclose(swept.curves["loss"].loc[trial].dropna(), losses, rtol=1e-6, atol=1e-12)
         assert row["final_curvature"] == pytest.approx(curvature, rel=1e-6)
 
 

@@ -148,10 +148,11 @@ def test_a_lane_equals_the_trial_run_alone_and_other_values_compile_nothing(
     trials = pd.DataFrame(axes)
     stopping = lrsweep.Stopping(tolerance=0.0, divergence=float("inf"))
     sweep = lrsweep.sweep(OBJECTIVE, factory, trials, steps=STEPS, stopping=stopping, record_every=1)
-    assert sweep.curves is not None
     for trial, keywords in enumerate(trials.to_dict("records")):
         np.testing.assert_allclose(
-            sweep.curves.loc[trial], run_alone(factory, {str(name): value for name, value in keywords.items()}), 1e-9
+            sweep.curves["loss"].loc[trial],
+            run_alone(factory, {str(name): value for name, value in keywords.items()}),
+            1e-9,
         )
     other = trials.apply(lambda column: column if column.dtype == bool else column * 0.9)
     compilations()

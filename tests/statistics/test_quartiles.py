@@ -59,7 +59,7 @@ def test_the_curves_of_some_trials_are_found_by_their_labels() -> None:
 @pytest.mark.parametrize(
     ("curves", "error", "said"),
     [
-        (None, TypeError, "the curves must be a table, as Sweep.curves is where record_every= is given, not NoneType"),
+        (None, TypeError, "the curves must be a table, as Sweep.curves\\['loss'\\] is, not NoneType"),
         (CURVES.iloc[:2], ValueError, "trial 2 of the table has no curve"),
     ],
 )
@@ -71,8 +71,7 @@ def test_a_table_without_its_curves_is_refused(curves: Any, error: type[Exceptio
 def test_the_last_losses_of_curves_are_the_final_losses_of_the_summary() -> None:
     trials = lrsweep.grid(learning_rate=[0.01, 0.2, 3.0], seed=range(4))
     swept = lrsweep.sweep(lrsweep.problems.line(), optax.sgd, trials, steps=60, record_every=1)
-    assert swept.curves is not None
-    quartiles, summary = lrsweep.summarize_curves(swept.table, swept.curves), lrsweep.summarize(swept.table)
+    quartiles, summary = lrsweep.summarize_curves(swept.table, swept.curves["loss"]), lrsweep.summarize(swept.table)
     ends = quartiles[quartiles["step"] == 60].reset_index(drop=True)
     for quartile in QUARTILES:
         assert ends[quartile].tolist() == summary[f"{quartile}_final_loss"].tolist()

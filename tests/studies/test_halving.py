@@ -35,8 +35,7 @@ def test_the_worse_settings_are_dropped_and_the_others_keep_their_bits(build: An
     how: dict[str, Any] = {"steps": 100, "stopping": TO_THE_END, "block_width": 16, "layout": lrsweep.Layout()}
     full = lrsweep.sweep(objective, optax.sgd, TRIALS, record_every=1, **how)
     halved = lrsweep.sweep(objective, optax.sgd, TRIALS, halving=lrsweep.Halving(at, keep), **how).table
-    assert full.curves is not None
-    gone = worse_settings(full.table, full.curves, at, keep)
+    gone = worse_settings(full.table, full.curves["loss"], at, keep)
     dropped_at = TRIALS["learning_rate"].map(gone)
     # What had diverged before its setting was dropped had ended.
     over = full.table["diverged_at"].le(dropped_at).fillna(False).astype(bool)
@@ -46,7 +45,7 @@ def test_the_worse_settings_are_dropped_and_the_others_keep_their_bits(build: An
     assert_frame_equal(halved.loc[~dropped, RESULTS], full.table.loc[~dropped, RESULTS], check_exact=True)
     assert halved.loc[dropped, "steps"].tolist() == dropped_at[dropped].tolist()
     for row in np.flatnonzero(dropped):
-        seen = full.curves.iloc[int(row)].head(int(dropped_at[row]) + 1)
+        seen = full.curves["loss"].iloc[int(row)].head(int(dropped_at[row]) + 1)
         assert (halved["final_loss"][row], halved["best_loss"][row]) == (seen.iloc[-1], seen.min())
 
 

@@ -146,8 +146,9 @@ def test_an_interrupted_sweep_gives_the_trials_that_had_ended_with_the_bits_of_a
         assert set(partial.table["status"]) <= {"dropped", "diverged", "converged"}
     else:
         assert_frame_equal(partial.table, whole.table.loc[kept], check_exact=True)
-    if partial.curves is not None and whole.curves is not None:
-        assert_frame_equal(partial.curves, whole.curves.loc[kept], check_exact=True)
+    assert partial.curves.keys() == whole.curves.keys()
+    for name, curve in partial.curves.items():
+        assert_frame_equal(curve, whole.curves[name].loc[kept], check_exact=True)
     if ended:
         replay = partial.replay(kept[-1])
         assert replay.curve.iloc[-1] == partial.table["final_loss"][kept[-1]]

@@ -30,19 +30,21 @@ def test_the_callers_rows_and_columns_are_kept_in_their_order() -> None:
 def test_a_curve_holds_the_loss_at_every_recorded_update_and_nan_after_the_end() -> None:
     trials = lrsweep.grid(learning_rate=[0.1, 0.01])
     sweep = lrsweep.sweep(LINE, optax.sgd, trials, steps=100, record_every=7)
-    full = lrsweep.sweep(LINE, optax.sgd, trials, steps=100, record_every=1).curves
-    assert sweep.curves is not None
-    assert full is not None
-    assert sweep.curves.columns.tolist() == list(range(0, 101, 7))
-    assert sweep.curves.index.name == "trial"
-    pd.testing.assert_frame_equal(sweep.curves, full[list(sweep.curves.columns)], check_column_type=False)
+    full = lrsweep.sweep(LINE, optax.sgd, trials, steps=100, record_every=1).curves["loss"]
+    assert sweep.curves["loss"].columns.tolist() == list(range(0, 101, 7))
+    assert sweep.curves["loss"].index.name == "trial"
+    pd.testing.assert_frame_equal(
+        sweep.curves["loss"], full[list(sweep.curves["loss"].columns)], check_column_type=False
+    )
     for trial, steps in enumerate(sweep.table["steps"]):
         assert full.iloc[trial].notna().tolist() == [True] * (steps + 1) + [False] * (100 - steps)
         assert full.iloc[trial, steps] == sweep.table["final_loss"][trial]
 
 
 def test_curves_are_kept_only_where_they_are_asked_for(search: lrsweep.Sweep) -> None:
-    assert search.curves is None
+    assert search.curves == {}
+    with pytest.raises(lrsweep.InputError, match="no curve 'loss', since nothing was recorded"):
+        _ = search.curves["loss"]
 
 
 def test_the_provenance_says_what_made_the_table_and_fits_json(search: lrsweep.Sweep) -> None:

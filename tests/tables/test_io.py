@@ -205,3 +205,38 @@ def test_a_file_that_is_no_result_table_is_refused(content: str, said: str, tmp_
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="there is no file"):
         lrsweep.read_table(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_what_made_a_table_is_kept_with_it(ending: str, search: lrsweep.Sweep, tmp_path: Path) -> None:
+    path = tmp_path / f"sweep{ending}"
+    lrsweep.write_table(search.table, path)
+    read = lrsweep.read_table(path)
+    assert read.attrs["provenance"] == search.provenance == search.table.attrs["provenance"]
+    # And so through another file, whatever the format.
+    lrsweep.write_table(read, tmp_path / "again.csv")
+    assert lrsweep.read_table(tmp_path / "again.csv").attrs["provenance"] == search.provenance
+
+
+def test_a_note_replaces_no_other_programs_file(search: lrsweep.Sweep, tmp_path: Path) -> None:
+    (tmp_path / "sweep.json").write_text("mine")
+    lrsweep.write_table(search.table, tmp_path / "sweep.csv")
+    assert (tmp_path / "sweep.json").read_text() == "mine"
+    assert lrsweep.read_table(tmp_path / "sweep.csv").attrs["provenance"] == search.provenance
+    (tmp_path / "sweep.csv.json").write_text("mine too")
+    with pytest.raises(lrsweep.InputError, match="would replace another program's 'sweep"):
+        lrsweep.write_table(search.table, tmp_path / "sweep.csv")
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_curves_are_read_back_as_they_were_written(ending: str, tmp_path: Path) -> None:
+    trials = lrsweep.grid(learning_rate=[0.1, 3.0])
+    record = ("loss", "update_norm")
+    swept = lrsweep.sweep(lrsweep.problems.line(), optax.sgd, trials, steps=30, record=record, record_every=5)
+    table = swept.curves.table()
+    lrsweep.write_table(table, tmp_path / f"curves{ending}")
+    assert_frame_equal(lrsweep.read_table(tmp_path / f"curves{ending}"), table, check_exact=True)
+    assert table.groupby("trial")["step"].max().tolist() == [min(30, steps // 5 * 5) for steps in swept.table["steps"]]
+    tested = lrsweep.range_test(lrsweep.problems.line(), optax.sgd, steps=20, seeds=range(2)).curves
+    lrsweep.write_table(tested, tmp_path / f"tested{ending}")
+    assert_frame_equal(lrsweep.read_table(tmp_path / f"tested{ending}"), tested, check_exact=True)

@@ -67,11 +67,10 @@ def alone(rate: float, seed: int, steps: int) -> tuple[list[float], Any]:
 def test_every_loss_and_the_state_are_those_of_a_plain_loop() -> None:
     trials = lrsweep.grid(learning_rate=[0.1, 0.01], seed=[3, 4])
     result = lrsweep.sweep(objective(), optax.adam, trials, steps=30, record_every=1, stopping=NEVER)
-    assert result.curves is not None
     for trial in (0, 3):
         row: Any = trials.loc[trial].to_dict()
         losses, state = alone(row["learning_rate"], int(row["seed"]), 30)
-        np.testing.assert_allclose(result.curves.loc[trial], losses, rtol=1e-9)
+        np.testing.assert_allclose(result.curves["loss"].loc[trial], losses, rtol=1e-9)
         replayed = result.replay(trial)
         np.testing.assert_allclose(replayed.state["mean"], state["mean"], rtol=1e-9)
         np.testing.assert_allclose(replayed.curve, losses, rtol=1e-9)
@@ -93,8 +92,7 @@ def test_each_update_has_a_key_of_its_own_by_the_seed_and_the_count_alone() -> N
     result = lrsweep.sweep(
         lrsweep.Objective(drawn, 0.5, minimum=-9.0), optax.sgd, trials, steps=6, record_every=1, stopping=NEVER
     )
-    assert result.curves is not None
-    seen = result.curves.to_numpy()[:, 1:]
+    seen = result.curves["loss"].to_numpy()[:, 1:]
     expected = [[jax.random.uniform(key_of_update(open_key(seed), k)) for k in range(6)] for seed in (0, 1)]
     np.testing.assert_allclose(seen, [*expected, *expected], atol=1e-6)
     assert len(np.unique(seen[:2])) == 12
@@ -107,7 +105,7 @@ def test_all_measurements_of_a_trial_have_one_key_and_no_update_has_it() -> None
     noisy = lrsweep.Objective(measured, 0.5, metrics={"m": lambda params, *, key: jax.random.uniform(key)})
     trials = lrsweep.grid(learning_rate=[0.1, 0.2], seed=[0, 1])
     result = lrsweep.sweep(noisy, optax.sgd, trials, steps=5, record_every=1, stopping=NEVER)
-    curves = np.asarray(result.curves)
+    curves = np.asarray(result.curves["loss"])
     assert (curves == curves[:, :1]).all()
     assert (curves[:2] == curves[2:]).all()
     assert curves[0, 0] != curves[1, 0]

@@ -55,13 +55,12 @@ def test_gradient_descent_on_a_quadratic_follows_its_closed_form(
     with jax.enable_x64(True):
         sweep = run_quadratic(eigs, start, learning_rates)
 
-    assert sweep.curves is not None
     for trial, losses in enumerate(exact):
         row, end = sweep.table.loc[trial].to_dict(), oracles.end_of(losses)
         assert row["converged_at"] == end.converged_at
         assert row["diverged_at"] == end.diverged_at
         assert row["steps"] == end.steps
-        curve = sweep.curves.loc[trial].to_numpy()
+        curve = sweep.curves["loss"].loc[trial].to_numpy()
         np.testing.assert_allclose(curve[: end.steps + 1], losses[: end.steps + 1], rtol=1e-9)
         assert np.isnan(curve[end.steps + 1 :]).all()
         assert row["rate"] == pytest.approx((losses[end.steps] / losses[0]) ** (1 / end.steps), rel=1e-9)
@@ -110,8 +109,7 @@ def test_adaptive_optimizers_follow_a_numpy_loop(factory: Any, oracle: Any) -> N
     never = lrsweep.Stopping(tolerance=0.0, divergence=np.inf)
     trials = lrsweep.grid(learning_rate=rates)
     problem = lrsweep.problems.quadratic([sharpness], [start])
-    curves = lrsweep.sweep(problem, factory, trials, steps=steps, stopping=never, record_every=1).curves
-    assert curves is not None
+    curves = lrsweep.sweep(problem, factory, trials, steps=steps, stopping=never, record_every=1).curves["loss"]
     for trial, rate in enumerate(rates):
         losses = oracles.losses_of(lambda rate=rate: oracle(rate), start, sharpness, steps)
         # Losses far below the first are differences of nearly equal numbers, known only to its last places.
