@@ -12,8 +12,8 @@ from jax import lax
 from lrsweep.engine._batch_last import like_lane, vmap_last
 from lrsweep.engine._kernel import call
 from lrsweep.engine._layout import Layout
+from lrsweep.engine._recording import Recorded, record, start_curves
 from lrsweep.engine._scalarize import join, split, unroll
-from lrsweep.tables._schema import LOSS
 from lrsweep.training._monitor import (
     Evaluation,
     Monitor,
@@ -52,7 +52,7 @@ class TrialState(NamedTuple):
     k: Any
     train: TrainState
     monitor: Monitor
-    curves: dict[str, Any]
+    curves: Recorded
 
 
 def start_lane(
@@ -71,9 +71,8 @@ def start_lane(
     train = start_trial(program, row, seed, shared, guarded=guarded)
     metrics = jax.eval_shape(lambda: evaluate(program, row, shared, train, train.predicted_decrease))[1]
     seen = Evaluation(True, True, train.predicted_decrease, metrics, train.measures)
-    values = _recorded(program, seen) if records else {}
-    curves = {name: jnp.full(records, jnp.nan, like.dtype) for name, like in values.items()}
-    return TrialState(jnp.int32(0), train, start_monitor(train.predicted_decrease, metrics), curves)
+    monitor = start_monitor(train.predicted_decrease, metrics)
+    return TrialState(jnp.int32(0), train, monitor, start_curves(program, seen, records))
 
 
 class _Losses(NamedTuple):
@@ -249,22 +248,18 @@ class Block(NamedTuple):
         k: Any,
         evaluation_at: Callable[[Any], Evaluation],
         monitor: Monitor,
-        curves: dict[str, Any],
+        curves: Recorded,
         wanted: Any = True,
-    ) -> tuple[Monitor, dict[str, Any]]:
+    ) -> tuple[Monitor, Recorded]:
         """Observes the updates of the chunk that begins at `k`, one by one, where it is wanted."""
         length = self.layout.chunk
 
-        def observe_next(place: Any, carry: tuple[Monitor, dict[str, Any]]) -> tuple[Monitor, dict[str, Any]]:
+        def observe_next(place: Any, carry: tuple[Monitor, Recorded]) -> tuple[Monitor, Recorded]:
             (monitor, curves), evaluation = carry, evaluation_at(place)
-            values = _recorded(self.program, evaluation)
-            curves = {
-                name: _record(curve, k + place, values[name], monitor.active, self.limits.record_every)
-                for name, curve in curves.items()
-            }
+            curves = record(self.program, curves, k + place, evaluation, monitor.active, self.limits.record_every)
             return observe(monitor, k + place, evaluation, self.limits, self.program.best_metric), curves
 
-        def observe_all(monitor: Monitor, curves: dict[str, Any]) -> tuple[Monitor, dict[str, Any]]:
+        def observe_all(monitor: Monitor, curves: Recorded) -> tuple[Monitor, Recorded]:
             return lax.fori_loop(0, length, observe_next, (monitor, curves), unroll=math.gcd(length, _TOGETHER))
 
         if self.layout.one_kernel:
@@ -344,17 +339,3 @@ def _is_none(axis: Any) -> bool:
 
 def _like_lane(axis: Any, array: Any) -> Any:
     return None if array is None else like_lane(array, axis)
-
-
-def _recorded(program: Program, seen: Evaluation) -> dict[str, Any]:
-    """Gives by name what is recorded of an evaluation."""
-    metrics = zip((name for name, _ in program.metrics), seen.metrics, strict=True)
-    measures = zip(program.measures, seen.measures or (), strict=True)
-    values = {LOSS: seen.loss, **dict(measures), **dict(metrics)}
-    return {name: values[name] for name in program.recorded}
-
-
-def _record(curve: Any, k: Any, values: Any, active: Any, every: Any) -> Any:
-    """Records the values at the update `k` of the lanes that are active, where it is one to record."""
-    place = jnp.minimum(k // every, curve.shape[1] - 1)
-    return curve.at[:, place].set(jnp.where(active & (k % every == 0), values, curve[:, place]))

@@ -94,8 +94,12 @@ def _groups_of(
         raise InputError(f"this sweep was computed in 64-bit: to replay its trials {HOW_TO_WIDEN}")
     stopping = Stopping(**{name: _number(value) for name, value in provenance["stopping"].items()})
     limits = limits_of(objective, stopping, provenance["steps"], provenance["evaluate_every"])
-    static = {name for group in provenance["groups"] for name in group["static"]}
-    numbers = [name for name in trials.columns if name in static and pd.api.types.is_numeric_dtype(trials[name])]
+    # Of a sweep that was interrupted a group may have no trials.
+    groups = [group for group in provenance["groups"] if group["trials"]]
+    static = {name for group in groups for name in group["static"]}
+    numbers = [
+        name for name in trials.columns if name in static and pd.api.types.is_any_real_numeric_dtype(trials[name])
+    ]
     jobs = prepare(
         objective,
         optimizers,
@@ -105,7 +109,7 @@ def _groups_of(
         diagnose=set(DIAGNOSIS) <= set(table.columns),
         recorded=tuple(provenance["record"]),
     )
-    plans = [Plan(group["block_width"], 1, 1, Layout(**group["layout"])) for group in provenance["groups"]]
+    plans = [Plan(group["block_width"], 1, 1, Layout(**group["layout"])) for group in groups]
     return [Replayable(without_columns(job), plan, objective) for job, plan in zip(jobs, plans, strict=True)]
 
 

@@ -335,9 +335,7 @@ def _check_grid(trials: pd.DataFrame) -> pd.DataFrame:
     return trials.assign(**{LEARNING_RATE: trials[LEARNING_RATE].to_numpy(float, na_value=math.nan)})
 
 
-def _refinement(
-    tables: list[pd.DataFrame], found: pd.DataFrame, rounds: list[dict[str, Any]], arguments: dict[str, Any]
-) -> Refinement:
+def _refinement(tables: list[Any], found: pd.DataFrame, rounds: list[Any], arguments: dict[str, Any]) -> Refinement:
     """Puts the tables and the provenances of all rounds together."""
     by_round = ("trials", "groups", "started", "seconds")
     made = {name: value for name, value in rounds[0].items() if name not in by_round} | {

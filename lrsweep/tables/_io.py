@@ -109,10 +109,10 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
         except (ValueError, TypeError, OverflowError) as error:
             raise InputError(f"{refused}: column {name!r}: {first_line(error)}") from error
     warn_of_change(path, content, len(table))
-    noted, within = read_provenance(path), table.attrs.get(PROVENANCE)
+    made = read_provenance(path) or table.attrs.get(PROVENANCE)
     table = pd.DataFrame(columns, index=table.index, copy=False)
-    if noted is not None or isinstance(within, Mapping):
-        table.attrs[PROVENANCE] = without_files(noted or within)
+    if isinstance(made, Mapping):
+        table.attrs[PROVENANCE] = without_files(made)
     return table
 
 

@@ -80,10 +80,14 @@ def free_note_for(path: Path) -> Path:
         >>> free_note_for(folder / "sweep.csv").name
         'sweep.csv.json'
     """
-    for note in (note_for(path), *_candidates(path)):
-        if not is_file(note) or read_note(note) is not None:
-            return note
-    raise InputError(f"what made {path.name!r} would replace another program's {note.name!r}: name another file")
+    places = note_for(path), *_candidates(path)
+    free = (note for note in places if not is_file(note) or read_note(note) is not None)
+    note = next(free, None)
+    if note is None:
+        raise InputError(
+            f"what made {path.name!r} would replace another program's {places[0].name!r}: name another file"
+        )
+    return note
 
 
 def make_note(
