@@ -24,8 +24,8 @@ class Curves(dict[str, pd.DataFrame]):
         >>> swept.curves["gradient_norm"].iloc[:, :4].round(3)
         step      0      20     40     60
         trial
-        0      2.236  0.312  0.044  0.006
-        1      2.236    NaN    NaN    NaN
+        0      4.055  0.202  0.039  0.008
+        1      4.055    NaN    NaN    NaN
     """
 
     def __missing__(self, name: Any) -> pd.DataFrame:
@@ -52,10 +52,10 @@ class Curves(dict[str, pd.DataFrame]):
             >>> swept.curves.table().round(4)
                    step    loss
             trial
-            0         0  2.5000
-            0        20  0.0486
-            0        40  0.0009
-            1         0  2.5000
+            0         0  1.6667
+            0        20  0.0257
+            0        40  0.0010
+            1         0  1.6667
         """
         if not self:
             raise InputError("there are no curves, since nothing was recorded: sweep(..., record=('loss',))")

@@ -172,7 +172,7 @@ def warn_of_change(path: Path, content: bytes, rows: int) -> None:
         rows: How many rows it has.
 
     Example:
-        >>> warn_of_change(folder / "sweep.csv", b"", 3)
+        >>> warn_of_change(folder / "none.csv", b"", 3)
     """
     noted = [
         (file, _entry(note, name))
