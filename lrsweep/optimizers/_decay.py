@@ -67,8 +67,8 @@ def independent_decay(factory: Factory, *, mask: Any = None) -> Factory:
             factor = learning_rate.factor
         elif callable(learning_rate):
             raise InputError(
-                f"the {WEIGHT_DECAY} of {build.__name__} follows the shape of a schedule, which this one does not tell: "
-                "make it with lrsweep.optimizers.scheduled"
+                f"the {WEIGHT_DECAY} of {build.__name__} follows the shape of a schedule, which this one does not "
+                "tell: make it with lrsweep.optimizers.scheduled"
             )
         else:
             factor = _constant
