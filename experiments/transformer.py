@@ -189,7 +189,8 @@ def judge(table: pd.DataFrame) -> pd.DataFrame:
         good as the best, `from` and `to`, in `decades`.
     """
     rows = []
-    for warmup, trials in table.groupby("warmup"):
+    for warmup, losses in median_losses(table).items():
+        trials = table[table["warmup"] == warmup]
         best = lrsweep.best_learning_rate(trials)
         (ranged,) = lrsweep.sensitivity(trials, factor=AS_GOOD).to_dict("records")
         rows.append(
@@ -198,7 +199,7 @@ def judge(table: pd.DataFrame) -> pd.DataFrame:
                 "learning_rate": best.learning_rate,
                 "low": best.low,
                 "high": best.high,
-                "validation_loss": median_losses(trials).loc[best.learning_rate, warmup],
+                "validation_loss": losses[best.learning_rate],
                 "edge": trials.loc[trials["status"] == "diverged", "learning_rate"].min(),
                 "sensitivity": ranged["sensitivity"],
                 "from": ranged["low"],

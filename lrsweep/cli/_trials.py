@@ -74,7 +74,7 @@ def read_optimizer(name: str, *, schedule: str | None, steps: int) -> Factory:
 
 def _own_factory(text: str) -> Factory:
     """Gives the factory that the user's own module has under a name."""
-    found = load_own(text)
+    found: Factory = load_own(text)
     if isinstance(found, optax.GradientTransformation):
         raise InputTypeError(
             f"{quote(text)} is already built: name its factory, a function of learning_rate that returns it"

@@ -110,8 +110,8 @@ def test_every_command_takes_an_optimizer_of_the_users_own(run: Run, folder: Pat
     expected = lrsweep.sweep(
         lrsweep.problems.line(), partial(optax.sgd, momentum=0.9), lrsweep.grid(learning_rate=[0.1]), steps=300
     ).table
-    assert table.loc[("mine", 0.1), "converged_at"] == expected["converged_at"][0]
-    assert table.loc[("mine", 0.1), "converged_at"] != table.loc[("sgd", 0.1), "converged_at"]
+    mine, sgd = (table["converged_at"][name, 0.1] for name in ("mine", "sgd"))
+    assert (mine == expected["converged_at"][0], mine == sgd) == (True, False)
     for words in ("refine --rounds 1 --steps 50", "critical --steps 50 --width 0.5", "range-test --steps 30"):
         command, *options = words.split()
         said = run(command, "line", "--optimizer", "own.py:mine", *options)

@@ -76,7 +76,7 @@ def test_gradients_are_clipped_to_a_norm_of_1() -> None:
     state = optimizer.init(params)
     for gradient in ([1.0, 0.0], [100.0, 0.0]):
         updates, state = optimizer.update(jnp.array(gradient), state, params)
-    np.testing.assert_allclose(updates, [-0.1, 0.0], rtol=1e-5)
+    np.testing.assert_allclose(updates, [-0.1, 0.0], rtol=1e-4)
 
 
 Losses = Mapping[float, Mapping[float, float]]
@@ -98,7 +98,8 @@ def complete(table: pd.DataFrame) -> pd.DataFrame:
     """Puts the results that do not matter beside those that do, in the order of a table."""
     own = [name for name in ("learning_rate", "weight_decay", "warmup", "seed") if name in table]
     given = table.drop(columns=own)
-    whole = results(table[[*own, *(["status"] if "status" in given else [])]].to_dict("records"))
+    rows: Any = table[[*own, *(["status"] if "status" in given else [])]].to_dict("records")
+    whole = results(rows)
     return pd.concat([whole, given.drop(columns="status", errors="ignore")], axis=1)
 
 
@@ -128,7 +129,7 @@ def test_the_weight_decays_are_judged_by_medians_and_by_the_rates_that_are_as_go
     ],
 )
 def test_what_of_the_claim_on_decay_does_not_hold_is_told(changed: Losses, said: str) -> None:
-    table = accuracies({0.0: GOOD, 0.01: GOOD, 0.1: GOOD, 1.0: STRONG} | changed)
+    table = accuracies({0.0: GOOD, 0.01: GOOD, 0.1: GOOD, 1.0: STRONG} | dict(changed))
     assert said in resnet.failures(table)
 
 

@@ -33,7 +33,7 @@ def run(optimizer: Any, **axes: Any) -> Any:
 
 
 def factors(warmup: int) -> np.ndarray:
-    schedule = optax.warmup_cosine_decay_schedule(0.0, 1.0, warmup, STEPS)
+    schedule: Any = optax.warmup_cosine_decay_schedule(0.0, 1.0, warmup, STEPS)
     return np.array([float(schedule(k)) for k in range(STEPS)])
 
 
