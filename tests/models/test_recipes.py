@@ -38,8 +38,7 @@ def swept(objective: Any, optimizer: Any = optax.adam, *, steps: int, every: int
     result = lrsweep.sweep(
         objective, optimizer, trials, steps=steps, evaluate_every=every, record_every=every, stopping=NEVER
     )
-    assert result.curves is not None
-    return result.curves.loc[1].to_numpy(), result.replay(1)
+    return result.curves["loss"].loc[1].to_numpy(), result.replay(1)
 
 
 def alone(measure: Callable[[Any], Any], grad_of: Callable[[Any, int], Any], params: Any, *, steps: int) -> Any:
