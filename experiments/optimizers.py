@@ -64,10 +64,12 @@ OF_ONE = ["cocob", "dadapt_adamw", "dog", "dowg", "momo", "polyak_sgd", "prodigy
 
 # What must be handed more than a learning rate, and why that is not done.
 LEFT_OUT = {
+    "adam_independent_decay": "is adam where nothing decays",
     "dpsgd": "needs the gradient of every example apart",
     "lookahead": "wraps another optimizer",
     "mechanize": "wraps another optimizer",
     "sam": "wraps two other optimizers",
+    "sgd_independent_decay": "is sgd where nothing decays",
     "schedule_free": "wraps another optimizer: see schedule_free_sgd and schedule_free_adamw",
 }
 
@@ -108,7 +110,8 @@ PROBLEMS = {"Rosenbrock": rosenbrock, "diabetes": diabetes, "digits MLP": digits
 
 def factories() -> dict[str, Factory]:
     """Collects what makes an optimizer of a learning rate alone, in optax, optax.contrib and lrsweep, by name."""
-    found = {name: lrsweep.optimizers.by_name(name) for name in lrsweep.optimizers.names()}
+    names = [name for name in lrsweep.optimizers.names() if name not in LEFT_OUT]
+    found = {name: lrsweep.optimizers.by_name(name) for name in names}
     for name, factory in (vars(optax) | vars(contrib)).items():
         makes = inspect.isfunction(factory) or isinstance(factory, partial)
         if makes and not name.startswith(("_", "scale_by_")) and name not in LEFT_OUT:

@@ -29,8 +29,8 @@ PUBLIC = {
     "lrsweep.models": "from_equinox from_linen from_nnx",
     "lrsweep.problems": "line linear_regression quadratic rosenbrock valleys",
     "lrsweep.optimizers": """
-        by_name cosine_restarts gauss_seidel lookahead names one_cycle scheduled warmup_cosine warmup_linear
-        warmup_stable_decay
+        by_name cosine_restarts gauss_seidel independent_decay lookahead names one_cycle scheduled warmup_cosine
+        warmup_linear warmup_stable_decay
     """,
     "lrsweep.plots": """
         animate_contours animate_fit animate_slope cells contours fit losses outcome overview range_test
@@ -118,7 +118,7 @@ def test_every_public_function_has_an_example_that_is_run() -> None:
     public += [
         getattr(lrsweep.problems, name) for name in ("line", "linear_regression", "quadratic", "rosenbrock", "valleys")
     ]
-    public += [lrsweep.optimizers.gauss_seidel, lrsweep.optimizers.by_name, lrsweep.optimizers.names]
+    public += [getattr(lrsweep.optimizers, name) for name in ("by_name", "gauss_seidel", "independent_decay", "names")]
     public += [value for value in vars(lrsweep.plots).values() if callable(value)]
     public += [lrsweep.models.from_equinox, lrsweep.models.from_linen, lrsweep.models.from_nnx]
     modules = {"models", "optimizers", "plots", "problems"}

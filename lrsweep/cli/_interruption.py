@@ -2,7 +2,9 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -15,7 +17,9 @@ from lrsweep.studies._watching import watch
 
 
 @contextlib.contextmanager
-def keeping_what_ended(path: Path | None, *, rows: str = "trials") -> Iterator[Callable[[Progress], None]]:
+def keeping_what_ended(
+    path: Path | None, *, rows: str = "trials", table_of: Callable[[Any], Any] = attrgetter("table")
+) -> Iterator[Callable[[Progress], None]]:
     """Has Ctrl-C end the trials that run within it, and then the command, once what has ended is written.
 
     Before the first updates are done there is nothing to keep, and it ends the command at once; so does a second one.
@@ -24,6 +28,7 @@ def keeping_what_ended(path: Path | None, *, rows: str = "trials") -> Iterator[C
     Args:
         path: Where the table goes to, or None where it is not written.
         rows: What to call its rows.
+        table_of: Gives the table of what a study found.
 
     Returns:
         A context, and in it the callback for the progress of the trials, which also shows it.
@@ -52,7 +57,7 @@ def keeping_what_ended(path: Path | None, *, rows: str = "trials") -> Iterator[C
 
             yield tell
     except Interrupted as stopped:
-        _keep(stopped, path, rows)
+        _keep(stopped, table_of(stopped.result), path, rows)
         raise typer.Exit(stop.code) from None
     except KeyboardInterrupt:
         raise typer.Exit(stop.code) from None
@@ -60,9 +65,8 @@ def keeping_what_ended(path: Path | None, *, rows: str = "trials") -> Iterator[C
         stop.disarm()
 
 
-def _keep(stopped: Interrupted, path: Path | None, rows: str) -> None:
+def _keep(stopped: Interrupted, table: Any, path: Path | None, rows: str) -> None:
     """Writes what had ended, and says how much that is."""
-    table, provenance = stopped.result.table, stopped.result.provenance
     undone = stopped.of_trials - stopped.ended
     said = f"lrsweep: interrupted: {stopped.ended:,} of {stopped.of_trials:,} trials had ended, {undone:,} had not"
     if path is None or len(table) == 0:
@@ -71,5 +75,7 @@ def _keep(stopped: Interrupted, path: Path | None, rows: str) -> None:
     print_error(said)
     counts = {"ended": stopped.ended, "of": stopped.of_trials}
     curves = getattr(stopped.result, "curves", None)
-    contents = result_contents(table, {**provenance, "interrupted": counts}, path, curves)
+    # Of a range test the curves are the table.
+    beside = None if curves is table else curves
+    contents = result_contents(table, {**stopped.result.provenance, "interrupted": counts}, path, beside)
     write(contents, tell_written(f"{len(table):,} {rows}", contents))

@@ -1,23 +1,16 @@
 """The objective that the command line names: a ready-made one, a CSV file, or the user's own."""
 
-import importlib
-import importlib.util
 import inspect
-import sys
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.abc import Loader
-from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType
-from typing import Any, cast
 
 from lrsweep import problems
+from lrsweep.cli._own import exists, load_own, split_name
 from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import first_line, listed, quote, unknown
 from lrsweep.problems._csv import read_csv, regression_from_csv
 from lrsweep.problems._objective import Objective
-from lrsweep.tables._reading import check_file
 
 
 def ready_made() -> dict[str, Callable[[], Objective]]:
@@ -66,7 +59,7 @@ def load_objective(
 def _find_objective(text: str, target: str | None, raw: bool) -> Objective:
     """Gives the objective of `load_objective`, with the batches that it has itself."""
     name, attribute = split_name(text)
-    is_file = not attribute and (Path(name).suffix != "" or _exists(name)) and text not in ready_made()
+    is_file = not attribute and (Path(name).suffix != "" or exists(name)) and text not in ready_made()
     if is_file and Path(name).suffix != ".py":
         if target is None:
             columns = listed(read_csv(text).columns)
@@ -77,42 +70,16 @@ def _find_objective(text: str, target: str | None, raw: bool) -> Objective:
     if is_file:
         raise InputError(f"{quote(text)} does not say which objective: write {text}:NAME")
     if attribute:
-        return _own_objective(text, name, attribute)
+        return _own_objective(text)
     if text not in ready_made():
         known = unknown("objective", text, ready_made())
         raise InputError(f"{known}; or name a CSV file, or your own as FILE.py:NAME or package.module:NAME")
     return ready_made()[text]()
 
 
-def split_name(text: str) -> tuple[str, str]:
-    """Gives the file or module that `text` names, and what in it, or nothing where it is the file itself.
-
-    A colon may be part of a file's name: only one that a name of Python's follows ends it, and none where the whole is
-    a file that is there.
-
-    Example:
-        >>> split_name("own.py:bowl"), split_name("C:/data.csv"), split_name("line")
-        (('own.py', 'bowl'), ('C:/data.csv', ''), ('line', ''))
-    """
-    name, _, attribute = text.rpartition(":")
-    return (name, attribute) if name and attribute.isidentifier() and not _exists(text) else (text, "")
-
-
-def _exists(text: str) -> bool:
-    """Says whether there is a file or a folder of this name."""
-    try:
-        return Path(text).exists()
-    except (OSError, ValueError):  # no name of a file: too long, or with a null in it
-        return False
-
-
-def _own_objective(text: str, module_name: str, attribute: str) -> Objective:
+def _own_objective(text: str) -> Objective:
     """Gives the objective that the user's own module has under a name, or that the function of this name returns."""
-    module = _load_module(module_name)
-    if not hasattr(module, attribute):
-        public = [name for name in vars(module) if not name.startswith("_")]
-        raise InputError(f"{quote(module_name)}: " + unknown("name", attribute, public))
-    found: Any = getattr(module, attribute)
+    found = load_own(text)
     if not isinstance(found, Objective) and callable(found):
         try:
             found = found()
@@ -122,24 +89,4 @@ def _own_objective(text: str, module_name: str, attribute: str) -> Objective:
         raise InputTypeError(
             f"{quote(text)} is a {type(found).__name__}: it must be a lrsweep.Objective, or return one"
         )
-    return replace(found, name=attribute) if found.name == "<lambda>" else found
-
-
-def _load_module(name: str) -> ModuleType:
-    """Loads a module from its file, or by its name."""
-    is_file = name.endswith(".py")
-    if is_file:
-        check_file(name)
-    # As where a script is run: what lies beside it can be imported.
-    sys.path.insert(0, str(Path(name).resolve().parent if is_file else Path.cwd()))
-    try:
-        if not is_file:
-            return importlib.import_module(name)
-        spec = importlib.util.spec_from_file_location(Path(name).stem, name)
-        module = importlib.util.module_from_spec(cast(ModuleSpec, spec))
-        cast(Loader, cast(ModuleSpec, spec).loader).exec_module(module)
-        return module
-    except (Exception, SystemExit) as error:
-        raise InputError(f"{quote(name)} cannot be loaded: {first_line(error)}") from error
-    finally:
-        sys.path.pop(0)
+    return replace(found, name=split_name(text)[1]) if found.name == "<lambda>" else found

@@ -41,7 +41,12 @@ Divergence = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that lrsweep did not write, too.")]
 Optimizers = Annotated[
-    str, typer.Option("--optimizer", metavar="NAMES", help="A name from `lrsweep list`, or several: sgd,adam.")
+    str,
+    typer.Option(
+        "--optimizer",
+        metavar="NAMES",
+        help="A name from `lrsweep list`, or your own as FILE.py:NAME; or several: sgd,adam,own.py:mine.",
+    ),
 ]
 OutTrials = Annotated[
     str | None,
@@ -105,7 +110,10 @@ Around = Annotated[
 Rounds = Annotated[int, typer.Option(metavar="N", help="The most grids after the first, each finer than the last.")]
 
 # Those of `critical` and `range-test`.
-OneOptimizer = Annotated[str, typer.Option("--optimizer", metavar="NAME", help="A name from `lrsweep list`.")]
+OneOptimizer = Annotated[
+    str,
+    typer.Option("--optimizer", metavar="NAME", help="A name from `lrsweep list`, or your own as FILE.py:NAME."),
+]
 Low = Annotated[float, typer.Option("--from", metavar="LOW", help="The least learning rate to try.")]
 High = Annotated[float, typer.Option("--to", metavar="HIGH", help="The greatest learning rate to try.")]
 

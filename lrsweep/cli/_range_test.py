@@ -1,5 +1,7 @@
 """The command that raises the learning rate within one run: `range-test`."""
 
+from operator import attrgetter
+
 from lrsweep.cli import _options as options
 from lrsweep.cli._startup import load_jax
 from lrsweep.inputs._errors import InputError
@@ -25,8 +27,10 @@ def range_test(
     load_jax(x64=x64)
     from lrsweep.cli._axes import read_axes
     from lrsweep.cli._destinations import check_out, check_picture
-    from lrsweep.cli._objective import load_objective, split_name
+    from lrsweep.cli._interruption import keeping_what_ended
+    from lrsweep.cli._objective import load_objective
     from lrsweep.cli._output import draw, writing_result
+    from lrsweep.cli._own import split_name
     from lrsweep.cli._screen import print_suggestions
     from lrsweep.cli._trials import count_seeds, read_optimizer
     from lrsweep.studies import _range_test
@@ -40,16 +44,18 @@ def range_test(
     factory = read_optimizer(optimizer, schedule=None, steps=steps)
     objective = load_objective(problem.objective, target=problem.target, raw=problem.raw, batch_size=batch_size)
     axes, count = read_axes(settings=tried.settings), count_seeds(tried.seeds, problem.objective)
-    tested = _range_test.range_test(
-        objective,
-        factory,
-        low=low,
-        high=high,
-        steps=steps,
-        seeds=None if count is None else range(count),
-        trials=grid(**axes) if axes else None,
-        static=tried.static or (),
-    )
+    with keeping_what_ended(path, rows="losses", table_of=attrgetter("curves")) as progress:
+        tested = _range_test.range_test(
+            objective,
+            factory,
+            low=low,
+            high=high,
+            steps=steps,
+            seeds=None if count is None else range(count),
+            trials=grid(**axes) if axes else None,
+            static=tried.static or (),
+            progress=progress,
+        )
     with writing_result(tested.curves, tested.provenance, path, rows="losses") as written:
         print_suggestions(tested.suggestions, low=low, high=high)
     if picture is None:

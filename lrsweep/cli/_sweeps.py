@@ -245,6 +245,6 @@ def _read_sweep(
 
 def _file_of(problem: options.Problem) -> str:
     """Gives the name of the file that an objective is read from, or the objective's where there is none."""
-    from lrsweep.cli._objective import split_name
+    from lrsweep.cli._own import split_name
 
     return split_name(problem.objective)[0]

@@ -4,17 +4,20 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import optax
 import pandas as pd
 
 from lrsweep import optimizers
 from lrsweep.cli._axes import parse_axis, read_axes
 from lrsweep.cli._objective import ready_made
 from lrsweep.cli._options import DEFAULT_SEEDS
-from lrsweep.inputs._errors import InputError
+from lrsweep.cli._own import load_own, split_name
+from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import quote, unknown
 from lrsweep.optimizers._factories import Factory
 from lrsweep.optimizers._schedules import SHAPES
 from lrsweep.problems._csv import read_csv
+from lrsweep.problems._objective import signature_of
 from lrsweep.tables._grid import grid
 from lrsweep.tables._reading import read_parquet
 from lrsweep.tables._schema import LEARNING_RATE, OPTIMIZER, SEED
@@ -24,7 +27,7 @@ MOST_SEEDS = 2**32
 
 
 def read_optimizers(text: str, *, schedule: str | None, steps: int) -> dict[str, Factory]:
-    """Gives the factories that `text` names, by name: `adam`, or `sgd,adam`.
+    """Gives the factories that `text` names, by name: `adam`, or `sgd,adam`, or `sgd,own.py:mine`, which is `mine`.
 
     Args:
         text: See there.
@@ -38,24 +41,28 @@ def read_optimizers(text: str, *, schedule: str | None, steps: int) -> dict[str,
         >>> list(read_optimizers("sgd,adam", schedule=None, steps=1000))
         ['sgd', 'adam']
     """
-    names = [name.strip() for name in text.split(",")]
+    given = [name.strip() for name in text.split(",")]
+    names = [split_name(name)[1] or name for name in given]
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"optimizer {quote(name)} is given twice: name it once")
-    return {name: read_optimizer(name, schedule=schedule, steps=steps) for name in names}
+    factories = [read_optimizer(name, schedule=schedule, steps=steps) for name in given]
+    return dict(zip(names, factories, strict=True))
 
 
 def read_optimizer(name: str, *, schedule: str | None, steps: int) -> Factory:
     """Gives the factory of one name; the arguments are those of `read_optimizers`.
 
     Raises:
-        InputError: There is no optimizer or schedule of the name.
+        FileNotFoundError: There is no such file.
+        InputTypeError: What is named in a file is no factory.
+        InputError: There is no optimizer or schedule of the name, or a file does not load.
 
     Example:
         >>> read_optimizer("sgd", schedule="warmup_cosine", steps=1000).__name__
         'sgd_warmup_cosine'
     """
-    factory = optimizers.by_name(name)
+    factory = _own_factory(name) if split_name(name)[1] else _factory_by_name(name)
     if schedule is None:
         return factory
     if schedule not in SHAPES:
@@ -63,6 +70,31 @@ def read_optimizer(name: str, *, schedule: str | None, steps: int) -> Factory:
     shape = SHAPES[schedule]
     over = {"steps": steps} if "steps" in inspect.signature(shape).parameters else {}
     return optimizers.scheduled(factory, shape, **over)
+
+
+def _own_factory(text: str) -> Factory:
+    """Gives the factory that the user's own module has under a name."""
+    found: Factory = load_own(text)
+    if isinstance(found, optax.GradientTransformation):
+        raise InputTypeError(
+            f"{quote(text)} is already built: name its factory, a function of learning_rate that returns it"
+        )
+    if not callable(found):
+        raise InputTypeError(
+            f"{quote(text)} is a {type(found).__name__}: it must be a function that returns an optax optimizer"
+        )
+    signature_of(found, quote(text))
+    return found
+
+
+def _factory_by_name(name: str) -> Factory:
+    """Gives the factory of a name from `lrsweep list`."""
+    if name.endswith(".py"):
+        raise InputError(f"{quote(name)} does not say which optimizer: write {name}:NAME")
+    try:
+        return optimizers.by_name(name)
+    except InputError as error:
+        raise InputError(f"{error}; or name your own as FILE.py:NAME or package.module:NAME") from None
 
 
 def read_trials(

@@ -1,7 +1,7 @@
-"""Optimizers: factories by name, and those that optax lacks."""
+"""Optimizers' factories: those that optax lacks, and what a factory says of itself."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import jax
@@ -9,8 +9,6 @@ import jax.numpy as jnp
 import optax
 
 from lrsweep.inputs._errors import InputError
-from lrsweep.inputs._messages import unknown
-from lrsweep.tables._schema import is_learning_rate
 
 Factory = Callable[..., optax.GradientTransformation]
 
@@ -99,45 +97,6 @@ def lookahead(
     return optax.GradientTransformation(init, update)
 
 
-def names() -> list[str]:
-    """Lists the optimizers the command line knows: optax's factories with a learning rate, and this module's own.
-
-    Example:
-        >>> {"adam", "sgd", "gauss_seidel"} <= set(names())
-        True
-    """
-    return sorted(_factories())
-
-
-def by_name(name: str) -> Factory:
-    """Finds the factory of the optimizer called `name`.
-
-    Raises:
-        ValueError: There is no such optimizer; the message gives the nearest match and all there are.
-
-    Example:
-        >>> by_name("adam") is optax.adam
-        True
-    """
-    factories = _factories()
-    if not isinstance(name, str) or name not in factories:
-        raise InputError(unknown("optimizer", name, sorted(factories)))
-    return factories[name]
-
-
-def _factories() -> dict[str, Factory]:
-    ours: dict[str, Factory] = {"gauss_seidel": gauss_seidel}
-    # What takes a learning rate in optax is an optimizer, unless its name says that it is only a part of one.
-    theirs = {
-        name: factory
-        for name, factory in vars(optax).items()
-        if inspect.isroutine(factory)
-        and not name.startswith(("_", "scale_by_"))
-        and any(map(is_learning_rate, inspect.signature(factory).parameters))
-    }
-    return ours | theirs
-
-
 def label(factory: Factory) -> str:
     """Names a factory for messages and reports.
 
@@ -147,3 +106,17 @@ def label(factory: Factory) -> str:
     """
     function = getattr(factory, "func", factory)
     return getattr(function, "__name__", type(function).__name__)
+
+
+def add_keywords(factory: Factory, added: Iterable[inspect.Parameter]) -> inspect.Signature:
+    """Gives a factory's signature with more keywords, and all of them keyword-only.
+
+    Example:
+        >>> more = inspect.Parameter("more", inspect.Parameter.KEYWORD_ONLY)
+        >>> str(add_keywords(lambda learning_rate, **rest: None, [more]))
+        '(*, learning_rate, more, **rest)'
+    """
+    parameters = inspect.signature(factory).parameters.values()
+    rest = [each for each in parameters if each.kind is each.VAR_KEYWORD]
+    named = [each.replace(kind=each.KEYWORD_ONLY) for each in parameters if each not in rest]
+    return inspect.Signature([*named, *added, *rest])

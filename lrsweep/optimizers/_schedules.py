@@ -2,17 +2,37 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
 from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import quote, unknown
-from lrsweep.optimizers._factories import Factory, label
+from lrsweep.optimizers._factories import Factory, add_keywords, label
 from lrsweep.tables._schema import LEARNING_RATE
 
 # From the count of updates, and keyword-only arguments, to a factor of the learning rate: 1 at the peak.
 Shape = Callable[..., Any]
+
+
+class Schedule(NamedTuple):
+    """A learning rate that follows a shape, as a function of the count of updates.
+
+    Attributes:
+        peak: The learning rate where the factor is 1.
+        factor: From the count of updates, int32, to the factor of the peak.
+
+    Example:
+        >>> Schedule(0.5, lambda k: 1 / (1 + k))(3)
+        0.125
+    """
+
+    peak: Any
+    factor: Callable[[Any], Any]
+
+    def __call__(self, k: Any) -> Any:
+        """Gives the learning rate of update `k`."""
+        return self.peak * self.factor(k)
 
 
 def scheduled(factory: Factory, shape: Shape, **fixed: Any) -> Factory:
@@ -61,18 +81,15 @@ def scheduled(factory: Factory, shape: Shape, **fixed: Any) -> Factory:
         if name in parameters:
             raise InputError(f"the optimizer {label(factory)} and the shape {label(shape)} both take {name!r}: fix it")
 
-    def schedule(learning_rate: Any, **keywords: Any) -> Callable[[Any], Any]:
+    def schedule(learning_rate: Any, **keywords: Any) -> Schedule:
         arguments = fixed | {name: keywords[name] for name in free if name in keywords}
-        return lambda k: learning_rate * shape(k, **arguments)
+        return Schedule(learning_rate, lambda k: shape(k, **arguments))
 
     def build(learning_rate: Any, **keywords: Any) -> Any:
         rest = {name: value for name, value in keywords.items() if name not in free}
         return factory(learning_rate=schedule(learning_rate, **keywords), **rest)
 
-    rest = [each for each in parameters.values() if each.kind is each.VAR_KEYWORD]
-    named = [each.replace(kind=each.KEYWORD_ONLY) for each in parameters.values() if each not in rest]
-    signature = inspect.Signature([*named, *free.values(), *rest])
-    build.__signature__ = signature  # pyright: ignore[reportFunctionMemberAccess]
+    build.__signature__ = add_keywords(factory, free.values())  # pyright: ignore[reportFunctionMemberAccess]
     build.__name__ = build.__qualname__ = f"{label(factory)}_{label(shape)}"
     build.schedule = schedule  # pyright: ignore[reportFunctionMemberAccess]
     return build

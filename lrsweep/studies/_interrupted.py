@@ -4,7 +4,7 @@ from typing import Any
 
 
 class Interrupted(KeyboardInterrupt):
-    """The exception that `sweep`, `refine` and `critical_learning_rate` raise on Ctrl-C, with what had ended by then.
+    """The exception that the studies of many trials raise on Ctrl-C, with what had ended by then.
 
     It is a `KeyboardInterrupt`, so that a script ends with it. After one that nobody caught, a notebook and Python's
     prompt have it as `sys.last_value`. Trials that end early are those that converge or diverge soon: they are no fair
@@ -14,7 +14,8 @@ class Interrupted(KeyboardInterrupt):
         result: What the call would have returned. Of `sweep`, a `Sweep` of the trials that had ended, under their own
             labels. Of `refine`, a `Refinement`: the trials that had ended in all rounds, and as `found` the answer of
             the last round that was complete. Of `critical_learning_rate`, its table, with the brackets as narrow as
-            they were, and without theory. Any of them may be of no rows.
+            they were, and without theory. Of `range_test`, a `RangeTest` of the starts that had run to the last
+            learning rate. Any of them may be of no rows.
         ended: How many trials had ended (int).
         of_trials: How many there were to run (int), of a study in several rounds at most.
 

@@ -1,7 +1,7 @@
 """The learning-rate range test: one short run per start, in which the learning rate grows from update to update."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +28,9 @@ from lrsweep.statistics._range_test import (
 )
 from lrsweep.statistics._summary import group_trials
 from lrsweep.studies._critical import check_rates
+from lrsweep.studies._interrupted import Interrupted
+from lrsweep.studies._progress import Progress
+from lrsweep.studies._result import Sweep
 from lrsweep.studies._sweep import run_sweep
 from lrsweep.studies._validate import check_objective
 from lrsweep.tables._columns import check_trials
@@ -49,6 +52,7 @@ def range_test(
     divergence: float = 4.0,
     static: Iterable[str] = (),
     block_width: int | None = None,
+    progress: bool | Callable[[Progress], object] = True,
 ) -> RangeTest:
     """Raises the learning rate from update to update, and suggests where to begin from how the loss falls.
 
@@ -85,6 +89,7 @@ def range_test(
             objective states a minimum, both are measured from it.
         static: See `sweep`.
         block_width: See `sweep`.
+        progress: See `sweep`.
 
     Returns:
         A `RangeTest`: the suggestions per setting and per seed, the curves, and their medians over seeds.
@@ -93,6 +98,7 @@ def range_test(
         TypeError: An argument is of the wrong kind.
         ValueError: A value is out of range, the optimizer takes no learning rate, the trials have a column for it, or
             whatever `sweep` refuses. All of it is checked before anything is compiled.
+        Interrupted: On Ctrl-C, with the starts whose last learning rate had been tried.
 
     Example:
         >>> import optax
@@ -114,26 +120,35 @@ def range_test(
     for name in static:
         if name not in starts.columns:
             raise InputError("static: " + unknown("column", name, starts.columns))
-    swept = run_sweep(
-        replace(objective, metrics={}, best_by=LOSS, mode=MIN),
-        Growing(optimizer),
-        starts.assign(**{LEARNING_RATE: low, GROWTH: (math.log(high) - math.log(low)) / (steps - 1)}),
-        # The loss at the last learning rate is that before its update.
-        steps=steps - 1,
-        # Nothing but a loss that is not finite ends a run.
-        stopping=Stopping(tolerance=0.0, hold=steps, divergence=math.inf),
-        static=static,
-        record_every=1,
-        block_width=block_width,
-        on_batches=True,
-    )
-    losses = swept.curves["loss"].to_numpy()
-    smoothed = end_where_diverged(smooth(losses, smoothing), divergence, objective.minimum)
-    rates = np.geomspace(low, high, steps)
-    # JSON has no infinity.
-    ending = str(divergence) if math.isinf(divergence) else divergence
-    asked = {"low": low, "high": high, "steps": steps, "smoothing": smoothing, "divergence": ending}
-    return _tabulate(starts, rates, losses, smoothed, swept.provenance | asked)
+
+    def read(swept: Sweep) -> RangeTest:
+        losses = swept.curves["loss"].to_numpy()
+        smoothed = end_where_diverged(smooth(losses, smoothing), divergence, objective.minimum)
+        # JSON has no infinity.
+        ending = str(divergence) if math.isinf(divergence) else divergence
+        asked = {"low": low, "high": high, "steps": steps, "smoothing": smoothing, "divergence": ending}
+        ran = starts.loc[swept.table.index].reset_index(drop=True)
+        return _tabulate(ran, np.geomspace(low, high, steps), losses, smoothed, swept.provenance | asked)
+
+    try:
+        swept = run_sweep(
+            replace(objective, metrics={}, best_by=LOSS, mode=MIN),
+            Growing(optimizer),
+            starts.assign(**{LEARNING_RATE: low, GROWTH: (math.log(high) - math.log(low)) / (steps - 1)}),
+            # The loss at the last learning rate is that before its update.
+            steps=steps - 1,
+            # Nothing but a loss that is not finite ends a run.
+            stopping=Stopping(tolerance=0.0, hold=steps, divergence=math.inf),
+            static=static,
+            record_every=1,
+            block_width=block_width,
+            progress=progress,
+            on_batches=True,
+        )
+    except Interrupted as stopped:
+        stopped.result = read(stopped.result)
+        raise
+    return read(swept)
 
 
 def _tabulate(
@@ -145,7 +160,9 @@ def _tabulate(
     members = [setting == number for number in range(len(settings))]
     alive = np.where(np.isnan(smoothed), np.nan, losses)
     median_losses, medians = (
-        np.stack([median_over_seeds(each[rows]) for rows in members]) for each in (alive, smoothed)
+        # A test that was interrupted before any start was through has no setting.
+        np.reshape([median_over_seeds(each[rows]) for rows in members], (-1, len(rates)))
+        for each in (alive, smoothed)
     )
     counts = pd.DataFrame({SEEDS: np.bincount(setting)})
     return RangeTest(
@@ -161,7 +178,8 @@ def _suggestions(rates: np.ndarray, smoothed: np.ndarray) -> pd.DataFrame:
     """Gives where each curve ``[curve, step]`` ended, and what it suggests: one row per curve."""
     ends = np.isfinite(smoothed).sum(axis=1)
     ended_at = np.where(ends < len(rates), rates[np.maximum(ends - 1, 0)], np.nan)
-    suggested = pd.DataFrame([suggest(rates, curve) for curve in smoothed], columns=pd.Index(list(SUGGESTIONS)))
+    rows = [suggest(rates, curve) for curve in smoothed]
+    suggested = pd.DataFrame(rows, columns=pd.Index(list(SUGGESTIONS)), dtype=float)
     suggested.insert(0, ENDED_AT, ended_at)
     return suggested
 

@@ -1,6 +1,7 @@
 """Ctrl-C on the command line: what is kept, what is said, and how soon it ends."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -19,8 +20,10 @@ import lrsweep
 from lrsweep.cli import _signals as signals
 from lrsweep.cli._interruption import keeping_what_ended
 from lrsweep.studies import _critical as critical
+from lrsweep.studies import _range_test as range_test
 from lrsweep.studies import _refine as refine
 from lrsweep.studies import _sweep as studies
+from lrsweep.tables._curves import Curves
 from lrsweep.tables._notes import read_provenance
 from tests import kills
 from tests.conftest import Run
@@ -136,6 +139,28 @@ def test_a_zoom_and_a_search_of_the_edge_keep_what_they_have(
     said = run("critical", "--out", "edge.csv")
     assert said.code == 130
     assert said.err == "lrsweep: interrupted: 4 of 46 trials had ended, 42 had not; nothing was written\n"
+
+
+def test_a_range_test_keeps_the_losses_of_the_starts_that_were_through(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("range-test", "--seeds", "3", "--steps", "20", "--out")
+    assert run(*words, "whole.csv").code == 0
+    sweep = range_test.run_sweep
+
+    def interrupted(*arguments: Any, **options: Any) -> lrsweep.Sweep:
+        result = sweep(*arguments, **options)
+        curves = Curves(loss=result.curves["loss"].head(2))
+        partial = replace(result, table=result.table.head(2), curves=curves)
+        raise lrsweep.Interrupted(partial, ended=2, of_trials=3)
+
+    monkeypatch.setattr(range_test, "run_sweep", interrupted)
+    said = run(*words, "losses.csv")
+    assert (said.code, said.err) == (130, "lrsweep: interrupted: 2 of 3 trials had ended, 1 had not\n")
+    assert said.out == "Wrote 40 losses to losses.csv, and what made them to losses.json.\n"
+    kept, whole = ((folder / f"{name}.csv").read_text().splitlines() for name in ("losses", "whole"))
+    assert kept == whole[:41]
+    assert json.loads((folder / "losses.json").read_text())["interrupted"] == {"ended": 2, "of": 3}
 
 
 def test_where_it_cannot_be_written_it_is_rescued(run: Run, folder: Path, press: Callable[[int], None]) -> None:

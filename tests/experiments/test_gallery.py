@@ -256,7 +256,7 @@ def test_the_optimizers_are_drawn_as_bars_over_the_learning_rates_that_work(
 
 def test_every_optimizer_is_run_or_left_out_with_a_reason(optimizers: Any) -> None:
     found = optimizers.factories()
-    assert set(optimizers.lrsweep.optimizers.names()) < set(found)
+    assert set(optimizers.lrsweep.optimizers.names()) < set(found) | set(optimizers.LEFT_OUT)
     assert {"nadam", "prodigy", "schedule_free_sgd", "muon", "gauss_seidel"} <= set(found)
     assert not set(found) & set(optimizers.LEFT_OUT)
 

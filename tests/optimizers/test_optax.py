@@ -161,7 +161,8 @@ def test_a_lane_equals_the_trial_run_alone_and_other_values_compile_nothing(
 
 
 def test_the_table_misses_no_optimizer_of_optax() -> None:
-    assert set(lrsweep.optimizers.names()) <= {*ALIASES, "gauss_seidel"}
+    ours = {"adam_independent_decay", "gauss_seidel", "sgd_independent_decay"}
+    assert set(lrsweep.optimizers.names()) <= {*ALIASES, *ours}
     wrapped_above = {"mechanize", "sam", "schedule_free"}
     contributed = {
         name

@@ -96,6 +96,30 @@ def test_a_search_that_is_interrupted_in_its_scan_has_no_rows(compilations: Call
     assert compilations() == 0
 
 
+@pytest.mark.parametrize("ended", [0, 2, 4])
+def test_a_range_test_keeps_the_starts_that_were_through(ended: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(seeds: range, progress: Any = False) -> lrsweep.RangeTest:
+        trials = lrsweep.grid(momentum=[0.0, 0.9])
+        return lrsweep.range_test(
+            network(), optax.sgd, low=1e-3, steps=30, trials=trials, seeds=seeds, block_width=2, progress=progress
+        )
+
+    whole = run(range(3))
+    monkeypatch.setattr(planning, "MAX_BLOCKS", 1)
+    monkeypatch.setattr(executor, "CALL_SECONDS", 0.0)
+    with pytest.raises(lrsweep.Interrupted) as stopped:
+        run(range(3), stopping_after(ended))
+    partial = stopped.value.result
+    assert (stopped.value.ended, stopped.value.of_trials) == (ended, 6)
+    assert_frame_equal(partial.by_seed, whole.by_seed.head(ended))
+    assert_frame_equal(partial.curves, whole.curves.head(30 * ended))
+    counts = {0: [], 2: [2], 4: [3, 1]}[ended]
+    assert partial.suggestions["seeds"].tolist() == counts
+    assert len(partial.medians) == 30 * len(counts)
+    assert list(partial.suggestions) == list(whole.suggestions)
+    assert partial.provenance["low"] == 1e-3
+
+
 # Rates that diverge soon are first; others take hundreds of updates.
 SPREAD = lrsweep.grid(learning_rate=lrsweep.log_grid(2.0, 1e-3, 20), seed=range(2))
 

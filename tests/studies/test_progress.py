@@ -70,6 +70,12 @@ def test_a_critical_learning_rate_counts_its_scan_and_then_its_rounds() -> None:
     assert [state[:4] for state in states if state.trials in totals] == [(800, 800, 16, 16), (3150, 3150, 63, 63)]
 
 
+def test_a_range_test_counts_every_start_and_every_update_before_a_loss() -> None:
+    states = told(lrsweep.range_test, optax.sgd, low=1e-4, steps=21, seeds=range(3), block_width=2)
+    assert states[0][:4] == (0, 60, 0, 3)
+    assert states[-1][:4] == (60, 60, 3, 3)
+
+
 @pytest.mark.parametrize("study", [lrsweep.sweep, lrsweep.refine])
 def test_an_exception_of_the_callback_ends_the_study_and_the_next_one_runs(study: Callable[..., Any]) -> None:
     trials = lrsweep.grid(learning_rate=RATES)
@@ -87,6 +93,8 @@ def test_what_is_no_function_is_refused_before_anything_compiles(
         study(LINE, optax.sgd, lrsweep.grid(learning_rate=RATES), progress="bar")
     with pytest.raises(TypeError, match="progress=None must be True, False, or a function"):
         lrsweep.critical_learning_rate(LINE, optax.sgd, progress=None)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match="progress=1 must be True, False, or a function"):
+        lrsweep.range_test(LINE, optax.sgd, progress=1)  # pyright: ignore[reportArgumentType]
     assert compilations() == 0
 
 

@@ -176,6 +176,26 @@ def test_halving_and_a_search_of_the_edge_carry_the_state() -> None:
     assert edges["found"].tolist() == ["found"]
 
 
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("around", ["best", "edge"])
+def test_a_zoom_carries_the_state(around: Any) -> None:
+    zoomed = lrsweep.refine(
+        objective(),
+        optax.adam,
+        lrsweep.grid(learning_rate=[0.01, 0.1, 1.0], seed=[3, 4]),
+        around=around,
+        rounds=1,
+        points=2,
+        steps=30,
+        stopping=NEVER,
+    ).table
+    assert len(zoomed) == 6 + 2 * 2
+    assert zoomed["final_updates"].tolist() == [30] * len(zoomed)
+    for _, row in zoomed[zoomed["round"] == 1].head(2).iterrows():
+        losses, _ = alone(row["learning_rate"], row["seed"], 30)
+        assert row["final_loss"] == pytest.approx(losses[-1], rel=1e-6)
+
+
 def test_init_may_take_its_key_by_name() -> None:
     def start(*, key: Any, scale: Any = 1.0) -> Any:
         return scale * jax.random.normal(key, (2,))
