@@ -32,6 +32,9 @@ LOGARITHMIC = ("converged_at", "diverged_at", "initial_loss", "final_loss", "bes
 # Words of more letters in all are turned to fit along an axis; of more words some are left out.
 MOST_LETTERS, MOST_WORDS = 30, 40
 
+# A word of more letters is shortened in its middle, for it would leave the picture no room.
+_LONGEST_WORD = 18
+
 # Up to so many numbers are tick labels themselves.
 FEW_VALUES = 5
 
@@ -103,11 +106,16 @@ def set_up_axis(ax: "Axes", which: Literal["x", "y"], column: pd.Series, name: s
         _label_ticks(axis, values)
         return values
     codes, distinct = pd.factorize(column)
-    words = [plain_text(word) for word in distinct]
+    words = [plain_text(_shortened(str(word))) for word in distinct]
     labelled = slice(None, None, -(-len(words) // MOST_WORDS) or 1)
     turned = which == "x" and sum(map(len, words)) > MOST_LETTERS
     axis.set_ticks(np.arange(len(words))[labelled], words[labelled], rotation=90 if turned else 0)
     return codes.astype(float)
+
+
+def _shortened(word: str) -> str:
+    half = _LONGEST_WORD // 2
+    return word if len(word) <= _LONGEST_WORD else f"{word[: half - 1]}…{word[-half:]}"
 
 
 def suits_logarithm(outcome: str, values: np.ndarray) -> bool:

@@ -228,14 +228,14 @@ def test_the_shares_are_stacked_one_upon_the_other(ax: Any) -> None:
     assert texts(ax) == ["converged", LEGEND["slow"], "diverged"]
     tops = {text: patch.get_data() for text, patch in zip(texts(ax), ax.patches, strict=True)}
     assert tops["converged"].values.tolist() == [0.5, 1, 0]
-    assert tops["slow"].baseline.tolist() == [0.5, 1, 0]
-    assert tops["slow"].values.tolist() == [1, 1, 0]
+    assert tops[LEGEND["slow"]].baseline.tolist() == [0.5, 1, 0]
+    assert tops[LEGEND["slow"]].values.tolist() == [1, 1, 0]
     assert tops["diverged"].values.tolist() == [1, 1, 1]
     # Halfway to the neighbours, on the scale of the axis.
-    np.testing.assert_allclose(tops["slow"].edges, 10.0 ** np.array([-2.5, -1.5, -0.5, 0.5]))
+    np.testing.assert_allclose(tops[LEGEND["slow"]].edges, 10.0 ** np.array([-2.5, -1.5, -0.5, 0.5]))
     assert (ax.get_xscale(), ax.get_ylabel(), ax.get_ylim()) == ("log", "share of trials", (0, 1))
     for text, patch in zip(texts(ax), ax.patches, strict=True):
-        assert to_hex(patch.get_facecolor()) == COLOURS[text].lower()
+        assert to_hex(patch.get_facecolor()) == COLOURS[text.split()[0]].lower()
 
 
 def squared(rates: list[float], starts: list[Any], ends: list[str]) -> pd.DataFrame:
@@ -299,6 +299,30 @@ def test_the_edges_of_cells_lie_halfway_to_the_neighbours(logarithmic: bool) -> 
     np.testing.assert_allclose(
         cell_edges(np.array([1.0]), logarithmic=logarithmic), [0.1**0.5, 10**0.5] if logarithmic else [0.5, 1.5]
     )
+
+
+@pytest.mark.parametrize("x", ["optimizer", "nesterov", "width"])
+def test_a_column_of_words_or_of_numbers_can_lie_along_every_chart(x: str) -> None:
+    long = "an optimizer of a very long name"
+    rows = [
+        (name, nesterov, width, 0.1 * width, status, None, float(width))
+        for name in ("sgd", long)
+        for nesterov in (True, False)
+        for width, status in ((1, "slow"), (2, "diverged"), (3, "stalled"))
+    ]
+    trials = table(rows, ("optimizer", "nesterov", "width", "learning_rate"))
+    best = lrsweep.best_learning_rate(trials)
+    assert best.setting == {"optimizer": "sgd", "nesterov": True, "width": 1, "learning_rate": 0.1}
+    place = {"optimizer": 0.0, "nesterov": 0.0, "width": 1.0}[x]
+    drawn = plots.outcome(trials, x=x, by=[], best=best)
+    assert list(drawn.lines[-1].get_xdata()) == [place, place]
+    plain = [drawn, plots.statuses(trials, x), plots.cells(trials, x, "learning_rate")]
+    for ax in (*plain, plots.overview(trials, x).axes[1]):
+        draw(ax.figure)
+        names = [label.get_text() for label in ax.get_xticklabels()]
+        assert names == {"optimizer": ["sgd", "an optim…long name"], "nesterov": ["True", "False"]}.get(x, names)
+    with pytest.raises(ValueError, match=f"{x!r} lies along the axis: leave them out"):
+        plots.outcome(trials, x=x, critical=0.5)
 
 
 def test_the_overview_is_the_three_one_above_the_other_with_one_axis() -> None:
