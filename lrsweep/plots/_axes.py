@@ -106,14 +106,20 @@ def set_up_axis(ax: "Axes", which: Literal["x", "y"], column: pd.Series, name: s
         _label_ticks(axis, values)
         return values
     codes, distinct = pd.factorize(column)
-    words = [plain_text(_shortened(str(word))) for word in distinct]
+    words = [plain_text(shortened(str(word))) for word in distinct]
     labelled = slice(None, None, -(-len(words) // MOST_WORDS) or 1)
     turned = which == "x" and sum(map(len, words)) > MOST_LETTERS
     axis.set_ticks(np.arange(len(words))[labelled], words[labelled], rotation=90 if turned else 0)
     return codes.astype(float)
 
 
-def _shortened(word: str) -> str:
+def shortened(word: str) -> str:
+    """Leaves out the middle of a long word.
+
+    Example:
+        >>> shortened("sgd"), shortened("an optimizer of a very long name")
+        ('sgd', 'an optim…long name')
+    """
     half = _LONGEST_WORD // 2
     return word if len(word) <= _LONGEST_WORD else f"{word[: half - 1]}…{word[-half:]}"
 

@@ -19,6 +19,7 @@ from bokeh.palettes import Viridis256
 from bokeh.plotting import figure
 
 from lrsweep.inputs._errors import InputTypeError
+from lrsweep.plots._axes import shortened
 from lrsweep.report._axis import ColumnAxis
 from lrsweep.report._chart_parts import add_vertical_axis, empty_chart, filtered_view, hover_tool, show_alone
 from lrsweep.report._filters import Filter
@@ -188,7 +189,7 @@ def _draw_lines(
         bar.formatter = PrintfTickFormatter(format="%.4g")
     else:
         bar.ticker = FixedTicker(ticks=list(range(len(x.words))), minor_ticks=[])
-        bar.major_label_overrides = dict(enumerate(x.words))
+        bar.major_label_overrides = {at: shortened(word) for at, word in enumerate(x.words)}
     chart.add_layout(bar, "right")
     return chart
 
