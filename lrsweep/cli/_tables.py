@@ -46,15 +46,21 @@ def report(
     from lrsweep.cli._destinations import check_replaced
     from lrsweep.cli._output import write
     from lrsweep.report._page import ENDINGS, check_page, is_page, page_content
+    from lrsweep.tables._curves import lay_out_curves
     from lrsweep.tables._io import read_table
-    from lrsweep.tables._notes import read_provenance
+    from lrsweep.tables._notes import curves_for, read_provenance
 
     keep_loaded()
     trials = read_table(table)
     text = out or str(Path(table).with_suffix(ENDINGS[0]))
     path = check_page(text)
     check_replaced("the report" if out is None else "--out", text, path, [table], is_page, force=force)
-    content = page_content(trials, read_provenance(Path(table)), title=path.stem, x=x)
+    beside, curves = curves_for(Path(table)), None
+    recorded = read_provenance(beside) if beside.is_file() else None
+    # What is not of the run that made the table is left alone.
+    if recorded is not None and recorded == read_provenance(Path(table)):
+        curves = lay_out_curves(read_table(beside), trials.index, recorded["steps"], recorded["record_every"])
+    content = page_content(trials, read_provenance(Path(table)), title=path.stem, curves=curves, x=x)
     return write({path: content}, f"Wrote a report of {len(trials):,} trials to {path}.")
 
 

@@ -64,8 +64,8 @@ def by_name(curves: Any) -> dict[str, pd.DataFrame]:
     """Gives curves by the name of what they are of: a single table is of losses.
 
     Args:
-        curves: ``[trial, record]`` values of every trial, as `Sweep.curves` gives them; or a mapping from names to such
-            tables; or None.
+        curves: A mapping from names to ``[trial, record]`` values of every trial, as `Sweep.curves` is; or one such
+            table; or None.
 
     Raises:
         TypeError: They are neither.
@@ -81,7 +81,7 @@ def by_name(curves: Any) -> dict[str, pd.DataFrame]:
     if isinstance(curves, Mapping) and all(isinstance(table, pd.DataFrame) for table in curves.values()):
         return {str(name): table for name, table in curves.items()}
     raise InputTypeError(
-        f"curves must be a table, as Sweep.curves is, or tables by name, not a {type(curves).__name__}"
+        f"curves must be tables by name, as Sweep.curves is, or one table, not a {type(curves).__name__}"
     )
 
 

@@ -70,8 +70,8 @@ def write_report(
         path: The file to write, which ends in `.html` or `.htm`.
         provenance: What made the table, as `Sweep.provenance` or the `.json` beside a table holds it; None where it is
             not known.
-        curves: What was recorded of the trials, as `Sweep.curves` holds it: ``[trial, record]`` losses, or such tables
-            by the names of what they are of, among which the reader of the page can switch; None where nothing was.
+        curves: What was recorded of the trials, `Sweep.curves`: ``[trial, record]`` tables by name, among which the
+            reader of the page can switch, or one such table of losses; None where nothing was.
         x: The column of the caller's to draw against, of numbers or of words; None for the learning rate.
 
     Raises:

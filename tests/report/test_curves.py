@@ -1,5 +1,6 @@
 """The curves of a report: that they are the medians of what was recorded, in the colours of the axis, with a switch."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import lrsweep
 from lrsweep.report._charts import draw_charts
 from lrsweep.report._curves import MOST_LINES, MOST_POINTS
 from lrsweep.report._page import make_page
+from tests.conftest import Run
 from tests.report.test_page import Page
 from tests.statistics.test_summary import table
 
@@ -109,6 +111,22 @@ def test_the_page_has_a_switch_where_several_kinds_were_recorded_and_none_withou
     assert "Curves by setting" not in list(Page(make_page(TRIALS, None, title="curves")).all("h3"))
 
 
+def test_the_command_shows_the_curves_that_lie_beside_the_table(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    recorded = ["--record", "loss,gradient_norm", "--record-every", "10"]
+    assert run("run", *recorded, "--steps", "50", "--out", "sweep.csv").code == 0
+    assert run("report", "sweep.csv", "--x", "seed").code == 2
+    assert run("report", "sweep.csv").code == 0
+    page = Page(Path("sweep.html").read_text(encoding="utf-8"))
+    assert {"loss", "gradient norm"} <= set(page.all("option"))
+    # Curves that another run has left behind are not the table's.
+    assert run("run", "--steps", "60", "--out", "sweep.csv").code == 0
+    assert run("report", "sweep.csv").code == 0
+    assert "Curves by setting" not in Path("sweep.html").read_text(encoding="utf-8")
+
+
 def test_what_answers_comes_first_along_whatever_column() -> None:
     for x in ("learning_rate", "optimizer"):
         charts = draw_charts(TRIALS, lrsweep.best_learning_rate(TRIALS), x).charts
@@ -132,7 +150,7 @@ def test_what_answers_comes_first_along_whatever_column() -> None:
     ("arguments", "error", "said"),
     [
         ({"x": "momentum"}, ValueError, "x: .*no column 'momentum'"),
-        ({"curves": [1.0]}, TypeError, "curves must be a table, .* not a list"),
+        ({"curves": [1.0]}, TypeError, "curves must be tables by name, .* not a list"),
         ({"curves": CURVES["loss"][:3]}, ValueError, "trial 3 of the table has no curve"),
     ],
 )
