@@ -55,11 +55,8 @@ def transfer(transferred: pd.DataFrame, along: str, ax: "Axes | None" = None) ->
         raise InputError(f"there are {len(settings):,} settings, too many to draw: give fewer")
     new, ax = ax is None, axes_or_new(ax)
     styles, lines = style_settings(settings), []
-    places = transferred[along].to_numpy() if is_numeric(transferred[along]) else None
-    if places is None:
-        places = set_up_axis(ax, "x", transferred[along], along)
-    else:
-        ax.set(xscale="log", xlabel=label_of(along))
+    numeric = is_numeric(transferred[along])
+    places = transferred[along].to_numpy() if numeric else set_up_axis(ax, "x", transferred[along], along)
     for index, colour in enumerate(styles.colours):
         rows = transferred.assign(**{along: places})[setting == index].sort_values(along)
         rates, low, high = (rows[name].to_numpy(float) for name in (LEARNING_RATE, "low", "high"))
@@ -67,6 +64,8 @@ def transfer(transferred: pd.DataFrame, along: str, ax: "Axes | None" = None) ->
         ends = np.stack([rates - np.where(np.isnan(low), rates, low), np.where(np.isnan(high), rates, high) - rates])
         bars = ax.errorbar(rows[along], rates, ends, color=colour, marker="o", markersize=3, linewidth=1, capsize=2)
         lines.append(bars.lines[0])
+    if numeric:
+        ax.set(xscale="log", xlabel=label_of(along))
     ax.set(yscale="log", ylabel="best learning rate")
     write_ticks(ax.xaxis, *ax.get_xlim())
     write_ticks(ax.yaxis, *ax.get_ylim())

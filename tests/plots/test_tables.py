@@ -315,7 +315,7 @@ def test_a_column_of_words_or_of_numbers_can_lie_along_every_chart(x: str) -> No
     assert best.setting == {"optimizer": "sgd", "nesterov": True, "width": 1, "learning_rate": 0.1}
     place = {"optimizer": 0.0, "nesterov": 0.0, "width": 1.0}[x]
     drawn = plots.outcome(trials, x=x, by=[], best=best)
-    assert list(drawn.lines[-1].get_xdata()) == [place, place]
+    assert np.asarray(drawn.lines[-1].get_xdata()).tolist() == [place, place]
     plain = [drawn, plots.statuses(trials, x), plots.cells(trials, x, "learning_rate")]
     for ax in (*plain, plots.overview(trials, x).axes[1]):
         draw(ax.figure)

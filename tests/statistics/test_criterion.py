@@ -270,7 +270,7 @@ def test_an_overview_begins_with_what_answers_for_the_table_and_shows_no_updates
     # Trials that diverged are infinitely bad, which is below.
     (marks,) = [points for points in ax.collections if type(points).__name__ == "PathCollection"]
     assert np.asarray(marks.get_offsets()).tolist() == [[0.4, 0.0]]
-    assert ax.lines[0].get_ydata()[-1] == ax.get_ylim()[0]
+    assert np.asarray(ax.lines[0].get_ydata())[-1] == ax.get_ylim()[0]
 
 
 def test_a_table_that_does_not_say_one_mode_is_refused_and_one_of_old_means_the_least() -> None:
