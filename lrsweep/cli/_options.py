@@ -144,11 +144,12 @@ SettingColumns = Annotated[
     ),
 ]
 Rule = Annotated[
-    str,
+    str | None,
     typer.Option(
-        metavar="steps|loss|safe",
-        help="What best means: the most trials that converge, in the fewest updates; the least final loss; "
-        "the largest learning rate up to which none diverges.",
+        metavar="steps|loss|metric|safe",
+        help="What best means: the most trials that converge, in the fewest updates; the least final loss; the best of "
+        "the metric that decides; the largest learning rate up to which none diverges. Left out: the metric, where one "
+        "decides, and otherwise the steps.",
     ),
 ]
 OutSummary = Annotated[str | None, typer.Option("--out", metavar="FILE", help="Write the summary (.csv, .parquet).")]
@@ -162,6 +163,9 @@ OutPage = Annotated[
 # Those of `plot`.
 OutPicture = Annotated[str, typer.Option("--out", metavar="FILE", help="Where to draw it (.png, .svg, .pdf).")]
 XColumn = Annotated[str, typer.Option("--x", metavar="NAME", help="The column along the horizontal axis.")]
+PageColumn = Annotated[
+    str | None, typer.Option("--x", metavar="NAME", help="The column to draw against. Left out: the learning rate.")
+]
 YColumn = Annotated[
     str | None, typer.Option("--y", metavar="NAME", help="The column along the vertical axis of a map instead.")
 ]
@@ -170,8 +174,8 @@ OutcomeColumn = Annotated[
     typer.Option(
         "--outcome",
         metavar="NAME",
-        help="The column of results to draw, such as final_loss. Left out: converged_at on a map, and otherwise "
-        "converged_at, final_loss and the shares by status, one above the other.",
+        help="The column of results to draw, such as final_loss. Left out: on a map converged_at, or what decides the "
+        "best where no trial converged; otherwise these and the shares by status, one above the other.",
     ),
 ]
 

@@ -12,7 +12,7 @@ def summarize(
     *,
     table: options.TableFile,
     by: options.SettingColumns = None,
-    rule: options.Rule = "steps",
+    rule: options.Rule = None,
     out: options.OutSummary = None,
     force: options.Force = False,
 ) -> int:
@@ -35,20 +35,32 @@ def summarize(
     return write({path: table_content(summary, path.suffix)}, f"Wrote {len(summary):,} settings to {path}.")
 
 
-def report(*, table: options.TableFile, out: options.OutPage = None, force: options.Force = False) -> int:
+def report(
+    *,
+    table: options.TableFile,
+    x: options.PageColumn = None,
+    out: options.OutPage = None,
+    force: options.Force = False,
+) -> int:
     """Write a result table as one HTML page, to be opened in a browser: the answer, charts, what went wrong."""
     from lrsweep.cli._destinations import check_replaced
     from lrsweep.cli._output import write
     from lrsweep.report._page import ENDINGS, check_page, is_page, page_content
+    from lrsweep.tables._curves import lay_out_curves
     from lrsweep.tables._io import read_table
-    from lrsweep.tables._notes import read_provenance
+    from lrsweep.tables._notes import curves_for, read_provenance
 
     keep_loaded()
     trials = read_table(table)
     text = out or str(Path(table).with_suffix(ENDINGS[0]))
     path = check_page(text)
     check_replaced("the report" if out is None else "--out", text, path, [table], is_page, force=force)
-    content = page_content(trials, read_provenance(Path(table)), title=path.stem)
+    beside, curves = curves_for(Path(table)), None
+    recorded = read_provenance(beside) if beside.is_file() else None
+    # What is not of the run that made the table is left alone.
+    if recorded is not None and recorded == read_provenance(Path(table)):
+        curves = lay_out_curves(read_table(beside), trials.index, recorded["steps"], recorded["record_every"])
+    content = page_content(trials, read_provenance(Path(table)), title=path.stem, curves=curves, x=x)
     return write({path: content}, f"Wrote a report of {len(trials):,} trials to {path}.")
 
 
@@ -76,7 +88,7 @@ def plot(
     # A legend above the axes takes up to half an inch.
     figure = Figure(figsize=(FIGURE_SIZE[0], FIGURE_SIZE[1] + 0.5), layout="constrained")
     if y is not None:
-        plots.cells(trials, x, y, outcome or "converged_at", ax=figure.subplots())
+        plots.cells(trials, x, y, outcome, ax=figure.subplots())
     elif outcome is not None:
         plots.outcome(trials, outcome, x, ax=figure.subplots())
     else:

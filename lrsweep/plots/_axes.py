@@ -7,6 +7,7 @@ import pandas as pd
 
 from lrsweep.inputs._messages import number
 from lrsweep.statistics._bins import is_logarithmic, is_numeric
+from lrsweep.tables._schema import at_best, final, metrics_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,6 +32,9 @@ LOGARITHMIC = ("converged_at", "diverged_at", "initial_loss", "final_loss", "bes
 # Words of more letters in all are turned to fit along an axis; of more words some are left out.
 MOST_LETTERS, MOST_WORDS = 30, 40
 
+# A word of more letters is shortened in its middle, for it would leave the picture no room.
+_LONGEST_WORD = 18
+
 # Up to so many numbers are tick labels themselves.
 FEW_VALUES = 5
 
@@ -50,6 +54,23 @@ def label_of(name: str) -> str:
         ('final loss', 'momentum')
     """
     return LABELS.get(name, plain_text(name))
+
+
+def outcome_label(table: pd.DataFrame, outcome: str) -> str:
+    """Gives the label of an axis for an outcome of a table: that of a metric in words.
+
+    Example:
+        >>> outcome_label(result.table, "final_loss")
+        'final loss'
+        >>> scored = result.table.assign(best_by="auc", best_mode="max", final_auc=0.9, auc_at_best=0.95)
+        >>> outcome_label(scored, "final_auc"), outcome_label(scored, "auc_at_best")
+        ('final auc', 'auc at its best')
+    """
+    for metric in metrics_of(table):
+        words = plain_text(metric.replace("_", " "))
+        if outcome in (final(metric), at_best(metric)):
+            return f"final {words}" if outcome == final(metric) else f"{words} at its best"
+    return label_of(outcome)
 
 
 def plain_text(text: object) -> str:
@@ -85,11 +106,22 @@ def set_up_axis(ax: "Axes", which: Literal["x", "y"], column: pd.Series, name: s
         _label_ticks(axis, values)
         return values
     codes, distinct = pd.factorize(column)
-    words = [plain_text(word) for word in distinct]
+    words = [plain_text(shortened(str(word))) for word in distinct]
     labelled = slice(None, None, -(-len(words) // MOST_WORDS) or 1)
     turned = which == "x" and sum(map(len, words)) > MOST_LETTERS
     axis.set_ticks(np.arange(len(words))[labelled], words[labelled], rotation=90 if turned else 0)
     return codes.astype(float)
+
+
+def shortened(word: str) -> str:
+    """Leaves out the middle of a long word.
+
+    Example:
+        >>> shortened("sgd"), shortened("an optimizer of a very long name")
+        ('sgd', 'an optim…long name')
+    """
+    half = _LONGEST_WORD // 2
+    return word if len(word) <= _LONGEST_WORD else f"{word[: half - 1]}…{word[-half:]}"
 
 
 def suits_logarithm(outcome: str, values: np.ndarray) -> bool:
@@ -142,14 +174,17 @@ class VisibleRange(NamedTuple):
         return np.clip(np.asarray(values, float), self.low, self.high)
 
 
-def fit_y_axis(ax: "Axes", values: np.ndarray, *, logarithmic: bool, headroom: float = 0.0) -> VisibleRange:
-    """Fits the vertical axis to values, with its upper edge above the greatest of them that is finite.
+def fit_y_axis(
+    ax: "Axes", values: np.ndarray, *, logarithmic: bool, headroom: float = 0.0, footroom: float = 0.0
+) -> VisibleRange:
+    """Fits the vertical axis to values, with its edges beyond the least and the greatest of them that are finite.
 
     Args:
         ax: The axes.
         values: Numbers of any shape; NaN and infinite ones do not count, nor, on a logarithmic axis, those up to 0.
         logarithmic: Whether the axis is to be logarithmic.
         headroom: The share of the axis to leave free above the values, for marks.
+        footroom: The share to leave free below them; there is room on one side only.
 
     Returns:
         The range that the axis shows then.
@@ -164,8 +199,12 @@ def fit_y_axis(ax: "Axes", values: np.ndarray, *, logarithmic: bool, headroom: f
     scaled = np.log10(shown) if logarithmic else shown
     low, high = float(scaled.min()), float(scaled.max())
     span = (high - low) or (1.0 if logarithmic else abs(high) or 1.0)
-    high = low + (high - low + MARGIN * span) / (1 - headroom) if headroom else high + MARGIN * span
-    low -= MARGIN * span
+    margin = MARGIN * span
+    length = high - low + margin
+    if footroom:
+        low, high = high - length / (1 - footroom), high + margin
+    else:
+        low, high = low - margin, low + length / (1 - headroom)
     visible = VisibleRange(10**low, 10**high) if logarithmic else VisibleRange(low, high)
     ax.set_ylim(*visible)
     write_ticks(ax.yaxis, *visible)

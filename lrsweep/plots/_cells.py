@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.inputs._errors import InputError
-from lrsweep.plots._axes import cell_edges, label_of, plain_text, set_up_axis, suits_logarithm
+from lrsweep.plots._axes import cell_edges, outcome_label, plain_text, set_up_axis, suits_logarithm
 from lrsweep.plots._legends import add_colour_bar, add_legend
-from lrsweep.plots._style import COLOURS, axes_or_new
+from lrsweep.plots._style import COLOURS, LEGEND, axes_or_new
 from lrsweep.statistics._bins import is_numeric
 from lrsweep.statistics._outcome_map import outcome_map
-from lrsweep.tables._schema import MAX, MIN, criterion_of
+from lrsweep.statistics._summary import default_outcome
+from lrsweep.tables._schema import MAX, MIN, mode_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +25,7 @@ def cells(
     table: pd.DataFrame,
     x: str,
     y: str,
-    outcome: str = "converged_at",
+    outcome: str | None = None,
     cells: int = 512,
     ax: "Axes | None" = None,
 ) -> "Axes":
@@ -32,15 +33,17 @@ def cells(
 
     A cell's colour stands for the median outcome of its trials, as `lrsweep.outcome_map` gives it. Where that is
     infinite, or there is none, it stands for the most frequent status of the trials without the outcome; the legend
-    names these statuses. A cell without trials is left white. Bright is good: a small number, or a great one of the
-    metric that decides the best where its greatest value is.
+    names these statuses. A cell without trials is left white. Bright is good: a small number, or a great one of a
+    metric whose greatest value is the best: the objective's `mode` says so of the one that decides, and of any other
+    its name, as that of an accuracy does.
 
     Args:
         table: A result table.
         x: One of the caller's columns, along the horizontal axis. Numbers lie on a logarithmic axis where they are
             positive and more evenly spaced so; words side by side.
         y: Another one, along the vertical axis.
-        outcome: A column of numbers, or one of words such as `status`.
+        outcome: A column of numbers, or one of words such as `status`; None for `converged_at`, or, where a metric
+            decides the best or no trial converged, for what decides it at the end.
         cells: The most cells along an axis; more values are gathered into so many bins.
         ax: The axes to draw on; None for those of a new figure.
 
@@ -62,6 +65,7 @@ def cells(
 
     if len(table) == 0:
         raise InputError("the table is empty: there is nothing to draw of no trials")
+    outcome = default_outcome(table) if outcome is None else outcome
     values = words = outcome_map(table, x, y, outcome, cells)
     numeric = is_numeric(table[outcome])
     if numeric:
@@ -78,12 +82,12 @@ def cells(
     ]
     # Cells are rasterised, because a PDF would otherwise hold each as a shape.
     if numeric:
-        finite, criterion = np.ma.masked_invalid(values.to_numpy(float)), criterion_of(table)
-        mode = criterion.mode if outcome in criterion.columns else MIN
+        finite = np.ma.masked_invalid(values.to_numpy(float))
         norm = (LogNorm if suits_logarithm(outcome, finite.compressed()) else Normalize)()
-        mesh = ax.pcolormesh(*edges, finite, cmap=COLOUR_MAPS[mode], norm=norm, rasterized=True)
+        colours = COLOUR_MAPS[mode_of(table, outcome)]
+        mesh = ax.pcolormesh(*edges, finite, cmap=colours, norm=norm, rasterized=True)
         if finite.count():
-            add_colour_bar(ax, mesh, label_of(outcome))
+            add_colour_bar(ax, mesh, outcome_label(table, outcome))
         words = words.where(np.ma.getmaskarray(finite))
     add_legend(ax, _draw_words(ax, edges, words), grow=new)
     return ax
@@ -102,4 +106,5 @@ def _draw_words(ax: "Axes", edges: list[np.ndarray], words: pd.DataFrame) -> lis
     colours: list[Any] = [COLOURS.get(word, shade) for word, shade in zip(distinct, shades, strict=True)]
     cells = np.ma.masked_less(codes, 0).reshape(words.shape)
     ax.pcolormesh(*edges, cells, cmap=ListedColormap(colours), vmin=-0.5, vmax=len(distinct) - 0.5, rasterized=True)
-    return [(Patch(color=colour), plain_text(word)) for word, colour in zip(distinct, colours, strict=True)]
+    names = [LEGEND.get(word, plain_text(word)) for word in distinct]
+    return [(Patch(color=colour), name) for name, colour in zip(names, colours, strict=True)]

@@ -9,7 +9,7 @@ import pandas as pd
 from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import unknown
 from lrsweep.plots._axes import label_of, plain_text, write_ticks
-from lrsweep.plots._style import COLOURS, MARKERS
+from lrsweep.plots._style import COLOURS, LEGEND, MARKERS
 from lrsweep.statistics._bins import gather, is_logarithmic, is_numeric
 from lrsweep.statistics._summary import group_trials, resolve_by
 from lrsweep.tables._schema import settings_of
@@ -122,11 +122,12 @@ def style_settings(settings: pd.DataFrame) -> Styles:
     return Styles([colours(shade) for shade in shades], title, names, None)
 
 
-def status_mark(status: str) -> "Artist":
-    """Makes the marker of a status for a legend, in its colour."""
+def status_entry(status: str) -> "tuple[Artist, str]":
+    """Makes the entry of a status for a legend: its marker, in its colour, and its name."""
     from matplotlib.lines import Line2D
 
-    return Line2D([], [], color=COLOURS[status], marker=MARKERS[status], linestyle="none", markersize=5)
+    mark = Line2D([], [], color=COLOURS[status], marker=MARKERS[status], linestyle="none", markersize=5)
+    return mark, LEGEND[status]
 
 
 def add_legend(ax: "Axes", entries: Sequence[tuple[Any, str]], *, title: str = "", grow: bool) -> None:

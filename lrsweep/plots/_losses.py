@@ -13,7 +13,7 @@ from lrsweep.plots._legends import (
     band_opacity,
     legend_entries,
     prepare_settings,
-    status_mark,
+    status_entry,
     style_settings,
 )
 from lrsweep.plots._style import COLOURS, MARKERS, axes_or_new
@@ -121,5 +121,5 @@ def _mark_ends(ax: "Axes", table: pd.DataFrame, curves: pd.DataFrame, visible: V
             zorder=3,
             rasterized=len(rows) > _MANY,
         )
-        entries.append((status_mark(status), status))
+        entries.append(status_entry(status))
     return entries

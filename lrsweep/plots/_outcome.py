@@ -8,7 +8,7 @@ import pandas as pd
 
 from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import number
-from lrsweep.plots._axes import fit_y_axis, label_of, set_up_axis, suits_logarithm
+from lrsweep.plots._axes import fit_y_axis, outcome_label, plain_text, set_up_axis, suits_logarithm
 from lrsweep.plots._legends import (
     Styles,
     add_colour_bar,
@@ -16,7 +16,7 @@ from lrsweep.plots._legends import (
     band_opacity,
     legend_entries,
     prepare_settings,
-    status_mark,
+    status_entry,
     style_settings,
 )
 from lrsweep.plots._style import COLOURS, MARKERS, axes_or_new
@@ -25,8 +25,9 @@ from lrsweep.statistics._bins import gather, has_value, is_numeric
 from lrsweep.statistics._critical import summarize_critical
 from lrsweep.statistics._quartiles import check_outcome, summarize_outcome
 from lrsweep.statistics._shares import status_shares
-from lrsweep.statistics._summary import QUARTILES, group_trials
-from lrsweep.tables._schema import CONVERGED_AT
+from lrsweep.statistics._summary import QUARTILES, default_outcome, group_trials
+from lrsweep.tables._schema import CONVERGED_AT, LEARNING_RATE, MAX, criterion_of
+from lrsweep.tables._text import write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +45,7 @@ _MOST_DOTS = 40
 
 def outcome(
     table: pd.DataFrame,
-    outcome: str = "converged_at",
+    outcome: str | None = None,
     x: str = "learning_rate",
     by: str | Sequence[str] | None = None,
     best: Best | None = None,
@@ -55,30 +56,34 @@ def outcome(
     """Draws an outcome against the learning rate, or against another column: one line per setting of the others.
 
     The line is the median over the trials, and the band around it reaches from the lower to the upper quartile, as
-    `lrsweep.summarize_outcome` gives them; what is infinite, or beyond the end of the steps, lies at the upper edge.
-    Also marked there are trials without the outcome: those that diverged and, of `converged_at`, all that did not
-    converge. There is one row of marks per status; the larger a mark, the greater the share of the trials there.
+    `lrsweep.summarize_outcome` gives them; what is infinite, or beyond the end of the steps, lies at the upper edge,
+    and what is infinitely bad of a metric whose greatest value is the best at the lower one. Also marked there are
+    trials without the outcome: those that diverged and, of `converged_at`, all that did not converge. There is one row
+    of marks per status; the larger a mark, the greater the share of the trials there.
 
     Args:
         table: A result table.
-        outcome: A column of numbers, such as `converged_at` or `final_loss`.
+        outcome: A column of numbers, such as `converged_at` or `final_loss`; None for `converged_at`, or, where a
+            metric decides the best or no trial converged, for what decides it at the end.
         x: One of the caller's columns. Numbers lie on a logarithmic axis where they are positive and more evenly
             spaced so, and are gathered where there are more than 64 (see `lrsweep.gather`); words lie side by side. A
             trial in which it is missing is left out.
         by: The columns that make a setting, by name; None for every one of the caller's but `seed` and `x`. Up to eight
             settings are named in the legend; more of them by a colour bar, where they are numbers of one column.
-        best: What `lrsweep.best_learning_rate` returns, drawn as a line, and a band for its interval.
+        best: What `lrsweep.best_learning_rate` returns, drawn as a line, and a band for its interval; along another
+            column the line lies at the best setting's value.
         critical: What `lrsweep.critical_learning_rate` returns, drawn as a line for the median of each setting, and a
             band from the least to the greatest over its starts; or a number.
         theory: The critical learning rate by theory; where it is left out, the one in `critical`, if there is one.
+            These two have a place along `learning_rate` only.
         ax: The axes to draw on; None for those of a new figure.
 
     Returns:
         The axes.
 
     Raises:
-        ValueError: The table is empty, it lacks a column, the outcome does not hold numbers, or there are more
-            settings than can be told apart.
+        ValueError: The table is empty, it lacks a column, the outcome does not hold numbers, there are more settings
+            than can be told apart, or a critical learning rate is given along another column.
 
     Example:
         >>> ax = lrsweep.plots.outcome(result.table, best=lrsweep.best_learning_rate(result.table))
@@ -86,10 +91,14 @@ def outcome(
         ('learning rate', 'log', 'converged at (updates)')
     """
     table, names = prepare_settings(table, by, x)
+    outcome = default_outcome(table) if outcome is None else outcome
     check_outcome(table, outcome)
+    if x != LEARNING_RATE and (critical is not None or theory is not None):
+        raise InputError(f"critical and theory are learning rates, and {x!r} lies along the axis: leave them out")
     new, ax = ax is None, axes_or_new(ax)
     drawn = draw_outcome(ax, table, outcome, x, names)
-    entries = [*drawn.settings, *drawn.marks, *_draw_known_rates(ax, best, critical, theory)]
+    known = [*_draw_best(ax, table, x, best), *_draw_critical_rates(ax, critical, theory)]
+    entries = [*drawn.settings, *drawn.marks, *known]
     add_legend(ax, entries, title=drawn.title, grow=new)
     if drawn.styles.scale is not None:
         add_colour_bar(ax, drawn.styles.scale, drawn.styles.title)
@@ -132,14 +141,15 @@ def draw_outcome(ax: "Axes", table: pd.DataFrame, outcome: str, x: str, names: l
     if outcome == CONVERGED_AT:
         # So few trials converge that this quartile lies beyond the end of the steps, and so beyond the edge.
         values = np.where(np.isnan(values), np.inf, values)
-    without = _statuses_without(table, outcome)
+    without, bad_is_low = _statuses_without(table, outcome), _is_good_high(table, outcome)
+    room = _ROW * len(without) + (0.03 if without else 0)
     visible = fit_y_axis(
         ax,
         values,
         logarithmic=suits_logarithm(outcome, values),
-        headroom=_ROW * len(without) + (0.03 if without else 0),
+        **{"footroom" if bad_is_low else "headroom": room},
     )
-    ax.set_ylabel(label_of(outcome))
+    ax.set_ylabel(outcome_label(table, outcome))
     lines, words = [], not is_numeric(quartiles[x])
     for index, colour in enumerate(styles.colours):
         rows = np.flatnonzero(setting == index)
@@ -162,7 +172,7 @@ def draw_outcome(ax: "Axes", table: pd.DataFrame, outcome: str, x: str, names: l
         marked = of_status > 0
         ax.scatter(
             positions[marked],
-            np.full(marked.sum(), 1 - _ROW * row),
+            np.full(marked.sum(), _ROW * row if bad_is_low else 1 - _ROW * row),
             s=4 + 26 * of_status[marked],
             color=COLOURS[status],
             marker=MARKERS[status],
@@ -171,7 +181,7 @@ def draw_outcome(ax: "Axes", table: pd.DataFrame, outcome: str, x: str, names: l
             clip_on=False,
             zorder=3,
         )
-        marks.append((status_mark(status), status))
+        marks.append(status_entry(status))
     return OutcomeLegend(legend_entries(lines, styles), marks, styles)
 
 
@@ -183,16 +193,32 @@ def _statuses_without(table: pd.DataFrame, outcome: str) -> list[str]:
     return [status for status in without if status in in_table]
 
 
-def _draw_known_rates(
-    ax: "Axes", best: Best | None, critical: pd.DataFrame | float | None, theory: float | None
+def _is_good_high(table: pd.DataFrame, outcome: str) -> bool:
+    """Tells whether a trial that diverged counts as the least, and not as the greatest, of an outcome."""
+    criterion = criterion_of(table)
+    return outcome in criterion.columns and criterion.mode == MAX
+
+
+def _draw_best(ax: "Axes", table: pd.DataFrame, x: str, best: Best | None) -> list[tuple[Any, str]]:
+    """Draws where the best setting lies as a line, with the interval of a learning rate; returns its entry."""
+    if best is None or x not in best.setting:
+        return []
+    value = best.setting[x]
+    if is_numeric(table[x]):
+        place, name = value, number(value)
+    else:
+        places = pd.unique(table.loc[table[x].notna(), x]).tolist()
+        place, name = places.index(value), plain_text(write(value))
+    if x == LEARNING_RATE and np.isfinite(best.low):
+        ax.axvspan(best.low, best.high, color="black", alpha=0.1, linewidth=0)
+    return [(ax.axvline(place, color="black", linewidth=1), f"best {name}")]
+
+
+def _draw_critical_rates(
+    ax: "Axes", critical: pd.DataFrame | float | None, theory: float | None
 ) -> list[tuple[Any, str]]:
-    """Draws what is known of the learning rate as lines across the picture; returns their entries for a legend."""
+    """Draws where trials start to diverge as lines across the picture; returns their entries for a legend."""
     entries = []
-    if best is not None and np.isfinite(best.learning_rate):
-        if np.isfinite(best.low):
-            ax.axvspan(best.low, best.high, color="black", alpha=0.1, linewidth=0)
-        line = ax.axvline(best.learning_rate, color="black", linewidth=1)
-        entries.append((line, f"best {number(best.learning_rate)}"))
     edges = pd.DataFrame({"median": [np.nan if critical is None else critical], "theory": np.nan})
     if isinstance(critical, pd.DataFrame):
         edges = summarize_critical(critical)

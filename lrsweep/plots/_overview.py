@@ -1,26 +1,27 @@
-"""A sweep at a glance: how fast, how well, and how trials ended, one above the other along the learning rate."""
+"""A sweep at a glance: how well, how fast, and how trials ended, one above the other along the learning rate."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from lrsweep.plots._legends import MOST_NAMED, add_colour_bar, add_legend, prepare_settings, status_mark
+from lrsweep.plots._legends import MOST_NAMED, add_colour_bar, add_legend, prepare_settings, status_entry
 from lrsweep.plots._outcome import draw_outcome
 from lrsweep.plots._statuses import draw_statuses
-from lrsweep.plots._style import FIGURE_SIZE
+from lrsweep.plots._style import COLOURS, FIGURE_SIZE
 from lrsweep.statistics._bins import is_numeric
-from lrsweep.statistics._summary import group_trials, resolve_by
-from lrsweep.tables._schema import criterion_of, final
+from lrsweep.statistics._summary import default_outcome, group_trials, resolve_by
+from lrsweep.tables._schema import CONVERGED_AT, LOSSES, criterion_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def overview(table: pd.DataFrame, x: str = "learning_rate", by: str | Sequence[str] | None = None) -> "Figure":
-    """Draws a sweep at a glance: updates to converge, the final loss, and the shares of the statuses.
+    """Draws a sweep at a glance, one above the other: how fast and how well trials did, and the shares of the statuses.
 
-    They stand one above the other. Where a metric decides the best, it is drawn in the loss's place.
+    These are the updates to converge and the final loss. Where a metric decides the best, it comes first, in the loss's
+    place; and where no trial converged, the loss stands in the place of the updates.
 
     Args:
         table: A result table.
@@ -42,18 +43,27 @@ def overview(table: pd.DataFrame, x: str = "learning_rate", by: str | Sequence[s
     from matplotlib.figure import Figure
 
     table, names = prepare_settings(table, _columns_to_name(table, x) if by is None else by, x)
-    figure = Figure(figsize=(FIGURE_SIZE[0], 2 * FIGURE_SIZE[1]), layout="constrained")
-    updates, quality, shares = figure.subplots(3, sharex=True)
-    drawn = draw_outcome(updates, table, "converged_at", x, names)
-    draw_outcome(quality, table, final(criterion_of(table).name), x, names)
-    stacked = draw_statuses(shares, table, x)
-    for ax in (updates, quality):
+    outcomes = _outcomes(table)
+    height = (1 + len(outcomes)) * 2 / 3 * FIGURE_SIZE[1]
+    figure = Figure(figsize=(FIGURE_SIZE[0], height), layout="constrained")
+    *charts, shares = figure.subplots(1 + len(outcomes), sharex=True)
+    drawn, *_ = [draw_outcome(ax, table, outcome, x, names) for ax, outcome in zip(charts, outcomes, strict=True)]
+    draw_statuses(shares, table, x)
+    for ax in charts:
         ax.set_xlabel("")
     if drawn.styles.scale is not None:
-        add_colour_bar([updates, quality, shares], drawn.styles.scale, drawn.styles.title)
-    entries = [*drawn.settings, *((status_mark(status), status) for _, status in stacked)]
-    add_legend(updates, entries, title=drawn.title, grow=True)
+        add_colour_bar([*charts, shares], drawn.styles.scale, drawn.styles.title)
+    ended = [status_entry(status) for status in COLOURS if (table["status"] == status).any()]
+    add_legend(charts[0], [*drawn.settings, *ended], title=drawn.title, grow=True)
     return figure
+
+
+def _outcomes(table: pd.DataFrame) -> list[str]:
+    """Names the outcomes to draw, the one that answers for the table first."""
+    first, deciding = default_outcome(table), criterion_of(table).columns[0]
+    if (table["status"] == "converged").any():
+        return [first, deciding if first == CONVERGED_AT else CONVERGED_AT]
+    return list(dict.fromkeys([first, LOSSES[0]]))
 
 
 def _columns_to_name(table: pd.DataFrame, x: str) -> list[str]:

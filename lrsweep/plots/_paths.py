@@ -9,7 +9,7 @@ import pandas as pd
 from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import plural, unknown
 from lrsweep.plots._axes import plain_text
-from lrsweep.plots._legends import add_legend, status_mark
+from lrsweep.plots._legends import add_legend, status_entry
 from lrsweep.plots._style import COLOURS, MARKERS, shades
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def draw_trails(ax: "Axes", trails: Mapping[Any, Trail], statuses: Mapping[Any, 
             ax.plot(x[-1:], y[-1:], "o", color=colour, markersize=6, zorder=5, clip_on=False)
         else:
             draw_mark(ax, x[-1:], y[-1:], status)
-            marks[status] = status_mark(status), status
+            marks[status] = status_entry(status)
         entries.append((line, plain_text(label)))
     add_legend(ax, [*entries, *marks.values()], grow=grow)
 

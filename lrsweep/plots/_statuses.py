@@ -8,14 +8,11 @@ import pandas as pd
 from lrsweep.plots._axes import cell_edges, set_up_axis
 from lrsweep.plots._legends import add_legend, prepare_settings
 from lrsweep.plots._outcome import prepare_x
-from lrsweep.plots._style import COLOURS, axes_or_new
+from lrsweep.plots._style import COLOURS, LEGEND, axes_or_new
 from lrsweep.statistics._shares import status_shares
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-# From the bottom to the top: trials that converged, those that had not by the end, those that were lost.
-STACK = ("converged", "slow", "stalled", "oscillating", "dropped", "diverged")
 
 
 def statuses(table: pd.DataFrame, x: str = "learning_rate", ax: "Axes | None" = None) -> "Axes":
@@ -37,7 +34,7 @@ def statuses(table: pd.DataFrame, x: str = "learning_rate", ax: "Axes | None" = 
     Example:
         >>> ax = lrsweep.plots.statuses(result.table)
         >>> [text.get_text() for text in ax.get_legend().get_texts()]
-        ['converged', 'slow']
+        ['converged', 'slow (still improving)']
     """
     prepare_settings(table, [], x)
     new, ax = ax is None, axes_or_new(ax)
@@ -52,11 +49,11 @@ def draw_statuses(ax: "Axes", table: pd.DataFrame, x: str) -> list[tuple[Any, st
     order = np.argsort(positions)
     edges = cell_edges(positions[order], logarithmic=ax.get_xscale() == "log")
     below, entries = np.zeros(len(shares)), []
-    for status in STACK:
+    for status in COLOURS:
         share = shares[status].to_numpy()[order]
         if share.any():
             stack = ax.stairs(below + share, edges, baseline=below, fill=True, color=COLOURS[status], linewidth=0)
-            entries.append((stack, status))
+            entries.append((stack, LEGEND[status]))
         below = below + share
     ax.set_xlim(edges[0], edges[-1])
     ax.set_ylim(0, 1)

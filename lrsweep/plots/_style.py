@@ -8,19 +8,23 @@ if TYPE_CHECKING:
 # The width of a column of a two-column paper, and a height that suits it, in inches.
 FIGURE_SIZE = 3.5, 2.6
 
-# One colour per status, of a palette that readers of every kind of colour vision can tell apart (Okabe and Ito, 2008,
+# One colour per status, first of trials that converged, then of those that had not by the end, last of those that were
+# lost. The palette is one that readers of every kind of colour vision can tell apart (Okabe and Ito, 2008,
 # https://jfly.uni-koeln.de/color/).
 COLOURS = {
     "converged": "#009E73",
-    "diverged": "#D55E00",
     "slow": "#56B4E9",
-    "oscillating": "#CC79A7",
     "stalled": "#E69F00",
+    "oscillating": "#CC79A7",
     "dropped": "#999999",
+    "diverged": "#D55E00",
 }
 
 # And one marker per status, for readers who see no colours.
-MARKERS = {"converged": "o", "diverged": "X", "slow": ">", "oscillating": "D", "stalled": "s", "dropped": "v"}
+MARKERS = {"converged": "o", "slow": ">", "stalled": "s", "oscillating": "D", "dropped": "v", "diverged": "X"}
+
+# What a legend calls them: where the steps ran out nothing need have gone wrong.
+LEGEND = {status: status for status in COLOURS} | {"slow": "slow (still improving)"}
 
 # The colours of what a trial moves over (a slope, contours), and of what it is compared with (the data).
 GROUND, DATA = "#808080", "#000000"

@@ -7,9 +7,10 @@ import pandas as pd
 
 from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import unknown
-from lrsweep.plots._axes import label_of, write_ticks
+from lrsweep.plots._axes import label_of, set_up_axis, write_ticks
 from lrsweep.plots._legends import MOST_SETTINGS, add_colour_bar, add_legend, legend_entries, style_settings
 from lrsweep.plots._style import axes_or_new
+from lrsweep.statistics._bins import is_numeric
 from lrsweep.statistics._summary import group_trials
 from lrsweep.tables._schema import LEARNING_RATE
 
@@ -22,12 +23,12 @@ def transfer(transferred: pd.DataFrame, along: str, ax: "Axes | None" = None) ->
 
     Args:
         transferred: What `lrsweep.transfer` gives.
-        along: The column that it was asked to compare along. There is one line per setting of the others, named in the
-            legend with the power by which its best learning rate grows.
+        along: The column that it was asked to compare along; words lie side by side. There is one line per setting of
+            the others, named in the legend with the power by which its best learning rate grows.
         ax: The axes to draw on; None for those of a new figure.
 
     Returns:
-        The axes, both logarithmic.
+        The axes, logarithmic, but for words.
 
     Raises:
         TypeError: It is not a table.
@@ -54,14 +55,18 @@ def transfer(transferred: pd.DataFrame, along: str, ax: "Axes | None" = None) ->
         raise InputError(f"there are {len(settings):,} settings, too many to draw: give fewer")
     new, ax = ax is None, axes_or_new(ax)
     styles, lines = style_settings(settings), []
+    numeric = is_numeric(transferred[along])
+    places = transferred[along].to_numpy() if numeric else set_up_axis(ax, "x", transferred[along], along)
     for index, colour in enumerate(styles.colours):
-        rows = transferred[setting == index].sort_values(along)
+        rows = transferred.assign(**{along: places})[setting == index].sort_values(along)
         rates, low, high = (rows[name].to_numpy(float) for name in (LEARNING_RATE, "low", "high"))
         # Where there is no interval, as with one seed, the bars have no length.
         ends = np.stack([rates - np.where(np.isnan(low), rates, low), np.where(np.isnan(high), rates, high) - rates])
         bars = ax.errorbar(rows[along], rates, ends, color=colour, marker="o", markersize=3, linewidth=1, capsize=2)
         lines.append(bars.lines[0])
-    ax.set(xscale="log", yscale="log", xlabel=label_of(along), ylabel="best learning rate")
+    if numeric:
+        ax.set(xscale="log", xlabel=label_of(along))
+    ax.set(yscale="log", ylabel="best learning rate")
     write_ticks(ax.xaxis, *ax.get_xlim())
     write_ticks(ax.yaxis, *ax.get_ylim())
     title = styles.title if styles.names else ""

@@ -1,7 +1,6 @@
 """The objective: a loss, the start, data and minibatches, metrics, and the minimum."""
 
 import inspect
-import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
@@ -15,24 +14,7 @@ from lrsweep.inputs._arguments import LARGEST_COUNT, check_count, check_number
 from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import quote, unknown
 from lrsweep.problems._filled import filled_names
-from lrsweep.tables._schema import LOSS, MAX, MIN
-
-# Metrics that are the better the greater, as they are called.
-_GREATER = {
-    "acc",
-    "accuracy",
-    "auc",
-    "auroc",
-    "bleu",
-    "dice",
-    "f1",
-    "iou",
-    "meteor",
-    "precision",
-    "psnr",
-    "r2",
-    "recall",
-}
+from lrsweep.tables._schema import LOSS, MAX, MIN, sounds_greater
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,7 +191,7 @@ class Objective:
             raise InputError(f"objective {self.name!r}: " + unknown("mode", str(self.mode), [MIN, MAX]))
         if self.mode == MAX and self.best_by == LOSS:
             raise InputError(f"objective {self.name!r} has mode='max', but its loss is minimised: best_by a metric")
-        if self.mode == MIN and self.best_by != LOSS and _sounds_greater(self.best_by):
+        if self.mode == MIN and self.best_by != LOSS and sounds_greater(self.best_by):
             warnings.warn(
                 f"objective {self.name!r} takes the least {self.best_by!r} for the best: give mode='max' if the "
                 "greatest is",
@@ -272,12 +254,6 @@ def _check_data(owner: str, data: Any) -> None:
         raise InputError(f"data must have one leading axis in common, but {listed}")
     if sizes and 0 in sizes.values():
         raise InputError(f"{owner} holds no examples: it must have at least one")
-
-
-def _sounds_greater(metric: str) -> bool:
-    """Tells whether a metric is called like one that is the better the greater."""
-    words = {word for word in re.split(r"[^a-z0-9]+", metric.lower()) if word}
-    return bool(words & _GREATER) and not words & {"loss", "error"}
 
 
 def _takes_data(function: Callable[..., Any]) -> bool:

@@ -16,6 +16,10 @@ from lrsweep.tables._text import write
 MOST_VALUES, BINS = 150, 40
 
 
+# Words along the vertical axis of a heatmap are at most so many.
+_MOST_WORDS = 40
+
+
 class ColumnAxis(NamedTuple):
     """A column of the table as an axis.
 
@@ -30,6 +34,20 @@ class ColumnAxis(NamedTuple):
     positions: np.ndarray
     scale: Scale
     words: list[str] | None
+
+    def place(self, value: Any) -> float:
+        """Gives where a value lies on the axis.
+
+        Args:
+            value: One of those in the column.
+
+        Example:
+            >>> axis_of(result.table, "status").place("slow")
+            1.0
+        """
+        if self.words is None:
+            return float(self.scale.position(np.array([value], float))[0])
+        return float(self.words.index(write(value)))
 
 
 def axis_of(table: pd.DataFrame, name: str) -> ColumnAxis:
@@ -69,19 +87,28 @@ def choose_x(table: pd.DataFrame) -> str | None:
 
 
 def choose_y(table: pd.DataFrame, x: ColumnAxis) -> str | None:
-    """Chooses the vertical axis of a heatmap: the other column of numbers that has most values; None without one.
+    """Chooses the vertical axis of a heatmap: the other column, of numbers if there is one, that has most values.
+
+    Args:
+        table: A result table.
+        x: The horizontal axis.
+
+    Returns:
+        Its name; None where no other column has several values, or but words of which there are too many.
 
     Example:
         >>> choose_y(result.table, axis_of(result.table, "learning_rate")) is None
         True
     """
-    if x.words is not None or x.name == SEED:
+    if x.name == SEED or (x.words is not None and len(x.words) > _MOST_WORDS):
         return None
-    others = [name for name in settings_of(table) if name not in (SEED, ROUND, x.name) and is_numeric(table[name])]
+    others = [name for name in settings_of(table) if name not in (SEED, ROUND, x.name)]
     # Only trials that have a value in both columns can be drawn.
     both = {name: table.loc[table[name].notna() & table[x.name].notna(), [name, x.name]] for name in others}
     counts = {name: rows[name].nunique() for name, rows in both.items() if (rows.nunique() > 1).all()}
-    return max(counts, key=lambda name: counts[name], default=None)
+    numeric = {name: is_numeric(table[name]) for name in counts}
+    drawn = [name for name in counts if numeric[name] or counts[name] <= _MOST_WORDS]
+    return max(drawn, key=lambda name: (numeric[name], counts[name]), default=None)
 
 
 class Bins(NamedTuple):

@@ -6,11 +6,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from bokeh.models import (
+    Axis,
     BooleanFilter,
     CDSView,
     ColumnDataSource,
     FixedTicker,
+    Grid,
     HoverTool,
+    LinearAxis,
+    LinearScale,
+    LogAxis,
+    LogScale,
     PlainText,
     PrintfTickFormatter,
     Range1d,
@@ -27,6 +33,9 @@ _TOOLS = "box_zoom,pan,wheel_zoom,reset,save"
 
 # An axis whose ends differ by more than this factor writes its ticks as powers of ten.
 _POWERS_FROM = 1e6
+
+# The tag by which the page finds what a chart shows one at a time; the chart's and the layer's own follow.
+SHOWN_ONE_AT_A_TIME = "shown"
 
 # More words than this along an axis are turned.
 _MOST_UPRIGHT = 6
@@ -62,19 +71,55 @@ def empty_chart(x: ColumnAxis, y: Scale, x_label: str, y_label: str, x_range: Ra
     chart.xaxis.formatter, chart.yaxis.formatter = _tick_format(x.scale), _tick_format(y)
     chart.axis.axis_label_text_font_style = "normal"
     if x.words is not None:
-        _label_ticks(chart, x.words)
+        label_ticks(chart.xaxis[0], x.words)
+        chart.xaxis.major_label_orientation = "horizontal" if len(x.words) <= _MOST_UPRIGHT else 0.8
     return chart
+
+
+def add_vertical_axis(chart: figure, scale: Scale, label: str, name: str) -> list[Axis | Grid]:
+    """Adds a second vertical axis to a chart, with a scale and a range of its own, and the lines of its grid.
+
+    Args:
+        chart: The chart.
+        scale: The scale of the axis.
+        label: Its label.
+        name: What the glyphs that are drawn on it call its range.
+
+    Returns:
+        The axis and the grid.
+    """
+    chart.extra_y_ranges[name] = Range1d(start=scale.start, end=scale.end)
+    chart.extra_y_scales[name] = LogScale() if scale.log else LinearScale()
+    axis = LogAxis(y_range_name=name) if scale.log else LinearAxis(y_range_name=name)
+    axis.update(formatter=_tick_format(scale), axis_label=PlainText(text=label), axis_label_text_font_style="normal")
+    grid = Grid(dimension=1, axis=axis)
+    chart.add_layout(axis, "left")
+    chart.add_layout(grid)
+    return [axis, grid]
+
+
+def show_alone(models: Sequence[Any], chart: str, layer: str, *, first: bool) -> None:
+    """Marks parts of a chart as a layer of those of which the page shows one at a time.
+
+    Args:
+        models: Renderers, axes, grids, colour bars.
+        chart: The id of the chart's element in the page.
+        layer: The layer's name, by which its reader chooses it.
+        first: Whether it is shown until another is chosen.
+    """
+    for model in models:
+        model.tags, model.visible = [SHOWN_ONE_AT_A_TIME, chart, layer], first
 
 
 def _tick_format(scale: Scale) -> PrintfTickFormatter:
     return PrintfTickFormatter(format="%.0e" if scale.log and scale.end > _POWERS_FROM * scale.start else "%.4g")
 
 
-def _label_ticks(chart: figure, words: Sequence[str]) -> None:
-    """Writes words at 0, 1, ... along the horizontal axis of a chart."""
-    chart.xaxis.ticker = FixedTicker(ticks=list(range(len(words))), minor_ticks=[])
-    chart.xaxis.major_label_overrides = {at: PlainText(text=word) for at, word in enumerate(words)}
-    chart.xaxis.major_label_orientation = "horizontal" if len(words) <= _MOST_UPRIGHT else 0.8
+def label_ticks(axis: Axis, words: Sequence[str]) -> None:
+    """Writes words at 0, 1, ... along an axis of a chart."""
+    axis.ticker = FixedTicker(ticks=list(range(len(words))), minor_ticks=[])
+    # As plain text: Bokeh could read a formula in a user's word.
+    axis.major_label_overrides = {at: PlainText(text=word) for at, word in enumerate(words)}
 
 
 def filtered_view() -> CDSView:

@@ -19,24 +19,24 @@ from bokeh.plotting import figure
 
 from lrsweep.report._aggregate import X, Y
 from lrsweep.report._axis import Bins, ColumnAxis
-from lrsweep.report._chart_parts import chart_data, empty_chart, filtered_view, hover_tool
+from lrsweep.report._chart_parts import chart_data, empty_chart, filtered_view, hover_tool, label_ticks, show_alone
 from lrsweep.report._filters import MOST_VALUES, Filter
 from lrsweep.report._wording import write_share
-from lrsweep.tables._schema import LOSS, MAX, Criterion, final
-from lrsweep.tables._text import write
+from lrsweep.tables._schema import CONVERGED_AT, LOSS, MAX, Criterion, final
+from lrsweep.tables._text import SHARES, write
 
 # Cells without such a number: no trial converged, or all diverged.
 _NONE = "#b0b0b0"
 
-# The tag by which the page finds the layers of which it shows one at a time.
-SHOWN_ONE_AT_A_TIME = "shown"
+# The id of the heatmap's element in the page.
+KEY = "map"
 
 
 class Layer(NamedTuple):
     """A layer of a heatmap.
 
     Attributes:
-        outcome: The column of results that it shows the median of; empty for the share that converged.
+        outcome: The column of results that it shows the median of; or the status that it shows the share of.
         label: What it is called.
         is_max: Whether much is good, and not little.
     """
@@ -48,21 +48,33 @@ class Layer(NamedTuple):
     @property
     def column(self) -> str:
         """The column of what `aggregate` returns."""
-        return f"median_{self.outcome}" if self.outcome else "converged"
+        return self.outcome if self.is_share else f"median_{self.outcome}"
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is a share of the trials."""
+        return self.outcome in SHARES
 
 
-def layers_of(criterion: Criterion) -> list[Layer]:
+def layers_of(criterion: Criterion, *, converged: bool) -> list[Layer]:
     """Lists the layers of a table's heatmap, that of a metric that decides the best first.
 
+    Args:
+        criterion: What decides the best.
+        converged: Whether some trial converged; where none did, nothing is shown of convergence.
+
     Example:
-        >>> [layer.column for layer in layers_of(Criterion("accuracy", "max"))]
+        >>> [layer.column for layer in layers_of(Criterion("accuracy", "max"), converged=True)]
         ['median_final_accuracy', 'converged', 'median_converged_at', 'median_final_loss']
+        >>> [layer.column for layer in layers_of(Criterion(), converged=False)]
+        ['median_final_loss', 'diverged']
     """
-    layers = [
-        Layer("", "share of trials that converged", is_max=True),
-        Layer("converged_at", "median updates to converge"),
-        Layer("final_loss", "median final loss"),
-    ]
+    layers = [Layer("final_loss", "median final loss")]
+    if converged:
+        share = Layer("converged", "share of trials that converged", is_max=True)
+        layers = [share, Layer(CONVERGED_AT, "median updates to converge"), *layers]
+    else:
+        layers.append(Layer("diverged", "share of trials that diverged"))
     if criterion.name != LOSS:
         name = criterion.name.replace("_", " ")
         layers.insert(0, Layer(final(criterion.name), f"median final {name}", is_max=criterion.mode == MAX))
@@ -92,7 +104,9 @@ def draw_heatmap(
     visible = Range1d(start=x_bins.borders[0], end=x_bins.borders[-1])
     low, high = y_bins.borders[[0, -1]]
     chart = empty_chart(x, y.scale._replace(start=low, end=high), x.name, y.name, visible)
-    if not y_bins.are_ranges and len(y_bins.middles) <= MOST_VALUES:
+    if y.words is not None:
+        label_ticks(chart.yaxis[0], y.words)
+    elif not y_bins.are_ranges and len(y_bins.middles) <= MOST_VALUES:
         chart.yaxis.ticker = FixedTicker(ticks=y_bins.middles.tolist(), minor_ticks=[])
     column, row = aggregated[X].to_numpy(), aggregated[Y].to_numpy()
     values = {layer.column: aggregated[layer.column].to_numpy() for layer in layers}
@@ -107,8 +121,7 @@ def draw_heatmap(
         (x.name, [x_bins.labels[at] for at in column]),
         (y.name, [y_bins.labels[at] for at in row]),
         ("trials", [f"{trials:,}" for trials in aggregated["trials"]]),
-        ("converged", [write_share(share) for share in values["converged"]]),
-        *((layer.label, [write(value) for value in values[layer.column]]) for layer in layers if layer.outcome),
+        *((layer.label, [_write(layer, value) for value in values[layer.column]]) for layer in layers),
     ]
     source, tooltips = chart_data(numbers, texts, aggregated, filters)
     view, drawn = filtered_view(), []
@@ -116,10 +129,10 @@ def draw_heatmap(
         mapper = _colours(layer, values[layer.column])
         quads = chart.quad(
             "left", "right", "top", "bottom", source=source, view=view,
-            color={"field": layer.column, "transform": mapper}, visible=not drawn,
+            color={"field": layer.column, "transform": mapper},
         )  # fmt: skip
-        bar = ColorBar(color_mapper=mapper, visible=not drawn, width=12, background_fill_color=None)
-        quads.tags = bar.tags = [SHOWN_ONE_AT_A_TIME, layer.column]
+        bar = ColorBar(color_mapper=mapper, width=12, background_fill_color=None)
+        show_alone([quads, bar], KEY, layer.column, first=not drawn)
         bar.formatter = PrintfTickFormatter(format="%.4g")
         chart.add_layout(bar, "right")
         drawn.append(quads)
@@ -127,13 +140,17 @@ def draw_heatmap(
     return chart
 
 
+def _write(layer: Layer, value: float) -> str:
+    return write_share(value) if layer.is_share else write(value)
+
+
 def _colours(layer: Layer, values: np.ndarray) -> ColorMapper:
-    if not layer.outcome:
-        return LinearColorMapper(palette=Cividis256, low=0, high=1)
     finite = values[np.isfinite(values)]
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
     # Bright is good: few updates, a small loss, a great accuracy.
     palette = Cividis256 if layer.is_max else Cividis256[::-1]
+    if layer.is_share:
+        return LinearColorMapper(palette=palette, low=0, high=1)
     if low > 0 and high > low and not layer.is_max:
         return LogColorMapper(palette=palette, low=low, high=high, nan_color=_NONE)
     return LinearColorMapper(palette=palette, low=low, high=high if high > low else low + 1, nan_color=_NONE)

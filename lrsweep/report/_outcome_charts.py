@@ -17,6 +17,7 @@ from lrsweep.report._scales import Scale
 from lrsweep.report._wording import write_share
 from lrsweep.statistics._best import Best
 from lrsweep.statistics._summary import QUARTILES
+from lrsweep.tables._schema import LEARNING_RATE
 from lrsweep.tables._text import write
 
 # What Bokeh calls the markers of `lrsweep.plots._style`; its triangle points upwards, and is turned.
@@ -147,6 +148,8 @@ def draw_outcome(shared: SharedAxis, outcome: OutcomeColumn, column: str, scale:
     chart.add_tools(hover_tool(drawn, dots.tooltips))
     if (shared.aggregated["trials"] > 1).any():
         _draw_quartiles(chart, shared, outcome, scale)
+    if shared.axis.words is None:
+        _join_medians(chart, shared, outcome, scale)
     return chart
 
 
@@ -160,6 +163,24 @@ def _draw_quartiles(chart: figure, shared: SharedAxis, outcome: OutcomeColumn, s
     box = chart.quad(*edges, source=source, view=view, color=_GREY, fill_alpha=0.25, line_width=0, level="underlay")
     chart.segment("left", "median", "right", "median", source=source, view=view, line_width=2, name=MEDIAN)
     chart.add_tools(hover_tool([box], tooltips))
+
+
+def _join_medians(chart: figure, shared: SharedAxis, outcome: OutcomeColumn, scale: Scale) -> None:
+    """Draws straight lines from the median of every bin to that of the next one that has trials."""
+    codes = [each.column for each in shared.filters]
+    medians = shared.aggregated[[*codes, X, "trials"]].assign(y=shared.aggregated[f"median_{outcome.name}"])
+    # The rows of a combination of filters lie together, bins ascending.
+    same = (medians[codes] == medians[codes].shift(-1)).all(axis=1) & medians[X].shift(-1).notna()
+    starts, ends = medians[same], medians.shift(-1)[same]
+    middles = shared.bins.middles
+    numbers = {
+        "from_x": middles[starts[X].to_numpy(int)],
+        "to_x": middles[ends[X].to_numpy(int)],
+        "from_y": scale.position(starts["y"].to_numpy(float)),
+        "to_y": scale.position(ends["y"].to_numpy(float)),
+    }
+    source, _ = chart_data(numbers, [], starts, shared.filters)
+    chart.segment("from_x", "from_y", "to_x", "to_y", source=source, view=filtered_view(), line_width=1, name=MEDIAN)
 
 
 def draw_shares(shared: SharedAxis) -> figure:
@@ -186,10 +207,11 @@ def draw_shares(shared: SharedAxis) -> figure:
 
 
 def mark_best(chart: figure, axis: ColumnAxis, best: Best) -> None:
-    """Draws the best learning rate as a line, and its interval as a band."""
-    rate, low, high = axis.scale.position(np.array([best.learning_rate, best.low, best.high]))
-    chart.add_layout(Span(location=rate, dimension="height", line_dash="dashed", name=BEST))
-    if not np.isnan(best.low):
+    """Draws where the best setting lies as a line, and, along the learning rate, its interval as a band."""
+    place = axis.place(best.setting[axis.name])
+    chart.add_layout(Span(location=place, dimension="height", line_dash="dashed", name=BEST))
+    if axis.name == LEARNING_RATE and not np.isnan(best.low):
+        low, high = axis.scale.position(np.array([best.low, best.high]))
         chart.add_layout(BoxAnnotation(left=low, right=high, fill_alpha=0.15, line_width=0, name=BEST))
 
 

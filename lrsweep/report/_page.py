@@ -18,9 +18,10 @@ from bokeh.document import Document
 
 from lrsweep.inputs._errors import InputTypeError
 from lrsweep.inputs._messages import plural
-from lrsweep.plots._style import COLOURS, MARKERS
+from lrsweep.plots._style import COLOURS, LEGEND, MARKERS
 from lrsweep.report._charts import Chart, draw_charts
-from lrsweep.report._failures import Failure, failures_of
+from lrsweep.report._curves import by_name
+from lrsweep.report._kinds import Kind, kinds_of
 from lrsweep.report._provenance import write_provenance
 from lrsweep.statistics._best import best_learning_rate, rank
 from lrsweep.statistics._bins import is_numeric
@@ -47,26 +48,36 @@ _MARKS = {
 
 
 def write_report(
-    table: pd.DataFrame, path: str | os.PathLike[str], provenance: Mapping[str, Any] | None = None
+    table: pd.DataFrame,
+    path: str | os.PathLike[str],
+    provenance: Mapping[str, Any] | None = None,
+    *,
+    curves: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None,
+    x: str | None = None,
 ) -> None:
     """Writes a report on a table: one HTML file, which opens offline in any browser.
 
     It holds the answer in a sentence; charts of the outcomes against the learning rate (where there is none, against a
-    setting of several values), with a tooltip for each trial, and filters by setting; the best settings; the trials
-    that did not converge, and why; and how to run them again. Of a large table every trial is counted, and some
-    thousands are drawn. The same table gives the same bytes, with the same versions of lrsweep and Bokeh. A file that
-    exists is replaced only once the new one is complete.
+    setting of several values), with a tooltip for each trial, and filters by setting; the curves by setting; the best
+    settings; the trials that went wrong, and how the others ended; and how to run them again. First among the charts is
+    what answers for the table: when trials converged, or, where a metric decides the best or none converged, how good
+    that metric or the loss got. Of a large table every trial is counted, and some thousands are drawn. The same table
+    gives the same bytes, with the same versions of lrsweep and Bokeh. A file that exists is replaced only once the new
+    one is complete.
 
     Args:
         table: A result table.
         path: The file to write, which ends in `.html` or `.htm`.
         provenance: What made the table, as `Sweep.provenance` or the `.json` beside a table holds it; None where it is
             not known.
+        curves: What was recorded of the trials, `Sweep.curves`: ``[trial, record]`` tables by name, among which the
+            reader of the page can switch, or one such table of losses; None where nothing was.
+        x: The column of the caller's to draw against, of numbers or of words; None for the learning rate.
 
     Raises:
-        TypeError: The table is no DataFrame, or the provenance no mapping that JSON can hold.
-        ValueError: It is not a result table, what decides the best differs from row to row, the ending is another, or
-            the folder does not exist or cannot be written to.
+        TypeError: The table is no DataFrame, the provenance no mapping that JSON can hold, or the curves no tables.
+        ValueError: It is not a result table, what decides the best differs from row to row, the ending is another,
+            the folder does not exist or cannot be written to, there is no such column, or a trial has no curve.
 
     Example:
         >>> lrsweep.write_report(result.table, folder / "report.html", result.provenance)
@@ -78,7 +89,7 @@ def write_report(
         raise InputTypeError(f"the table must be a result table (see lrsweep.sweep), not a {type(table).__name__}")
     if provenance is not None and not isinstance(provenance, Mapping):
         raise InputTypeError(f"the provenance must be a mapping or None, not a {type(provenance).__name__}")
-    replace_files({path: page_content(table, provenance, title=path.stem)})
+    replace_files({path: page_content(table, provenance, title=path.stem, curves=curves, x=x)})
 
 
 def check_page(path: str | os.PathLike[str]) -> Path:
@@ -106,7 +117,14 @@ def is_page(path: Path) -> bool:
     return _GENERATOR in path.read_bytes()
 
 
-def page_content(table: pd.DataFrame, provenance: Mapping[str, Any] | None, *, title: str) -> bytes:
+def page_content(
+    table: pd.DataFrame,
+    provenance: Mapping[str, Any] | None,
+    *,
+    title: str,
+    curves: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None,
+    x: str | None = None,
+) -> bytes:
     """Gives a report as the content of a file; see `make_page`.
 
     Example:
@@ -114,16 +132,25 @@ def page_content(table: pd.DataFrame, provenance: Mapping[str, Any] | None, *, t
         b'<!DOCTYPE html>'
     """
     # Those bytes of a file's name that are not UTF-8 are shown as escapes.
-    return make_page(table, provenance, title=title).encode("utf-8", "backslashreplace")
+    return make_page(table, provenance, title=title, curves=curves, x=x).encode("utf-8", "backslashreplace")
 
 
-def make_page(table: pd.DataFrame, provenance: Mapping[str, Any] | None, *, title: str) -> str:
+def make_page(
+    table: pd.DataFrame,
+    provenance: Mapping[str, Any] | None,
+    *,
+    title: str,
+    curves: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None,
+    x: str | None = None,
+) -> str:
     """Makes the HTML of a report.
 
     Args:
         table: A result table.
         provenance: What made the table, or None.
         title: The title of the page.
+        curves: What was recorded of the trials, as `write_report` takes it.
+        x: The column to draw against, or None.
 
     Example:
         >>> make_page(result.table, None, title="sweep").startswith("<!DOCTYPE html>")
@@ -132,8 +159,12 @@ def make_page(table: pd.DataFrame, provenance: Mapping[str, Any] | None, *, titl
     rates = LEARNING_RATE in settings_of(table) and bool(table[LEARNING_RATE].notna().any())
     best = best_learning_rate(table) if rates and is_numeric(table[LEARNING_RATE]) else None
     recorded = None if provenance is None else provenance.get("trials")
-    chart_set = draw_charts(table, best)
+    chart_set = draw_charts(table, best, x, by_name(curves))
     summary = summarize(table)
+    kinds = [
+        kind._asdict() | {"count": plural(kind.trials, "trial"), "caption": _kind_caption(kind)}
+        for kind in kinds_of(table)
+    ]
     script = _text("page.js")
     statuses = table["status"].value_counts().reindex(list(COLOURS)).fillna(0).astype(int)
     return _template().render(
@@ -143,13 +174,15 @@ def make_page(table: pd.DataFrame, provenance: Mapping[str, Any] | None, *, titl
         answer=judge(table, best=best),
         counts=_write_counts(table, summary, statuses),
         chart_set=chart_set,
-        statuses=[{"name": name, "trials": f"{trials:,}"} for name, trials in statuses.items() if trials],
-        summary=_best_settings(summary, criterion_of(table)),
-        failures=[
-            failure._asdict() | {"count": plural(failure.trials, "trial"), "caption": _failure_caption(failure)}
-            for failure in failures_of(table)
+        statuses=[
+            {"name": name, "label": LEGEND[str(name)], "trials": f"{trials:,}"}
+            for name, trials in statuses.items()
+            if trials
         ],
-        none_wrong="None did: every trial converged." if len(table) else "There are no trials.",
+        summary=_best_settings(summary, criterion_of(table)),
+        wrong=[kind for kind in kinds if kind["went_wrong"]],
+        others=[kind for kind in kinds if not kind["went_wrong"]],
+        none_wrong=_none_wrong(statuses),
         provenance=None if provenance is None else write_provenance(provenance),
         doubt=f"That record is of {recorded:,} trials, and this table has {len(table):,}: it may be another table's."
         if isinstance(recorded, int) and recorded != len(table)
@@ -171,7 +204,7 @@ def _source(provenance: Mapping[str, Any] | None, title: str) -> str:
 
 
 def _write_counts(table: pd.DataFrame, summary: pd.DataFrame, statuses: pd.Series) -> str:
-    of_each = ", ".join(f"{trials:,} {name}" for name, trials in statuses.items() if trials)
+    of_each = ", ".join(f"{trials:,} {LEGEND[str(name)]}" for name, trials in statuses.items() if trials)
     return f"{plural(len(table), 'trial')} of {plural(len(summary), 'setting')}: {of_each}." if len(table) else ""
 
 
@@ -188,8 +221,14 @@ def _best_settings(summary: pd.DataFrame, criterion: Criterion) -> dict[str, Any
     return {"caption": caption, "heads": [column_head(name) for name in cells], "rows": rows}
 
 
-def _failure_caption(failure: Failure) -> str:
-    shown = f"{len(failure.rows)} of the {failure.settings:,}" if len(failure.rows) < failure.settings else "The"
+def _none_wrong(statuses: pd.Series) -> str:
+    if not statuses.any():
+        return "There are no trials."
+    return "None did: every trial converged." if statuses["converged"] == statuses.sum() else "None did."
+
+
+def _kind_caption(kind: Kind) -> str:
+    shown = f"{len(kind.rows)} of the {kind.settings:,}" if len(kind.rows) < kind.settings else "The"
     return f"{shown} settings with such trials, those with most of them first."
 
 

@@ -133,7 +133,7 @@ class Scale(NamedTuple):
         return 10**lengths if self.log else lengths
 
 
-def scale_of(values: np.ndarray, *, always_beyond: bool = False, even: bool = False) -> Scale:
+def scale_of(values: np.ndarray, *, always_beyond: bool = False, even: bool = False, linear: bool = False) -> Scale:
     """Chooses the scale for values: logarithmic where none is negative and the largest is ten times the least.
 
     Args:
@@ -142,6 +142,7 @@ def scale_of(values: np.ndarray, *, always_beyond: bool = False, even: bool = Fa
         always_beyond: Whether to make that room even where there are none.
         even: Whether it is to be logarithmic only where the values are then spaced no less evenly, as the values of a
             grid may be: see `lrsweep.statistics._bins.is_logarithmic`.
+        linear: Whether it is never to be logarithmic, as where great values are good and small ones do not matter.
 
     Example:
         >>> scale_of(np.array([0.001, 0.1])).log, scale_of(np.array([0.0, 0.9])).log
@@ -150,6 +151,7 @@ def scale_of(values: np.ndarray, *, always_beyond: bool = False, even: bool = Fa
     finite = values[np.isfinite(values)]
     positive = finite[finite > 0]
     log = positive.size > 0 and bool((finite >= 0).all()) and bool(positive.max() >= _WIDE * positive.min())
+    log = log and not linear
     if even:
         log = log and is_logarithmic(positive)
     shown = positive if log else finite

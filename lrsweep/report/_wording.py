@@ -11,10 +11,10 @@ STATUSES = {
     "converged": "The loss reached the target and stayed there.",
     "diverged": "The loss or a parameter was no longer finite, or the loss rose beyond bounds (a million times what it "
     "was, unless the search says otherwise), or stayed above twice what it was to the end.",
-    "slow": "The steps ran out while the loss was still improving.",
-    "oscillating": "The steps ran out while the loss bounced without improving.",
-    "stalled": "The steps ran out while the loss was at rest above the target: a local minimum, a plateau, "
-    "no gradient, or the least loss there is.",
+    "slow": "The loss was still improving when the steps ran out: more steps may get it further.",
+    "oscillating": "The loss bounced without improving when the steps ran out.",
+    "stalled": "The loss was at rest above the target when the steps ran out: in a local minimum, on a plateau, "
+    "without a gradient, or at the least there is.",
     "dropped": "Successive halving stopped it early: its setting was among the worse ones.",
 }
 

@@ -91,8 +91,9 @@
   }
   for (const select of document.querySelectorAll("[data-shown]")) {
     select.addEventListener("change", () => {
-      for (const part of [...renderers, ...of("ColorBar")]) {
-        if (part.tags.includes("shown")) part.visible = part.tags.includes(select.value);
+      for (const part of [...renderers, ...of("ColorBar", "LinearAxis", "LogAxis", "Grid")]) {
+        const [kind, chart, layer] = part.tags;
+        if (kind === "shown" && chart === select.dataset.shown) part.visible = layer === select.value;
       }
     });
   }

@@ -3,18 +3,22 @@
 import numpy as np
 import pandas as pd
 
-from lrsweep.inputs._messages import number
+from lrsweep.inputs._messages import number, plural
 from lrsweep.statistics._best import rank
 from lrsweep.statistics._display import setting_names
+from lrsweep.statistics._rules import ended_above
 from lrsweep.statistics._starts import cannot_start, describe_bad_starts
 from lrsweep.statistics._summary import summarize
-from lrsweep.tables._schema import LEARNING_RATE, Criterion, criterion_of, final
+from lrsweep.tables._schema import LEARNING_RATE, LOSS, Criterion, criterion_of
 from lrsweep.tables._text import write
+
+# What is said where every trial diverged.
+NONE_LEFT = "No trial converged, and none is worth taking: they diverged. Try smaller learning rates."
 
 # Losses count as one where they differ by less than this share of what trials have gained since their start.
 _SAME_LOSS = 0.01
 
-# How trials end that do not converge; among equally frequent ones the first decides the advice.
+# How trials end that do not converge; among equally frequent ones the first decides what is said.
 _NOT_CONVERGED = ["slow", "stalled", "oscillating", "diverged"]
 
 
@@ -43,11 +47,11 @@ def advise(summary: pd.DataFrame, table: pd.DataFrame) -> str:
 def _advise(summary: pd.DataFrame, table: pd.DataFrame) -> str:
     criterion = criterion_of(table)
     best = rank(summary, criterion).iloc[0]
-    if best["converged"] == 0:
-        answer = explain_no_convergence(best, criterion, describe_setting(best), table)
+    if best["diverged"] == 1:
+        answer = NONE_LEFT
     else:
-        answer = f"Use {describe_setting(best)}: {describe_convergence(best)}."
-    return f"{answer} {_warn_of_rates(summary, best)}".strip()
+        answer = f"Use {describe_setting(best)}: {describe_best(best, criterion, table)}."
+    return " ".join(filter(None, [answer, describe_ends(best, criterion, table), _warn_of_rates(summary, best)]))
 
 
 def describe_causes(table: pd.DataFrame) -> str:
@@ -89,29 +93,71 @@ def describe_convergence(best: pd.Series) -> str:
     return f"{share} trials converged{after}"
 
 
-def explain_no_convergence(best: pd.Series, criterion: Criterion, setting: str, table: pd.DataFrame) -> str:
-    """Says, where no trial converged, which setting came closest, and what may help.
+def describe_best(best: pd.Series, criterion: Criterion, table: pd.DataFrame) -> str:
+    """Says why a setting is the best: how fast it converged, or, where that does not decide, how good it got.
+
+    Args:
+        best: The best row of a summary, some trial of which did not diverge.
+        criterion: What decides the best: the loss, or a metric.
+        table: The result table.
+
+    Example:
+        >>> describe_best(lrsweep.best_setting(result.table), Criterion("loss"), result.table)
+        'it converged after 51 updates'
+    """
+    if best["converged"] > 0:
+        converged = describe_convergence(best)
+        return converged if criterion.name == LOSS else f"{describe_value(best, criterion)}, and {converged}"
+    value, start = describe_value(best, criterion), table["initial_loss"].median()
+    if criterion.name == LOSS and ended_above(start, best["median_final_loss"]):
+        return f"{value}, though above that at the start, {number(start)}: try smaller learning rates"
+    return value
+
+
+def describe_value(best: pd.Series, criterion: Criterion, *, peak: bool = True) -> str:
+    """Says how good a summary's best row got: the median at the end, and that of the best updates where it differs.
+
+    Args:
+        best: The best row of a summary.
+        criterion: The loss, or a metric.
+        peak: Whether it is what decided the best updates of the trials, so that these are those of its best values.
+
+    Example:
+        >>> describe_value(lrsweep.best_setting(result.table), Criterion("loss"))
+        'its median final loss, 3.562e-05, is the least'
+    """
+    last, at_best = (number(best[f"median_{name}"]) for name in criterion.columns)
+    beside = f" ({at_best} at its best)" if peak and at_best != last else ""
+    return f"its median final {criterion.name.replace('_', ' ')}, {last}, is the {criterion.superlative}{beside}"
+
+
+def describe_ends(best: pd.Series, criterion: Criterion, table: pd.DataFrame) -> str:
+    """Says, where the best setting did not converge, how its trials ended, and what may help.
 
     Args:
         best: The best row of a summary.
         criterion: What decides the best: the loss, or a metric.
-        setting: What to call the best row's setting.
         table: The result table.
+
+    Returns:
+        A sentence or two; an empty text where some of its trials converged, or all diverged.
     """
-    if best["diverged"] == 1:
-        return "No trial converged, and none is worth taking: they diverged. Try smaller learning rates."
-    steps = int(table["steps"].max())
-    value = number(best[f"median_{final(criterion.name)}"])
-    outcome = f"{criterion.superlative} median final {criterion.name.replace('_', ' ')}"
-    lead = f"No trial converged within {steps} updates; the {outcome}, {value}, is that of {setting}."
-    what_may_help = {
-        "slow": "Most trials were still improving: give more steps.",
-        "stalled": advise_on_minimum(table)
-        or "Most trials came to rest above the target: try other starts or another optimizer.",
-        "oscillating": "Most trials bounced without improving: try smaller learning rates.",
-        "diverged": "Most trials diverged: try smaller learning rates.",
-    }
-    return f"{lead} {what_may_help[_how_most_ended(table)]}"
+    if best["converged"] > 0 or best["diverged"] == 1:
+        return ""
+    own = table[is_same(table, best, list(best.index[: best.index.get_loc("trials")]))]
+    how = {
+        "slow": "were still improving: give more steps",
+        "stalled": "came to rest: try other starts, or another optimizer",
+        "oscillating": "bounced without improving: try smaller learning rates",
+        "diverged": "diverged: try smaller learning rates",
+    }[_how_most_ended(own)]
+    those = f"{'most of its' if own['status'].nunique() > 1 else 'its'} trials" if len(own) > 1 else "it"
+    ended = f"{those} {how.replace('were', 'was') if those == 'it' else how}."
+    if criterion.name != LOSS:
+        return ended[0].upper() + ended[1:]
+    lead = f"No trial converged within {plural(int(table['steps'].max()), 'update')}"
+    minimum = advise_on_minimum(table)
+    return f"{lead}. {minimum}" if minimum else f"{lead}; {ended}"
 
 
 def advise_on_minimum(table: pd.DataFrame) -> str:
@@ -156,11 +202,14 @@ def _warn_of_rates(summary: pd.DataFrame, best: pd.Series) -> str:
         return "Trials diverged at every learning rate tried." if best["diverged"] < 1 else ""
     if len(diverged) > 0:
         return f"Stay clear of learning_rate {_list_rates(diverged, tried)}: trials diverged there."
-    if len(tried) == 1 or best["converged"] == 0:
+    if len(tried) == 1:
         return ""
-    none_diverged = "None of these learning rates diverged"
+    none_diverged, rate = "None of these learning rates diverged", number(best[LEARNING_RATE])
+    better = "faster" if best["converged"] > 0 else "better"
     if best[LEARNING_RATE] == tried.max():
-        return f"{none_diverged}; {number(best[LEARNING_RATE])} is the largest tried, and a larger one may be faster."
+        return f"{none_diverged}; {rate} is the largest tried, and a larger one may be {better}."
+    if best[LEARNING_RATE] == tried.min() and best["converged"] == 0:
+        return f"{none_diverged}; {rate} is the smallest tried, and a smaller one may be better."
     return f"{none_diverged}."
 
 

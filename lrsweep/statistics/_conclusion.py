@@ -9,9 +9,9 @@ import pandas as pd
 from lrsweep.inputs._messages import number, plural
 from lrsweep.statistics._advice import (
     advise,
-    describe_convergence,
+    describe_best,
+    describe_ends,
     describe_setting,
-    explain_no_convergence,
     is_same,
 )
 from lrsweep.statistics._best import rank
@@ -53,23 +53,20 @@ def conclude(table: pd.DataFrame, found: pd.DataFrame, options: Mapping[str, Any
             return advise(summary, table)
         row = found[is_same(found, best, setting_names(summary))].iloc[0]
         setting = describe_setting(best, digits=digits)
-        if best["converged"] == 0:
-            lead, what = explain_no_convergence(best, criterion, setting, table), "that learning_rate"
-        else:
-            lead, what = f"Use {setting}: {describe_convergence(best)};", "it"
-        answer = f"{lead} {effort} found {_between(row, what, digits)}"
+        lead = f"Use {setting}: {describe_best(best, criterion, table)}; {effort} found {_between(row, digits)}"
+        answer = " ".join(filter(None, [lead, describe_ends(best, criterion, table)]))
     if row["high"] / row["low"] > 1 + options["width"]:
         answer += " Give more rounds to narrow it down."
     return f"{answer} {describe_bad_starts(table)}".strip()
 
 
-def _between(row: pd.Series, what: str, digits: int) -> str:
+def _between(row: pd.Series, digits: int) -> str:
     rate, low, high = (number(row[name], digits) for name in (LEARNING_RATE, "low", "high"))
     if pd.isna(row["low"]):
         return f"none that is better, but {rate} is the smallest tried, and a smaller one may be."
     if pd.isna(row["high"]):
         return f"none that is better, but {rate} is the largest tried, and a larger one may be."
-    return f"{what} between {low} and {high}."
+    return f"it between {low} and {high}."
 
 
 def _edge_answer(row: pd.Series, found: pd.DataFrame, effort: str, digits: int) -> str:

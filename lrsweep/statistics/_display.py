@@ -4,11 +4,11 @@ from typing import Any
 
 import pandas as pd
 
-from lrsweep.tables._schema import LEARNING_RATE
+from lrsweep.tables._schema import CONVERGED_AT, LEARNING_RATE
 from lrsweep.tables._text import SHARES, show, tell_apart
 
-# The statistics whose quartiles stand in one cell of a notebook's table, behind the median.
-_QUARTILES = ("converged_at", "final_loss", "best_loss")
+# By the columns that begin so the outcomes are found of which a summary holds quartiles.
+_LOWER = "lower_quartile_"
 
 
 class Summary(pd.DataFrame):
@@ -39,21 +39,21 @@ def summary_html(summary: pd.DataFrame) -> str:
         summary: What `summarize` gives, or some of its rows.
     """
     cells = {name: tell_apart(summary[name]) for name in setting_names(summary)}
-    cells["trials"] = [show("trials", count) for count in summary["trials"]]
-    for name in SHARES:
-        low, high = (summary[f"{name}_{end}"] for end in ("low", "high"))
-        cells[f"{name} (95% interval)"] = [
-            f"{share:.0%} ({least * 100:.0f} to {most * 100:.0f})"
-            for share, least, most in zip(summary[name], low, high, strict=True)
-        ]
-    for name in _QUARTILES:
-        parts = [summary[f"{part}_{name}"] for part in ("median", "lower_quartile", "upper_quartile")]
-        cells[f"median {name} (quartiles)"] = [
-            _with_quartiles(*(show(name, value) for value in values)) for values in zip(*parts, strict=True)
-        ]
-    for name in summary.columns:
-        if name.startswith("median_final_") and name != "median_final_loss":
-            cells[name.replace("_", " ", 1)] = [show(name, value) for value in summary[name]]
+    for name in summary.columns[len(cells) :]:
+        if name in SHARES:
+            low, high = (summary[f"{name}_{end}"] for end in ("low", "high"))
+            cells[f"{name} (95% interval)"] = [
+                f"{share:.0%} ({least * 100:.0f} to {most * 100:.0f})"
+                for share, least, most in zip(summary[name], low, high, strict=True)
+            ]
+        elif name.startswith(_LOWER):
+            outcome = name.removeprefix(_LOWER)
+            parts = [summary[f"{part}_{outcome}"] for part in ("median", "lower_quartile", "upper_quartile")]
+            cells[f"median {outcome} (quartiles)"] = [
+                _with_quartiles(*(show(outcome, value) for value in values)) for values in zip(*parts, strict=True)
+            ]
+        elif name == "trials" or (name.startswith("median_") and name.replace("median_", _LOWER) not in summary):
+            cells[column_head(name)] = [show(name, value) for value in summary[name]]
     return pd.DataFrame(cells).to_html(index=False, border=0, max_rows=pd.get_option("display.max_rows"))
 
 
@@ -77,19 +77,31 @@ SHOWN_OF_MANY = 20
 
 
 # The statistics that are shown of every table; of a metric the median at the end is shown beside them.
-SHOWN = ("trials", "converged", "diverged", "median_converged_at", "median_final_loss")
+SHOWN = ("trials", *SHARES, "median_converged_at", "median_final_loss")
 
 
 def columns_shown(summary: pd.DataFrame) -> list[str]:
     """Names the columns of a summary that fit on a line: no intervals, no outer quartiles.
 
+    Where the loss or a metric answers for the table, its median at the best updates is shown beside that at the end;
+    and convergence is shown where some trial converged.
+
     Example:
         >>> columns_shown(lrsweep.summarize(result.table))
         ['learning_rate', 'trials', 'converged', 'diverged', 'median_converged_at', 'median_final_loss']
+        >>> columns_shown(lrsweep.summarize(result.table.assign(status="slow")))
+        ['learning_rate', 'trials', 'median_final_loss', 'median_best_loss', 'diverged']
     """
     settings = setting_names(summary)
-    statistics = summary.columns[len(settings) :]
-    return settings + [name for name in statistics if name in SHOWN or name.startswith("median_final_")]
+    statistics = list(summary.columns[len(settings) :])
+    shown = [name for name in statistics if name in SHOWN or name.startswith("median_final_")]
+    last, at_best = [name.removeprefix(_LOWER) for name in statistics if name.startswith(_LOWER)][:2]
+    if last == CONVERGED_AT:
+        return settings + shown
+    if not summary["converged"].any():
+        shown = [name for name in shown if name not in ("converged", f"median_{CONVERGED_AT}")]
+    shown.insert(shown.index(f"median_{last}") + 1, f"median_{at_best}")
+    return settings + shown
 
 
 def column_head(name: str) -> str:

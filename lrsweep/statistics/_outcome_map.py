@@ -7,21 +7,22 @@ from lrsweep.inputs._arguments import check_count
 from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import unknown
 from lrsweep.statistics._bins import bin_column, has_value, is_numeric
-from lrsweep.statistics._summary import outcome_quartiles
+from lrsweep.statistics._summary import default_outcome, outcome_quartiles
 from lrsweep.tables._schema import settings_of
 
 
-def outcome_map(table: pd.DataFrame, x: str, y: str, outcome: str = "converged_at", cells: int = 512) -> pd.DataFrame:
+def outcome_map(table: pd.DataFrame, x: str, y: str, outcome: str | None = None, cells: int = 512) -> pd.DataFrame:
     """Gives the median outcome over the trials in each cell of a map, whatever their other columns.
 
     Args:
         table: A result table.
         x: The caller's column along the map's columns. A trial in which it, or `y`, is missing or infinite is left out.
         y: The caller's column along the map's rows.
-        outcome: A column of numbers, whose median is that of `summarize_outcome`: infinite where half of the trials
-            diverged and their losses count as infinite, and NaN where there is none, as where fewer than half converge.
-            Or a column of words, such as `status`, of which each cell has the most frequent one, among equals the first
-            in the order of the categories, or of the alphabet.
+        outcome: A column of results; None for `converged_at`, or, where a metric decides the best or no trial
+            converged, for what decides it at the end. Of a column of numbers the median is that of
+            `summarize_outcome`: infinite where half of the trials diverged and their losses count as infinite, and NaN
+            where there is none, as where fewer than half converge. Of a column of words, such as `status`, each cell
+            has the most frequent one, among equals the first in the order of the categories, or of the alphabet.
         cells: The most cells along an axis, 1 or more: where a column of numbers has more values, they are gathered
             into so many bins, as by `gather`.
 
@@ -50,6 +51,7 @@ def outcome_map(table: pd.DataFrame, x: str, y: str, outcome: str = "converged_a
             raise InputError(f"{axis}: {unknown('column', name, own)}")
     if x == y:
         raise InputError(f"x and y are both {x!r}: a map has two columns")
+    outcome = default_outcome(table) if outcome is None else outcome
     if not isinstance(outcome, str) or outcome not in table.columns:
         raise InputError(unknown("outcome", outcome, table.columns[len(own) :]))
     check_count("cells", cells)

@@ -10,6 +10,7 @@ from lrsweep.inputs._messages import unknown
 from lrsweep.statistics._bins import is_numeric
 from lrsweep.statistics._summary import (
     QUARTILES,
+    default_outcome,
     group_trials,
     join_columns,
     outcome_quartiles,
@@ -22,15 +23,16 @@ STEP = "step"
 
 
 def summarize_outcome(
-    table: pd.DataFrame, outcome: str = "converged_at", by: str | Sequence[str] | None = None
+    table: pd.DataFrame, outcome: str | None = None, by: str | Sequence[str] | None = None
 ) -> pd.DataFrame:
     """Gives the quartiles of one outcome over the trials of each setting, in the order settings first appear.
 
     Args:
         table: A result table.
-        outcome: A column of numbers: `converged_at`, `final_loss`, `rate`, `accuracy_at_best`, ... Of `converged_at`,
-            of `final_loss` and `best_loss`, and of the metric that decides the best they are defined as in
-            `summarize`: a trial whose steps ran out is censored, and one that diverged never converges and has an
+        outcome: A column of numbers: `converged_at`, `final_loss`, `rate`, `accuracy_at_best`, ...; None for
+            `converged_at`, or, where a metric decides the best or no trial converged, for what decides it at the end.
+            Of `converged_at`, of `final_loss` and `best_loss`, and of the metric that decides the best they are defined
+            as in `summarize`: a trial whose steps ran out is censored, and one that diverged never converges and has an
             infinite loss. Any other's are taken over the trials in which it is a number.
         by: The columns that make a setting, by name; None for every one of the caller's but `seed`.
 
@@ -50,6 +52,7 @@ def summarize_outcome(
         2          0.001       1     NaN
     """
     names = resolve_by(table, by)
+    outcome = default_outcome(table) if outcome is None else outcome
     check_outcome(table, outcome)
     settings, setting = group_trials(table, names)
     return join_columns(settings, {"trials": np.bincount(setting), **outcome_quartiles(table, outcome, setting)})

@@ -12,7 +12,7 @@ from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import unknown
 from lrsweep.statistics._display import Summary
 from lrsweep.statistics._survival import time_quantiles
-from lrsweep.tables._schema import CONVERGED_AT, LOSSES, SEED, criterion_of, final, metrics_of, settings_of
+from lrsweep.tables._schema import CONVERGED_AT, LOSS, LOSSES, SEED, criterion_of, final, metrics_of, settings_of
 
 # The first words of the columns of quartiles.
 QUARTILES = {"lower_quartile": 0.25, "median": 0.5, "upper_quartile": 0.75}
@@ -29,7 +29,9 @@ def summarize(table: pd.DataFrame, by: str | Sequence[str] | None = None) -> Sum
         by: The columns that make a setting, by name; None for every one of the caller's but `seed`.
 
     Returns:
-        A DataFrame that shows itself in a notebook: the settings' columns, and then
+        A DataFrame that shows itself in a notebook: the settings' columns, `trials`, and then those below. What answers
+        for the table comes first among them: where a metric decides the best, or no trial converged, that is what
+        `leads_by_value` tells of, and the columns of convergence come last.
 
         - `trials` (int): how many trials there are.
         - `converged`, `diverged` (float, from 0 to 1): their shares, each followed by its 95% interval, such as
@@ -43,8 +45,9 @@ def summarize(table: pd.DataFrame, by: str | Sequence[str] | None = None) -> Sum
           (float, in the loss's unit): linear between the two nearest trials (method 7 of Hyndman and Fan, 1996,
           doi:10.1080/00031305.1996.10473566, NumPy's default). A diverged trial counts as infinite, and a quartile
           between a number and infinity is infinite.
-        - where the table has metrics, `median_final_<metric>` (float), over the trials in which it is a number; for the
-          metric that decides the best a diverged trial counts as infinitely bad.
+        - where the table has metrics, `median_final_<metric>` (float), over the trials in which it is a number. Of the
+          metric that decides the best there are both quartiles too, and those of `<metric>_at_best`; a diverged trial
+          counts as infinitely bad.
 
     Raises:
         ValueError: It is not a result table, it has no column of a name in `by`, or one of these columns is called
@@ -62,9 +65,36 @@ def summarize(table: pd.DataFrame, by: str | Sequence[str] | None = None) -> Sum
     """
     names = resolve_by(table, by)
     settings, setting = group_trials(table, names)
-    trials = np.bincount(setting)
-    columns = {"trials": trials, **_shares(table, setting), **_quartiles(table, setting), **_metrics(table, setting)}
-    return Summary(join_columns(settings, columns))
+    shares, quartiles, metrics = _shares(table, setting), _quartiles(table, setting), _metrics(table, setting)
+    columns = shares | quartiles | metrics
+    if leads_by_value(table):
+        first = [f"{quartile}_{name}" for name in criterion_of(table).columns for quartile in QUARTILES]
+        last = [name for name in columns if name.startswith("converged") or name.endswith(f"_{CONVERGED_AT}")]
+        others = [name for name in columns if name not in (*first, *last)]
+        columns = {name: columns[name] for name in (*first, *others, *last)}
+    return Summary(join_columns(settings, {"trials": np.bincount(setting)} | columns))
+
+
+def leads_by_value(table: pd.DataFrame) -> bool:
+    """Tells whether the loss or a metric answers for a table, and not when its trials converged.
+
+    That is so where a metric decides the best, and where no trial converged, as where nobody knows the minimum.
+
+    Example:
+        >>> leads_by_value(result.table), leads_by_value(result.table.assign(status="slow"))
+        (False, True)
+    """
+    return criterion_of(table).name != LOSS or not (table["status"] == "converged").any()
+
+
+def default_outcome(table: pd.DataFrame) -> str:
+    """Gives the outcome that is meant where none is named: `converged_at`, or what answers for the table at the end.
+
+    Example:
+        >>> default_outcome(result.table), default_outcome(result.table.assign(status="slow"))
+        ('converged_at', 'final_loss')
+    """
+    return criterion_of(table).columns[0] if leads_by_value(table) else CONVERGED_AT
 
 
 def join_columns(settings: pd.DataFrame, columns: dict[str, Any]) -> pd.DataFrame:
@@ -160,7 +190,8 @@ def wilson(share: np.ndarray, trials: np.ndarray, level: float = LEVEL) -> tuple
 
 def _quartiles(table: pd.DataFrame, setting: np.ndarray) -> dict[str, Any]:
     columns: dict[str, Any] = {}
-    for name in (CONVERGED_AT, *LOSSES):
+    decides = [name for name in criterion_of(table).columns if name not in LOSSES]
+    for name in (CONVERGED_AT, *LOSSES, *decides):
         for quartile, values in outcome_quartiles(table, name, setting).items():
             columns[f"{quartile}_{name}"] = pd.array(values, dtype="Float64") if name == CONVERGED_AT else values
     return columns
@@ -284,6 +315,6 @@ def _quantile(ordered: np.ndarray, share: float) -> np.ndarray:
 
 
 def _metrics(table: pd.DataFrame, setting: np.ndarray) -> dict[str, Any]:
-    names = [final(metric) for metric in metrics_of(table)]
+    names = [final(metric) for metric in metrics_of(table) if metric != criterion_of(table).name]
     columns = {name: pd.Series(outcome_values(table, name)) for name in names}
     return {f"median_{name}": column.groupby(setting).median().to_numpy() for name, column in columns.items()}

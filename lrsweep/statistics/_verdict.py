@@ -4,22 +4,30 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.inputs._messages import number
-from lrsweep.statistics._advice import advise, advise_on_minimum, describe_convergence, describe_setting, is_same
+from lrsweep.statistics._advice import (
+    advise,
+    describe_best,
+    describe_ends,
+    describe_setting,
+    describe_value,
+    is_same,
+)
 from lrsweep.statistics._best import Best, best_learning_rate, rank
+from lrsweep.statistics._rules import SAFE, default_rule
 from lrsweep.statistics._sensitivity import sensitivity
 from lrsweep.statistics._starts import cannot_start, describe_bad_starts
 from lrsweep.statistics._summary import LEVEL, summarize
-from lrsweep.tables._schema import BY_LOSS, LEARNING_RATE, SEED, Criterion, criterion_of, final, settings_of
+from lrsweep.tables._schema import BY_LOSS, LEARNING_RATE, LOSS, SEED, criterion_of, settings_of
 
 FACTOR = 2.0
 
 
-def judge(table: pd.DataFrame, rule: str = "steps", best: Best | None = None) -> str:
+def judge(table: pd.DataFrame, rule: str | None = None, best: Best | None = None) -> str:
     """Names the best learning rate of a table by a rule, its interval over seeds, and what it costs to miss it.
 
     Args:
         table: A result table.
-        rule: One of those of `best_learning_rate`.
+        rule: One of those of `best_learning_rate`, or None.
         best: What `best_learning_rate(table, rule=rule)` gives; None where it is yet to be computed.
 
     Raises:
@@ -39,37 +47,37 @@ def judge(table: pd.DataFrame, rule: str = "steps", best: Best | None = None) ->
     if (table["status"] == "diverged").all():
         return advise(summary, table)
     if np.isnan(best.learning_rate):
-        least = number(table[LEARNING_RATE].min())
-        answer = f"No learning rate is safe: trials diverged at the smallest, {least}."
-        return f"{answer} {describe_bad_starts(table)}".strip()
-    if rule == "safe":
-        setting, why = f"learning_rate {number(best.learning_rate)}", "no trial diverged there or below"
-        alike = table
+        return f"{_none_safe(table)} {describe_bad_starts(table)}".strip()
+    criterion = criterion_of(table)
+    rule, ends = default_rule(criterion) if rule is None else rule, ""
+    if rule == SAFE:
+        setting = f"learning_rate {number(best.learning_rate)}"
+        why, costs = "no trial diverged there or below, and no median loss ended above its start", _costs(table)
     else:
-        criterion = criterion_of(table)
         row = rank(summary[summary[LEARNING_RATE].notna()], criterion, rule).iloc[0]
-        setting, why = describe_setting(row), _why(row, BY_LOSS if rule == "loss" else criterion, rule)
         # What it costs to miss a learning rate depends on the other settings: those of the best one count.
         others = [name for name in settings_of(table) if name not in (LEARNING_RATE, SEED)]
-        alike = table[is_same(table, row, others)]
-    answer = "; ".join([f"Use {setting}{_interval(best)}: {why}", *_costs(alike)])
-    none_converged = rule == "steps" and not (table["status"] == "converged").any()
-    minimum = advise_on_minimum(table[~cannot_start(table)]) if none_converged else ""
-    return " ".join(filter(None, [f"{answer}.", minimum, describe_bad_starts(table)]))
+        # A cost is one of loss, of which the best metric need not have the least.
+        costs = _costs(table[is_same(table, row, others)]) if LOSS in (criterion.name, rule) else []
+        setting, why = describe_setting(row), describe_value(row, BY_LOSS, peak=criterion.name == LOSS)
+        if rule != LOSS:
+            why, ends = describe_best(row, criterion, table), describe_ends(row, criterion, table[~cannot_start(table)])
+    answer = "; ".join([f"Use {setting}{_interval(best)}: {why}", *costs])
+    return " ".join(filter(None, [f"{answer}.", ends, describe_bad_starts(table)]))
+
+
+def _none_safe(table: pd.DataFrame) -> str:
+    """Says why not even the smallest learning rate is safe."""
+    least = table[LEARNING_RATE].min()
+    diverged = (table.loc[table[LEARNING_RATE] == least, "status"] == "diverged").any()
+    what = "trials diverged at" if diverged else "the loss ended above its start at"
+    return f"No learning rate is safe: {what} the smallest, {number(least)}."
 
 
 def _interval(best: Best) -> str:
     if np.isnan(best.low):
         return ""
     return f" ({LEVEL:.0%} interval over seeds: {number(best.low)} to {number(best.high)})"
-
-
-def _why(row: pd.Series, criterion: Criterion, rule: str) -> str:
-    if rule == "steps" and row["converged"] > 0:
-        return describe_convergence(row)
-    outcome, value = criterion.name.replace("_", " "), number(row[f"median_{final(criterion.name)}"])
-    best = f"its median final {outcome}, {value}, is the {criterion.superlative}"
-    return best if rule == "loss" else f"no trial converged, and {best}"
 
 
 def _costs(table: pd.DataFrame) -> list[str]:

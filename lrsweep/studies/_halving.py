@@ -27,9 +27,9 @@ class Halving:
 
     A setting is a combination of values in the trials' columns other than `seed`; its trials are dropped together.
     Settings are compared by the loss last evaluated, or by the metric that decides the best: by its lower median over
-    the seeds. A trial that has diverged counts as infinite. One that has converged counts as better than any that has
-    not, since it takes no more updates (Jamieson and Talwalkar, 2016, arXiv:1502.07943, with the loss in place of the
-    reward).
+    the seeds. A trial that has diverged counts as infinite. Where the loss decides, one that has converged counts as
+    better than any that has not, since it takes no more updates (Jamieson and Talwalkar, 2016, arXiv:1502.07943, with
+    the loss in place of the reward); where a metric does, it is compared by its metric like any other.
 
     Attributes:
         at: The updates after which settings are dropped, ascending, each 1 or more.
@@ -120,5 +120,6 @@ def _scores(outcome: Outcome, objective: Objective) -> np.ndarray:
     last = criterion.sign * last.astype(float)
     scores = np.where(np.isnan(last), np.inf, last)
     scores[outcome.status == Status.DIVERGED] = np.inf
-    scores[outcome.status == Status.CONVERGED] = -np.inf
+    if criterion.name == LOSS:
+        scores[outcome.status == Status.CONVERGED] = -np.inf
     return scores

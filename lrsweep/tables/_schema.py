@@ -1,6 +1,7 @@
 """The columns of every table and the words in them, stated once: of trials, results and critical learning rates."""
 
 import enum
+import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -64,6 +65,23 @@ LOSS = "loss"
 BEST_BY, BEST_MODE = "best_by", "best_mode"
 
 MIN, MAX = "min", "max"
+
+# Metrics that are the better the greater, as they are called.
+_GREATER = {
+    "acc",
+    "accuracy",
+    "auc",
+    "auroc",
+    "bleu",
+    "dice",
+    "f1",
+    "iou",
+    "meteor",
+    "precision",
+    "psnr",
+    "r2",
+    "recall",
+}
 
 # After those, where trials were diagnosed.
 DIAGNOSIS = (
@@ -153,6 +171,17 @@ def metrics_of(table: pd.DataFrame) -> list[str]:
     return [name for name in ends if at_best(name) in after]
 
 
+def sounds_greater(metric: str) -> bool:
+    """Tells whether a metric is called like one that is the better the greater.
+
+    Example:
+        >>> sounds_greater("validation_accuracy"), sounds_greater("f1_loss")
+        (True, False)
+    """
+    words = {word for word in re.split(r"[^a-z0-9]+", metric.lower()) if word}
+    return bool(words & _GREATER) and not words & {"loss", "error"}
+
+
 class Criterion(NamedTuple):
     """What decides the best update of a trial, and the best setting of a table.
 
@@ -207,6 +236,22 @@ def criterion_of(table: pd.DataFrame) -> Criterion:
     if modes[0] not in (MIN, MAX):
         raise InputError(f"column {BEST_MODE!r} holds {quote(modes[0])}: it must hold {MIN!r} or {MAX!r}")
     return Criterion(names[0], modes[0])
+
+
+def mode_of(table: pd.DataFrame, outcome: str) -> str:
+    """Tells whether the least or the greatest value of an outcome is good, `min` or `max`.
+
+    The metric that decides the best says so itself; what any other metric means its name tells, as far as it does.
+
+    Example:
+        >>> mode_of(result.table, "final_loss"), mode_of(result.table, "converged_at")
+        ('min', 'min')
+    """
+    criterion = criterion_of(table)
+    if outcome in criterion.columns:
+        return criterion.mode
+    greater = {column(metric) for metric in metrics_of(table) if sounds_greater(metric) for column in (final, at_best)}
+    return MAX if outcome in greater else MIN
 
 
 def check_names(columns: Iterable[str], metrics: Iterable[str] = (), more: Iterable[str] = ()) -> None:

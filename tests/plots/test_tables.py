@@ -15,7 +15,7 @@ import lrsweep
 from lrsweep import plots
 from lrsweep.plots._axes import cell_edges
 from lrsweep.plots._files import render
-from lrsweep.plots._style import COLOURS
+from lrsweep.plots._style import COLOURS, LEGEND
 from tests.statistics.test_summary import table
 
 INF, NAN = np.inf, np.nan
@@ -183,7 +183,7 @@ def test_trials_without_an_outcome_are_marked_at_the_upper_edge_by_their_share(a
     ((rate, height),) = marks(ax, "slow").tolist()
     assert rate == 0.01
     assert 0.9 < height < 1
-    assert texts(ax) == ["diverged", "slow"]
+    assert texts(ax) == ["diverged", LEGEND["slow"]]
     sizes = {to_hex(points.get_facecolor()[0]): points.get_sizes()[0] for points in ax.collections[1:]}
     assert sizes[COLOURS["slow"].lower()] < sizes[COLOURS["diverged"].lower()]
     # No line comes so high that the marks hide it, but for what is at the edge.
@@ -225,17 +225,17 @@ def test_a_random_design_is_gathered_along_the_axis(ax: Any) -> None:
 
 def test_the_shares_are_stacked_one_upon_the_other(ax: Any) -> None:
     assert plots.statuses(SGD, ax=ax) is ax
-    assert texts(ax) == ["converged", "slow", "diverged"]
+    assert texts(ax) == ["converged", LEGEND["slow"], "diverged"]
     tops = {text: patch.get_data() for text, patch in zip(texts(ax), ax.patches, strict=True)}
     assert tops["converged"].values.tolist() == [0.5, 1, 0]
-    assert tops["slow"].baseline.tolist() == [0.5, 1, 0]
-    assert tops["slow"].values.tolist() == [1, 1, 0]
+    assert tops[LEGEND["slow"]].baseline.tolist() == [0.5, 1, 0]
+    assert tops[LEGEND["slow"]].values.tolist() == [1, 1, 0]
     assert tops["diverged"].values.tolist() == [1, 1, 1]
     # Halfway to the neighbours, on the scale of the axis.
-    np.testing.assert_allclose(tops["slow"].edges, 10.0 ** np.array([-2.5, -1.5, -0.5, 0.5]))
+    np.testing.assert_allclose(tops[LEGEND["slow"]].edges, 10.0 ** np.array([-2.5, -1.5, -0.5, 0.5]))
     assert (ax.get_xscale(), ax.get_ylabel(), ax.get_ylim()) == ("log", "share of trials", (0, 1))
     for text, patch in zip(texts(ax), ax.patches, strict=True):
-        assert to_hex(patch.get_facecolor()) == COLOURS[text].lower()
+        assert to_hex(patch.get_facecolor()) == COLOURS[text.split()[0]].lower()
 
 
 def squared(rates: list[float], starts: list[Any], ends: list[str]) -> pd.DataFrame:
@@ -255,7 +255,7 @@ def test_a_map_draws_the_outcome_and_where_there_is_none_the_status(ax: Any) -> 
     np.testing.assert_array_equal(values.filled(-1), [[-1, 2, -1], [4, 5, -1]])
     # Of diverged and slow, in the order of the alphabet.
     np.testing.assert_array_equal(words.filled(-1), [[1, -1, 0], [-1, -1, 0]])
-    assert texts(ax) == ["diverged", "slow"]
+    assert texts(ax) == ["diverged", LEGEND["slow"]]
     colours = [to_hex(colour) for colour in ax.collections[1].cmap.colors]
     assert colours == [COLOURS["diverged"].lower(), COLOURS["slow"].lower()]
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "linear")
@@ -273,7 +273,7 @@ def test_a_cell_of_which_half_converged_is_not_called_converged_where_its_loss_i
 
 def test_a_map_of_the_statuses_has_a_legend_and_no_colour_bar(ax: Any) -> None:
     plots.cells(MAP, "learning_rate", "start", "status", ax=ax)
-    assert texts(ax) == ["converged", "diverged", "slow"]
+    assert texts(ax) == ["converged", "diverged", LEGEND["slow"]]
     np.testing.assert_array_equal(ax.collections[0].get_array(), [[2, 0, 1], [0, 0, 1]])
     assert len(ax.figure.axes) == 1
 
@@ -301,13 +301,37 @@ def test_the_edges_of_cells_lie_halfway_to_the_neighbours(logarithmic: bool) -> 
     )
 
 
+@pytest.mark.parametrize("x", ["optimizer", "nesterov", "width"])
+def test_a_column_of_words_or_of_numbers_can_lie_along_every_chart(x: str) -> None:
+    long = "an optimizer of a very long name"
+    rows = [
+        (name, nesterov, width, 0.1 * width, status, None, float(width))
+        for name in ("sgd", long)
+        for nesterov in (True, False)
+        for width, status in ((1, "slow"), (2, "diverged"), (3, "stalled"))
+    ]
+    trials = table(rows, ("optimizer", "nesterov", "width", "learning_rate"))
+    best = lrsweep.best_learning_rate(trials)
+    assert best.setting == {"optimizer": "sgd", "nesterov": True, "width": 1, "learning_rate": 0.1}
+    place = {"optimizer": 0.0, "nesterov": 0.0, "width": 1.0}[x]
+    drawn = plots.outcome(trials, x=x, by=[], best=best)
+    assert np.asarray(drawn.lines[-1].get_xdata()).tolist() == [place, place]
+    plain = [drawn, plots.statuses(trials, x), plots.cells(trials, x, "learning_rate")]
+    for ax in (*plain, plots.overview(trials, x).axes[1]):
+        draw(ax.figure)
+        names = [label.get_text() for label in ax.get_xticklabels()]
+        assert names == {"optimizer": ["sgd", "an optim…long name"], "nesterov": ["True", "False"]}.get(x, names)
+    with pytest.raises(ValueError, match=f"{x!r} lies along the axis: leave them out"):
+        plots.outcome(trials, x=x, critical=0.5)
+
+
 def test_the_overview_is_the_three_one_above_the_other_with_one_axis() -> None:
     figure = plots.overview(ADAM)
     fast, well, ended = figure.axes
     assert [ax.get_ylabel() for ax in figure.axes] == ["converged at (updates)", "final loss", "share of trials"]
     assert [ax.get_xlabel() for ax in figure.axes] == ["", "", "learning rate"]
     assert fast.get_xlim() == well.get_xlim() == ended.get_xlim()
-    assert texts(fast) == ["0", "0.9", "converged", "slow", "diverged"]
+    assert texts(fast) == ["0", "0.9", "converged", LEGEND["slow"], "diverged"]
     assert [texts(well), texts(ended)] == [[], []]
 
 

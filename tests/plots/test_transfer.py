@@ -68,3 +68,12 @@ def test_what_is_no_transfer_is_refused(found: Any, along: str, said: str, ax: A
     with pytest.raises(lrsweep.InputError) as refused:
         plots.transfer(found, along, ax)
     assert said in str(refused.value)
+
+
+def test_words_lie_side_by_side() -> None:
+    sizes = ["small", "base", "large"]
+    found = pd.DataFrame({"size": sizes, "learning_rate": [0.1, 0.05, 0.02], "low": np.nan, "high": np.nan})
+    ax = plots.transfer(found.assign(median_final_loss=0.5, untuned=0.5, power=np.nan), "size")
+    assert [label.get_text() for label in ax.get_xticklabels()] == sizes
+    assert (ax.get_xscale(), ax.get_yscale(), ax.get_xlabel()) == ("linear", "log", "size")
+    assert np.asarray(ax.lines[0].get_xdata()).tolist() == [0, 1, 2]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import lrsweep
+from tests.report.test_curves import CURVES, TRIALS
 from tests.statistics.test_summary import table
 
 REQUIRED = os.environ.get("LRSWEEP_BROWSER") == "required"
@@ -201,6 +202,27 @@ def test_dragging_zooms_all_charts_along_the_learning_rate_and_reset_leads_back(
     page.locator(".bk-tool-icon-reset").first.click()
     page.wait_for_function(f"{CHART}.model.x_range.start < 0.02")
     assert page.evaluate(seen) == before
+
+
+def test_the_curves_show_one_kind_at_a_time_and_leave_the_map_alone(chromium: Any, tmp_path: Path) -> None:
+    trials = TRIALS.assign(width=32)
+    trials.insert(1, "width", trials.pop("width"))
+    lrsweep.write_report(trials, tmp_path / "curves.html", curves=CURVES)
+    page, trouble = opened(chromium, tmp_path / "curves.html", viewport={"width": 1280, "height": 900})
+    visible = """(key) => {
+        const parts = Bokeh.documents[0].roots().flatMap((chart) => [...chart.references()]);
+        const shown = parts.filter(({ tags, visible }) => tags[1] === key && visible);
+        return shown.map(({ type, tags }) => `${type} ${tags[2]}`);
+    }"""
+    before = page.evaluate(visible, "map")
+    assert set(page.evaluate(visible, "curves")) == {"GlyphRenderer l0", "LinearAxis l0", "Grid l0"}
+    page.get_by_label("Curve of the").select_option("loss")
+    shown = set(page.evaluate(visible, "curves"))
+    assert {"GlyphRenderer l1", "Grid l1"} <= shown
+    assert {part.split()[1] for part in shown} == {"l1"}
+    assert page.evaluate(visible, "map") == before != []
+    assert trouble == []
+    page.context.close()
 
 
 def test_markup_in_a_columns_name_is_read_as_text(desk: Opened) -> None:

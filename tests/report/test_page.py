@@ -16,8 +16,8 @@ from lrsweep.plots._style import COLOURS, MARKERS
 from lrsweep.report._aggregate import aggregate
 from lrsweep.report._axis import axis_of, bin_trials
 from lrsweep.report._charts import draw_charts
-from lrsweep.report._failures import failures_of
 from lrsweep.report._filters import ALL, filters_of
+from lrsweep.report._kinds import kinds_of
 from lrsweep.report._page import make_page
 from lrsweep.report._sample import LEAST_OF_STATUS, sample_rows
 from lrsweep.report._scales import scale_of
@@ -115,7 +115,9 @@ def test_the_page_asks_the_question_and_answers_it_in_a_sentence() -> None:
     assert list(page.all("title")) == ["my sweep"]
     assert list(page.all("h1")) == ["Which learning rate should I take?"]
     assert list(page.all("p", **{"class": "answer"})) == [judge(THREE)]
-    assert list(page.all("p", **{"class": "counts"})) == ["8 trials of 2 settings: 5 converged, 1 diverged, 2 slow."]
+    assert list(page.all("p", **{"class": "counts"})) == [
+        "8 trials of 2 settings: 5 converged, 2 slow (still improving), 1 diverged."
+    ]
     assert {tag for tag, _, _ in page.elements} <= TAGS
 
 
@@ -219,7 +221,7 @@ def test_shares_are_stacked_and_quartiles_are_the_summarys() -> None:
     charts = draw_charts(THREE, None).charts
     data = drawn_data(charts[2].figure)[0]
     # 0.01: two converged, two slow. 0.1: three converged, one diverged. Stacked in this order.
-    assert [list(data[name]) for name in ("b0", "b1", "b2", "b3")] == [[0, 0], [0.5, 0.75], [0.5, 1], [1, 1]]
+    assert [list(data[name]) for name in ("b0", "b1", "b2", "b3")] == [[0, 0], [0.5, 0.75], [1, 0.75], [1, 1]]
     assert list(data["total"]) == [4, 4]
     boxes = next(data for data in drawn_data(charts[1].figure) if "median" in data)
     for at, rate in enumerate((0.01, 0.1)):
@@ -358,13 +360,29 @@ def test_metrics_and_causes_are_told_and_drawn() -> None:
         best_by="accuracy", final_accuracy=0.5, accuracy_at_best=0.75, cause="too small", stability=0.5
     )
     charts = draw_charts(trials, None).charts
-    assert [chart.heading for chart in charts[:3]] == ["Updates to converge", "Final loss", "Final accuracy"]
+    assert [chart.heading for chart in charts[:3]] == ["Final accuracy", "Final loss", "Updates to converge"]
     labels = {label for tool in charts[0].figure.hover for label, _ in tool.tooltips}
     assert {"trial", "seed", "status", "final_loss", "final_accuracy", "cause"} <= labels
 
 
+def test_a_trial_that_was_still_improving_has_not_gone_wrong() -> None:
+    grid = table(
+        [(0.1, s, status, None, 1.0) for s, status in enumerate(("slow", "stalled", "oscillating", "diverged"))]
+    )
+    assert [kind.status for kind in kinds_of(grid) if kind.went_wrong] == ["diverged"]
+    arrived = grid.assign(status=grid["status"].where(grid.index != 3, "converged"))
+    assert {kind.status for kind in kinds_of(arrived) if kind.went_wrong} == {"stalled", "oscillating"}
+    page = Page(make_page(grid, None, title="sweep"))
+    heads = list(page.all("h2"))
+    assert heads.index("The trials that went wrong, and why") + 1 == heads.index("How the other trials ended")
+    assert [head.split()[0] for head in page.all("h3")][-4:] == ["diverged", "slow", "stalled", "oscillating"]
+    assert any("slow (still improving)" in label for label in page.all("label"))
+    fine = Page(make_page(grid[:1], None, title="sweep"))
+    assert "None did." in list(fine.all("p"))
+
+
 def test_what_went_wrong_is_counted_by_kind_and_setting() -> None:
-    slow, diverged = failures_of(THREE)
+    slow, diverged = kinds_of(THREE)
     assert (slow.status, slow.trials, slow.settings, slow.meaning) == ("slow", 2, 1, STATUSES["slow"])
     named = [dict(zip(failure.heads, row, strict=True)) for failure in (slow, diverged) for row in failure.rows]
     assert [(row["learning_rate"], row["trials"], row["first such trial"], row["its seed"]) for row in named] == [
@@ -373,7 +391,7 @@ def test_what_went_wrong_is_counted_by_kind_and_setting() -> None:
     ]
     # A loss that is no number is not one that is missing.
     assert named[1]["its final_loss"] == "nan"
-    caused = failures_of(THREE.assign(cause=np.where(THREE["status"] == "slow", "too small", THREE["status"])))
+    caused = kinds_of(THREE.assign(cause=np.where(THREE["status"] == "slow", "too small", THREE["status"])))
     assert [(failure.status, failure.cause) for failure in caused] == [("slow", "too small"), ("diverged", None)]
     assert caused[0].meaning == f"{STATUSES['slow']} {CAUSES['too small']}"
 

@@ -25,28 +25,33 @@ def tables(draw: st.DrawFn) -> pd.DataFrame:
         (*cell, when if cell[-1] == "converged" else None, float(loss))
         for cell, (when, loss) in draw(st.lists(st.tuples(cells, outcomes), min_size=1, max_size=14))
     ]
-    return table(rows, ("learning_rate", "momentum", "seed"))
+    starts = draw(st.lists(st.sampled_from([1.0, 3.0]), min_size=len(rows), max_size=len(rows)))
+    return table(rows, ("learning_rate", "momentum", "seed")).assign(initial_loss=starts)
 
 
-def best_of(drawn: pd.DataFrame, rule: str) -> float:
-    if (drawn["status"] == "diverged").all():
-        return np.nan
+def best_of(drawn: pd.DataFrame, rule: str, tried: pd.Series) -> float:
     if rule != "safe":
+        if (drawn["status"] == "diverged").all():
+            return np.nan
         return float(rank(lrsweep.summarize(drawn), BY_LOSS, rule).iloc[0]["learning_rate"])
     safe = np.nan
-    for rate, trials in drawn.groupby("learning_rate"):
-        if (trials["status"] == "diverged").any():
+    # Of a learning rate that was tried with none of the seeds drawn nothing bad is known.
+    for rate in np.unique(tried):
+        trials = drawn[drawn["learning_rate"] == rate]
+        ended = [rows[["initial_loss", "final_loss"]].median() for _, rows in trials.groupby("momentum")]
+        risen = any(medians["final_loss"] > 1.01 * medians["initial_loss"] for medians in ended)
+        if (trials["status"] == "diverged").any() or risen:
             break
-        safe = float(str(rate))
+        safe = float(rate)
     return safe
 
 
 @settings(max_examples=25, deadline=None)
-@given(tables(), st.sampled_from(["steps", "loss"]))
+@given(tables(), st.sampled_from(["steps", "loss", "safe"]))
 def test_the_interval_is_that_of_regrouping_what_each_draw_of_the_seeds_holds(trials: pd.DataFrame, rule: str) -> None:
     seeds = trials["seed"].unique()
     result = lrsweep.best_learning_rate(trials, rule=rule, level=0.8, resamples=20, seed=7)
-    np.testing.assert_equal(result.learning_rate, best_of(trials, rule))
+    np.testing.assert_equal(result.learning_rate, best_of(trials, rule, trials["learning_rate"]))
     if len(seeds) == 1:
         assert np.isnan([result.low, result.high]).all()
         return
@@ -54,12 +59,14 @@ def test_the_interval_is_that_of_regrouping_what_each_draw_of_the_seeds_holds(tr
     bests = []
     for draw in draws:
         parts = [trials[trials["seed"] == seed] for seed, times in zip(seeds, draw, strict=True) for _ in range(times)]
-        bests.append(best_of(pd.concat(parts, ignore_index=True), rule))
+        bests.append(best_of(pd.concat(parts, ignore_index=True), rule, trials["learning_rate"]))
     # The tenth and the ninetieth percentile of twenty, the one before and the one after.
     # Draws that leave no best one count as below all.
     ordered = sorted(bests, key=lambda rate: -np.inf if np.isnan(rate) else rate)
     np.testing.assert_equal([result.low, result.high], [ordered[1], ordered[18]])
 
+
+STARTS = {"initial_loss": 1.0}
 
 SAFE = [
     (0.1, 0, "slow", None, 1.0),
@@ -85,11 +92,24 @@ def test_a_table_of_many_trials_has_fewer_resamples(
 
 
 def test_safe_is_the_largest_learning_rate_up_to_which_nothing_diverged() -> None:
-    assert best_of(table(SAFE), "safe") == 0.2
     # Without the seed that diverges, as in a quarter of the draws, all are safe.
-    assert lrsweep.best_learning_rate(table(SAFE), rule="safe")[:4] == (0.2, 0.2, 0.8, "safe")
-    assert np.isnan(lrsweep.best_learning_rate(table(SAFE[4:6]), rule="safe").learning_rate)
-    assert lrsweep.best_learning_rate(table(SAFE[:4] + SAFE[6:]), rule="safe")[:4] == (0.8, 0.8, 0.8, "safe")
+    for rows, best in (
+        (SAFE, (0.2, 0.2, 0.8)),
+        (SAFE[:4] + SAFE[6:], (0.8, 0.8, 0.8)),
+        (SAFE[4:6], (np.nan, np.nan, 0.4)),
+    ):
+        found = lrsweep.best_learning_rate(table(rows).assign(**STARTS), rule="safe")
+        np.testing.assert_equal(found[:4], (*best, "safe"))
+
+
+def test_where_the_median_loss_ends_above_its_start_a_learning_rate_is_not_safe() -> None:
+    ends = {0.1: (0.1, 0.2, 9.0), 0.2: (1.0, 1.005, 9.0), 0.4: (0.1, 2.0, 2.0), 0.8: (0.1, 0.1, 0.1)}
+    rows = [(rate, seed, "oscillating", None, losses[seed]) for rate, losses in ends.items() for seed in range(3)]
+    trials = table(rows).assign(**STARTS)
+    medians = {rate: np.median(losses) for rate, losses in ends.items()}
+    assert [rate for rate, median in medians.items() if median > 1.01] == [0.4]
+    assert lrsweep.best_learning_rate(trials, rule="safe").learning_rate == 0.2
+    assert lrsweep.best_setting(trials, rule="safe")["learning_rate"] == 0.2
 
 
 def test_the_seeds_are_drawn_in_pairs() -> None:
@@ -100,7 +120,7 @@ def test_the_seeds_are_drawn_in_pairs() -> None:
 
 @pytest.mark.parametrize("rule", ["steps", "loss", "safe"])
 def test_without_several_seeds_there_is_no_interval(rule: str) -> None:
-    one = table([(0.1, 0, "slow", None, 1.0), (0.2, 0, "converged", 5, 0.0)])
+    one = table([(0.1, 0, "slow", None, 1.0), (0.2, 0, "converged", 5, 0.0)]).assign(**STARTS)
     for trials in (one, one.drop(columns="seed")):
         result = lrsweep.best_learning_rate(trials, rule=rule)
         assert result.learning_rate == 0.2

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import lrsweep
-from lrsweep.report._failures import failures_of
+from lrsweep.report._kinds import kinds_of
 from lrsweep.report._page import make_page
 from lrsweep.statistics._advice import advise
 from lrsweep.statistics._conclusion import conclude
@@ -58,7 +58,7 @@ def test_what_is_not_finite_at_the_start_is_said_everywhere(kind: str) -> None:
     edges = lrsweep.critical_learning_rate(objective, optax.sgd)
     assert edges["found"].tolist() == ["bad start"]
     assert summarize_critical(edges)[["median", "least", "most"]].isna().to_numpy().all()
-    (failure,) = failures_of(table)
+    (failure,) = kinds_of(table)
     assert judge(table) in make_page(table, result.provenance, title="bad")
     for said in [
         advise(lrsweep.summarize(table), table),

@@ -234,8 +234,8 @@ def test_what_cannot_be_summarised_is_refused() -> None:
         ),
         (
             [(0.1, 0, "slow", None, 0.25), (0.3, 0, "diverged", None, 1.0), (0.2, 0, "slow", None, 0.5)],
-            "No trial converged within 1000 updates; the least median final loss, 0.25, is that of learning_rate 0.1. "
-            "Most trials were still improving: give more steps. "
+            "Use learning_rate 0.1: its median final loss, 0.25, is the least. "
+            "No trial converged within 1,000 updates; it was still improving: give more steps. "
             "Stay clear of learning_rate 0.3: trials diverged there.",
         ),
         (
@@ -251,7 +251,9 @@ def test_what_cannot_be_summarised_is_refused() -> None:
     ],
 )
 def test_the_answer_says_which_to_use_and_which_to_stay_clear_of(rows: list[tuple[Any, ...]], answer: str) -> None:
-    assert advise(lrsweep.summarize(table(rows)), table(rows)) == answer
+    trials = table(rows).assign(initial_loss=9.0)
+    trials["best_loss"] = trials["final_loss"]
+    assert advise(lrsweep.summarize(trials), trials) == answer
 
 
 def rest_at(losses: dict[float, float], start: float = 1.0) -> pd.DataFrame:
@@ -268,7 +270,7 @@ def test_trials_at_rest_at_one_loss_may_have_reached_the_minimum_and_others_have
     elsewhere, known = one.assign(best_loss=[0.6, 0.6, 0.3]), one.assign(cause="local minimum")
     for others in (rest_at({0.1: 0.6, 0.2: 0.3, 0.4: 0.6}), elsewhere, known):
         said = advise(lrsweep.summarize(others), others)
-        assert "came to rest above the target: try other starts or another optimizer." in said
+        assert "came to rest: try other starts, or another optimizer." in said
         assert "minimum" not in said
 
 

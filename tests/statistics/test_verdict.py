@@ -30,7 +30,7 @@ CASES = {
     "safe": (
         [(0.1, 0, "slow", None, 1.0), (0.2, 0, "slow", None, 2.0), (0.4, 0, "diverged", None, 2.0)],
         "safe",
-        "Use learning_rate 0.2: no trial diverged there or below; "
+        "Use learning_rate 0.2: no trial diverged there or below, and no median loss ended above its start; "
         f"{RANGE.format('0.1 (the smallest tried)', 0.2, 3)} costs {(0 + 1 + 12) / 3:.4g} of loss on average.",
     ),
     "none safe": (
@@ -38,11 +38,23 @@ CASES = {
         "safe",
         "No learning rate is safe: trials diverged at the smallest, 0.1.",
     ),
+    "none safe, though none diverged": (
+        [(0.1, 0, "oscillating", None, 14.0), (0.2, 0, "slow", None, 2.0)],
+        "safe",
+        "No learning rate is safe: the loss ended above its start at the smallest, 0.1.",
+    ),
     "none converged": (
-        [(0.1, 0, "slow", None, -2.0), (0.2, 0, "slow", None, 2.0)],
+        [(0.1, 0, "slow", None, -2.0), (0.2, 0, "oscillating", None, 2.0)],
         "steps",
-        "Use learning_rate 0.1: no trial converged, and its median final loss, -2, is the least; "
-        "any of the 2 learning rates tried costs 2 of loss on average.",
+        "Use learning_rate 0.1: its median final loss, -2, is the least; any of the 2 learning rates tried costs 2 of "
+        "loss on average. No trial converged within 1,000 updates; it was still improving: give more steps.",
+    ),
+    "none fell": (
+        [(0.1, seed, "oscillating", None, 14.0 + seed) for seed in range(3)],
+        "steps",
+        "Use learning_rate 0.1 (95% interval over seeds: 0.1 to 0.1): its median final loss, 15, is the least, though "
+        "above that at the start, 13: try smaller learning rates. No trial converged within 1,000 updates; its trials "
+        "bounced without improving: try smaller learning rates.",
     ),
     "all diverged": (
         [(0.1, seed, "diverged", None, np.nan) for seed in range(3)],
@@ -64,6 +76,7 @@ def test_the_sentence_names_the_best_and_what_missing_it_costs(
     rows: list[tuple[Any, ...]], rule: str, sentence: str
 ) -> None:
     trials = table(rows).assign(initial_loss=13.0)
+    trials["best_loss"] = trials["final_loss"]
     assert judge(trials, rule) == sentence
 
 
@@ -75,9 +88,9 @@ def test_where_all_came_to_rest_at_one_loss_the_verdict_says_what_the_advice_say
         "optimizer."
     )
     assert judge(one) == (
-        "Use learning_rate 0.1: no trial converged, and its median final loss, 0.6, is the least; the final loss is "
-        "within a factor of 2 of the least from 0.1 (the smallest tried) to 0.4 (the largest tried), and any of the 3 "
-        f"learning rates tried costs {1e-6 / 3:.4g} of loss on average. {sentence}"
+        "Use learning_rate 0.1: its median final loss, 0.6, is the least; the final loss is within a factor of 2 of "
+        "the least from 0.1 (the smallest tried) to 0.4 (the largest tried), and any of the 3 learning rates tried "
+        f"costs {1e-6 / 3:.4g} of loss on average. No trial converged within 1,000 updates. {sentence}"
     )
     assert sentence in advise(lrsweep.summarize(one), one)
 

@@ -12,8 +12,10 @@ import pytest
 from sklearn.datasets import load_digits
 
 import lrsweep
+from lrsweep.report._kinds import kinds_of
 from lrsweep.statistics._advice import advise
 from lrsweep.statistics._critical import advise_critical
+from lrsweep.statistics._verdict import judge
 
 
 def test_a_regression_on_unscaled_clock_ticks_states_its_minimum_and_has_not_converged() -> None:
@@ -43,7 +45,7 @@ def test_a_start_at_the_optimum_of_a_regression_on_minibatches_does_not_diverge(
     assert (table["status"] != "diverged").all()
 
 
-def test_a_classifier_is_safe_at_no_learning_rate_above_3() -> None:
+def test_a_classifier_is_safe_and_best_at_no_learning_rate_above_3_and_its_accuracy_answers() -> None:
     raw: Any = load_digits()
     data = {"x": np.float32(raw.data / 16), "y": np.int32(raw.target)}
 
@@ -51,14 +53,30 @@ def test_a_classifier_is_safe_at_no_learning_rate_above_3() -> None:
         first, second = jax.random.split(key)
         return {"a": jax.random.normal(first, (64, 32)) / 8, "b": jax.random.normal(second, (32, 10)) / 6}
 
-    def loss(params: Any, data: Any) -> Any:
-        logits = jnp.tanh(data["x"] @ params["a"]) @ params["b"]
-        return optax.softmax_cross_entropy_with_integer_labels(logits, data["y"]).mean()
+    def logits(params: Any, data: Any) -> Any:
+        return jnp.tanh(data["x"] @ params["a"]) @ params["b"]
 
-    objective = lrsweep.Objective(loss, init, data=data, batch_size=64)
+    def loss(params: Any, data: Any) -> Any:
+        return optax.softmax_cross_entropy_with_integer_labels(logits(params, data), data["y"]).mean()
+
+    def accuracy(params: Any, data: Any) -> Any:
+        return (logits(params, data).argmax(-1) == data["y"]).mean()
+
+    metrics = {"accuracy": accuracy}
+    objective = lrsweep.Objective(loss, init, data=data, batch_size=64, metrics=metrics, best_by="accuracy", mode="max")
     trials = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-2, 100, 13), seed=range(5))
     table = lrsweep.sweep(objective, optax.sgd, trials, steps=200).table
-    assert lrsweep.best_learning_rate(table, rule="safe").learning_rate < 3
+    for rule in (None, "steps", "loss", "safe"):
+        assert lrsweep.best_learning_rate(table, rule=rule, resamples=9).learning_rate < 3
+    medians = (
+        table["final_accuracy"].where(table["status"] != "diverged", -np.inf).groupby(table["learning_rate"]).median()
+    )
+    best = lrsweep.best_learning_rate(table, resamples=9)
+    assert (best.learning_rate, best.rule) == (medians.idxmax(), "metric")
+    for said in (judge(table), advise(lrsweep.summarize(table), table)):
+        assert f"its median final accuracy, {medians.max():.4g}, is the greatest" in said
+    (diverged,) = [kind for kind in kinds_of(table) if kind.went_wrong]
+    assert diverged.status == "diverged"
     assert (table.loc[table["learning_rate"] > 3, "status"] == "diverged").all()
     edges = lrsweep.critical_learning_rate(objective, optax.sgd, seeds=range(2), low=0.1, steps=200, width=0.1)
     assert (edges["found"] == "found").all()

@@ -10,16 +10,17 @@ from lrsweep.statistics._summary import group_trials
 from lrsweep.tables._schema import SEED, settings_of
 from lrsweep.tables._text import write
 
-# Of every kind of failure at most so many settings are shown.
+# Of every kind at most so many settings are shown.
 MOST_ROWS = 8
 
 
-class Failure(NamedTuple):
+class Kind(NamedTuple):
     """The trials that did not converge and ended alike.
 
     Attributes:
         status: How they ended.
         cause: Why, where the table was diagnosed.
+        went_wrong: Whether they went wrong: they diverged, or came to rest or bounced where others converged.
         meaning: What that means, in a sentence or two.
         trials: How many there are.
         settings: How many settings have some.
@@ -29,6 +30,7 @@ class Failure(NamedTuple):
 
     status: str
     cause: str | None
+    went_wrong: bool
     meaning: str
     trials: int
     settings: int
@@ -36,7 +38,7 @@ class Failure(NamedTuple):
     rows: list[list[str]]
 
 
-def failures_of(table: pd.DataFrame, most: int = MOST_ROWS) -> list[Failure]:
+def kinds_of(table: pd.DataFrame, most: int = MOST_ROWS) -> list[Kind]:
     """Sorts the trials that did not converge by how they ended and why, the most frequent kind first.
 
     Args:
@@ -44,8 +46,10 @@ def failures_of(table: pd.DataFrame, most: int = MOST_ROWS) -> list[Failure]:
         most: The most settings to show of each kind.
 
     Example:
-        >>> failures_of(result.table)[0].rows
+        >>> kinds_of(result.table)[0].rows
         [['0.001', '1 of 1', '2', '1000', '1.667', '0.1425']]
+        >>> [kind.went_wrong for kind in kinds_of(result.table)]
+        [False]
     """
     names = [name for name in settings_of(table) if name != SEED]
     setting = group_trials(table, names)[1] if len(table) else np.empty(0, int)
@@ -56,14 +60,14 @@ def failures_of(table: pd.DataFrame, most: int = MOST_ROWS) -> list[Failure]:
     failed = np.flatnonzero(kinds["status"] != "converged")
     trials = np.bincount(kind, minlength=len(kinds))
     return [
-        _failure(table, names, setting, np.flatnonzero(kind == at), kinds["status"][at], kinds["cause"][at], most)
+        _kind(table, names, setting, np.flatnonzero(kind == at), kinds["status"][at], kinds["cause"][at], most)
         for at in failed[np.argsort(-trials[failed], kind="stable")]
     ]
 
 
-def _failure(
+def _kind(
     table: pd.DataFrame, names: list[str], setting: np.ndarray, rows: np.ndarray, status: str, cause: str, most: int
-) -> Failure:
+) -> Kind:
     failed, trials = np.bincount(setting[rows], minlength=setting.max() + 1), np.bincount(setting)
     first = np.full(len(failed), len(table))
     np.minimum.at(first, setting[rows], rows)
@@ -79,4 +83,6 @@ def _failure(
     meaning = " ".join(filter(None, [STATUSES[status], CAUSES.get(cause)]))
     table_rows = [list(row) for row in zip(*columns.values(), strict=True)]
     cause_beside = None if cause == status else cause
-    return Failure(status, cause_beside, meaning, len(rows), len(with_failures), list(columns), table_rows)
+    wrong = ("diverged", "stalled", "oscillating") if (table["status"] == "converged").any() else ("diverged",)
+    heads, went_wrong = list(columns), status in wrong
+    return Kind(status, cause_beside, went_wrong, meaning, len(rows), len(with_failures), heads, table_rows)
