@@ -187,7 +187,7 @@ def is_finite(train: TrainState) -> Any:
 
 
 def _absolute_product(grads: Any, updates: Any, like: Any) -> Any:
-    return abs(optax.tree.vdot(grads, updates)).astype(like.dtype)
+    return jnp.asarray(abs(optax.tree.vdot(grads, updates)), like.dtype)
 
 
 def _all_finite(params: Any) -> Any:
