@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from lrsweep.statistics._summary import summarize as summarize
     from lrsweep.statistics._transfer import coordinates as coordinates
     from lrsweep.statistics._transfer import transfer as transfer
+    from lrsweep.store._store import Store as Store
+    from lrsweep.store._store import open_store as open_store
     from lrsweep.studies._critical import critical_learning_rate as critical_learning_rate
     from lrsweep.studies._halving import Halving as Halving
     from lrsweep.studies._interrupted import Interrupted as Interrupted
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     from lrsweep.tables._grid import log_grid as log_grid
     from lrsweep.tables._io import read_table as read_table
     from lrsweep.tables._io import write_table as write_table
+    from lrsweep.tables._lazy import LazyTrials as LazyTrials
+    from lrsweep.tables._lazy import lazy_grid as lazy_grid
     from lrsweep.training._stopping import Stopping as Stopping
 
     __version__: str
@@ -56,12 +60,14 @@ _HOMES = {
     "InputError": "inputs._errors",
     "Interrupted": "studies._interrupted",
     "Layout": "engine._layout",
+    "LazyTrials": "tables._lazy",
     "Objective": "problems._objective",
     "Progress": "studies._progress",
     "RangeTest": "statistics._range_test",
     "Refinement": "studies._refine",
     "Replay": "studies._replay",
     "Stopping": "training._stopping",
+    "Store": "store._store",
     "Sweep": "studies._result",
     "best_learning_rate": "statistics._best",
     "best_setting": "statistics._best",
@@ -70,9 +76,11 @@ _HOMES = {
     "gather": "statistics._bins",
     "grid": "tables._grid",
     "landscape": "studies._landscape",
+    "lazy_grid": "tables._lazy",
     "load": "studies._load",
     "log_grid": "tables._grid",
     "models": None,
+    "open_store": "store._store",
     "optimizers": None,
     "outcome_map": "statistics._outcome_map",
     "plots": None,

@@ -21,10 +21,11 @@ MODULES = sorted(module.name for module in pkgutil.walk_packages(lrsweep.__path_
 # What users rely on: a name is added here, and none is taken away without a warning first.
 PUBLIC = {
     "lrsweep": """
-        Best Curves Halving InputError Interrupted Layout Objective Progress RangeTest Refinement Replay Stopping Sweep
-        best_learning_rate best_setting coordinates critical_learning_rate gather grid landscape load log_grid models
-        optimizers outcome_map plots problems range_test read_table refine regression_from_csv sensitivity sharpness
-        status_shares summarize summarize_curves summarize_outcome sweep transfer write_report write_table
+        Best Curves Halving InputError Interrupted Layout LazyTrials Objective Progress RangeTest Refinement Replay
+        Stopping Store Sweep best_learning_rate best_setting coordinates critical_learning_rate gather grid
+        landscape lazy_grid load log_grid models open_store optimizers outcome_map plots problems range_test
+        read_table refine regression_from_csv sensitivity sharpness status_shares summarize summarize_curves
+        summarize_outcome sweep transfer write_report write_table
     """,
     "lrsweep.models": "from_equinox from_linen from_nnx",
     "lrsweep.problems": "line linear_regression quadratic rosenbrock valleys",
@@ -97,7 +98,8 @@ def test_help_answers_without_importing_jax_or_pandas() -> None:
     said = run_python(
         "import sys\n"
         "from lrsweep.cli._app import app\n"
-        "for words in ([], ['run'], ['refine'], ['critical'], ['range-test'], ['summarize'], ['plot'], ['report']):\n"
+        "commands = 'run refine critical range-test status resume summarize plot report'.split()\n"
+        "for words in ([], *([command] for command in commands)):\n"
         "    app([*words, '--help'], standalone_mode=False)\n"
         "print({'bokeh', 'jax', 'jinja2', 'matplotlib', 'optax', 'pandas'} & set(sys.modules))\n"
     )
@@ -122,7 +124,14 @@ def test_every_public_function_has_an_example_that_is_run() -> None:
     public += [value for value in vars(lrsweep.plots).values() if callable(value)]
     public += [lrsweep.models.from_equinox, lrsweep.models.from_linen, lrsweep.models.from_nnx]
     modules = {"models", "optimizers", "plots", "problems"}
-    without = {"RangeTest", "Refinement", "Replay", "Sweep", "read_table"} | modules  # shown where they are used
+    without = {
+        "RangeTest",
+        "Refinement",
+        "Replay",
+        "Store",
+        "Sweep",
+        "read_table",
+    } | modules  # shown where they are used
     for thing in public:
         name = thing.__name__.rpartition(".")[2]
         assert name in without or ">>>" in thing.__doc__, name

@@ -13,9 +13,10 @@ from lrsweep.cli._jax_setup import cache_folder, shrink
 from lrsweep.cli._listing import list_names
 from lrsweep.cli._printing import escape_what_cannot_be_encoded, failure_of_output, print_error
 from lrsweep.cli._range_test import range_test
+from lrsweep.cli._stores import resume, status
 from lrsweep.cli._sweeps import critical, refine, run
 from lrsweep.cli._tables import plot, report, summarize
-from lrsweep.inputs._errors import InputError
+from lrsweep.inputs._errors import InputError, UnwrittenError
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
 
@@ -31,6 +32,8 @@ for _name, _command in {
     "refine": refine,
     "critical": critical,
     "range-test": range_test,
+    "status": status,
+    "resume": resume,
     "summarize": summarize,
     "report": report,
     "plot": plot,
@@ -52,6 +55,9 @@ def main() -> NoReturn:
     except typer.TyperException as error:
         # Without a command the help has been shown, and there is no more to say.
         code = _refuse(_describe_usage(error)) if error.format_message() else MISTAKE
+    except UnwrittenError as error:
+        _refuse(str(error))
+        code = UNWRITTEN
     except InputError as error:
         code = _refuse(str(error))
     except OSError as error:

@@ -69,8 +69,11 @@ def _keep(stopped: Interrupted, table: Any, path: Path | None, rows: str) -> Non
     """Writes what had ended, and says how much that is."""
     undone = stopped.of_trials - stopped.ended
     said = f"lrsweep: interrupted: {stopped.ended:,} of {stopped.of_trials:,} trials had ended, {undone:,} had not"
+    if stopped.store is not None:
+        said += f"; lrsweep resume {stopped.store} goes on"
     if path is None or len(table) == 0:
-        print_error(f"{said}; {'--out FILE would have kept them' if len(table) else 'nothing was written'}")
+        lost = "--out FILE would have kept them" if len(table) and stopped.store is None else "nothing was written"
+        print_error(said if stopped.store is not None else f"{said}; {lost}")
         return
     print_error(said)
     counts = {"ended": stopped.ended, "of": stopped.of_trials}

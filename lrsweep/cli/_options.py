@@ -90,6 +90,17 @@ PlotFile = Annotated[
     str | None,
     typer.Option("--plot", metavar="FILE", help="Draw the sweep against the learning rate (.png, .svg, .pdf)."),
 ]
+StoreFolder = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="DIR",
+        help="Keep what becomes of the trials in this folder while they run; `lrsweep resume DIR` goes on from it.",
+    ),
+]
+
+# That of `status` and `resume`.
+StoreArgument = Annotated[str, typer.Argument(metavar="DIR", help="A store, as `lrsweep run --store` makes it.")]
 
 # Those of `refine`.
 CoarseGrid = Annotated[

@@ -1,8 +1,9 @@
 """The commands that run trials: `run`, `refine` and `critical`."""
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, is_dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from lrsweep.cli import _options as options
 from lrsweep.cli._startup import load_jax
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
     from lrsweep.optimizers._factories import Factory
     from lrsweep.problems._objective import Objective
+    from lrsweep.studies._progress import Progress
+    from lrsweep.studies._result import Sweep
     from lrsweep.training._stopping import Stopping
 
 # JAX and pandas are imported where they are needed, so that --help does not wait for them.
@@ -30,12 +33,14 @@ def run(
     diagnose: options.Diagnose = False,
     record: options.Record = None,
     record_every: options.RecordEvery = None,
+    store: options.StoreFolder = None,
     out: options.OutTrials = None,
     plot: options.PlotFile = None,
     force: options.Force = False,
     x64: options.X64 = False,
 ) -> int:
     """Sweep learning rates over an objective, and say which one to take."""
+    command: dict[str, Any] = {name: _plain(value) for name, value in locals().items()}
     load_jax(x64=x64)
     from lrsweep.cli._destinations import check_out, check_picture
     from lrsweep.cli._interruption import keeping_what_ended
@@ -43,7 +48,6 @@ def run(
     from lrsweep.cli._screen import print_summary
     from lrsweep.statistics._advice import advise, describe_causes
     from lrsweep.statistics._summary import summarize
-    from lrsweep.studies._sweep import sweep
     from lrsweep.tables._schema import LEARNING_RATE
 
     inputs = [_file_of(problem), trials]
@@ -66,17 +70,15 @@ def run(
     if picture is not None and LEARNING_RATE not in asked.trials.columns:
         raise InputError(f"--plot {plot} is drawn against learning_rate, which these trials do not have")
     with keeping_what_ended(path) as progress:
-        result = sweep(
-            asked.objective,
-            asked.optimizer,
-            asked.trials,
-            steps=search.steps,
-            stopping=asked.stopping,
-            static=search.static or (),
+        result = _sweep_asked(
+            asked,
+            search,
+            progress,
             diagnose=diagnose,
             record=names,
             record_every=record_every,
-            progress=progress,
+            store=store,
+            command=command,
         )
     with writing_result(result.table, result.provenance, path, curves=result.curves) as written:
         summary = summarize(result.table)
@@ -87,6 +89,44 @@ def run(
     from lrsweep.plots import overview
 
     return draw(overview(result.table), picture) or written.code
+
+
+def _plain(option: Any) -> Any:
+    """Gives an option, or those of a bundle by name, as JSON can hold it."""
+    return asdict(cast(Any, option)) if is_dataclass(option) else option
+
+
+def _sweep_asked(
+    asked: "_Asked",
+    search: options.Search,
+    progress: "Callable[[Progress], object]",
+    *,
+    diagnose: bool,
+    record: list[str] | None,
+    record_every: int | None,
+    store: str | None,
+    command: Mapping[str, Any],
+) -> "Sweep":
+    """Runs the trials of `run`, into a store where one is named, which keeps the command's options."""
+    from lrsweep.studies._stored import sweep_into
+    from lrsweep.studies._sweep import run_sweep, sweep
+
+    how: dict[str, Any] = {
+        "steps": search.steps,
+        "stopping": asked.stopping,
+        "static": search.static or (),
+        "diagnose": diagnose,
+        "record": record,
+        "record_every": record_every,
+    }
+    if store is None:
+        return sweep(asked.objective, asked.optimizer, asked.trials, progress=progress, **how)
+    folder = os.path.abspath(store)
+    kept = {"options": {**command, "store": folder}, "folder": os.getcwd()}
+    swept = sweep_into(
+        folder, asked.objective, asked.optimizer, asked.trials, run_sweep, how, wanted=progress, command=kept
+    )
+    return cast("Sweep", swept)
 
 
 def refine(

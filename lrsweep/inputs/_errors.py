@@ -26,3 +26,7 @@ class InputTypeError(InputError, TypeError):
 
 class MissingFileError(InputError, FileNotFoundError):
     """A file that does not exist: an `InputError` that is a `FileNotFoundError` too."""
+
+
+class UnwrittenError(InputError, OSError):
+    """A file that could not be written, as on a full disk: an `InputError` that is an `OSError` too."""

@@ -18,6 +18,7 @@ class Interrupted(KeyboardInterrupt):
             learning rate. Any of them may be of no rows.
         ended: How many trials had ended (int).
         of_trials: How many there were to run (int), of a study in several rounds at most.
+        store: The folder of the store that the sweep goes on from when it is called again (str); None without one.
 
     Example:
         >>> try:
@@ -29,8 +30,12 @@ class Interrupted(KeyboardInterrupt):
         {'converged': 2, 'slow': 1, 'diverged': 0, 'oscillating': 0, 'stalled': 0, 'dropped': 0}
     """
 
-    def __init__(self, result: Any, *, ended: int, of_trials: int) -> None:
-        super().__init__(
-            f"interrupted: {ended:,} of {of_trials:,} trials had ended, and what became of them is in .result"
-        )
-        self.result, self.ended, self.of_trials = result, ended, of_trials
+    def __init__(
+        self, result: Any, *, ended: int, of_trials: int, store: str | None = None, kept: int | None = None
+    ) -> None:
+        """Carries a result; `kept` is how many of the trials that had ended are in the store."""
+        said = f"interrupted: {ended:,} of {of_trials:,} trials had ended, and what became of them is in .result"
+        if store is not None:
+            said += f"; {kept:,} of them are in the store {store!r}, and the same call goes on from there"
+        super().__init__(said)
+        self.result, self.ended, self.of_trials, self.store = result, ended, of_trials, store

@@ -43,6 +43,7 @@ def prepare(
     diagnose: bool = False,
     on_batches: bool = False,
     recorded: tuple[str, ...] = (),
+    is_part: bool = False,
 ) -> list[GroupJob]:
     """Checks a trials table against its objective and optimizers, and divides it into the jobs that the engine runs.
 
@@ -55,6 +56,7 @@ def prepare(
         diagnose: Whether to measure what says why each trial ended as it did.
         on_batches: Whether the loss of each minibatch is evaluated, instead of the loss over all the data.
         recorded: What is recorded, as `recorded_names` gives it.
+        is_part: Whether the trials are a part of those of a sweep, in which every one of the optimizers has rows.
 
     Returns:
         The jobs, in the order of their first rows.
@@ -63,7 +65,7 @@ def prepare(
         TypeError: An argument or a column is of the wrong kind.
         ValueError: Nobody takes a column, a value is out of range, or objective and optimizer do not fit.
     """
-    names = [None] if None in optimizers else optimizers_of(trials, optimizers)
+    names = list(optimizers) if None in optimizers or is_part else optimizers_of(trials, optimizers)
     columns = [name for name in trials.columns if name != OPTIMIZER or None in optimizers]
     bindings = bind(columns, objective, {name: optimizers[name] for name in names})
     groups = partition(trials, bindings, static)
@@ -88,7 +90,7 @@ def prepare(
     for program, group in zip(programs, groups, strict=True):
         check_means(objective, program, shared, {name: c[0] for name, c in group.values.items()}, group.seeds[0])
     return [
-        GroupJob(program, group, shared._replace(seeds=_shared_seeds(objective, group)), limits)
+        GroupJob(program, group, shared._replace(seeds=shared_seeds(objective, group)), limits)
         for program, group in zip(programs, groups, strict=True)
     ]
 
@@ -99,7 +101,7 @@ def _passed(*_: Any) -> list[bool]:
     return []
 
 
-def _shared_seeds(objective: Objective, group: Group) -> Any:
+def shared_seeds(objective: Objective, group: Group) -> Any:
     """Gives the distinct seeds of a group that trains on minibatches, where many trials share each; otherwise None."""
     if objective.batch_size is None:
         return None

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from lrsweep.engine._compile import Plan
 from lrsweep.engine._devices import devices
-from lrsweep.engine._executor import GroupResult
 from lrsweep.optimizers._factories import Factory, label
 from lrsweep.problems._objective import Objective
+from lrsweep.studies._fitting import describe_group
 from lrsweep.training._monitor import StopLimits
 from lrsweep.training._partition import Group
 from lrsweep.training._stopping import Stopping
@@ -23,7 +24,8 @@ def provenance_of(
     stopping: Stopping,
     limits: StopLimits,
     recorded: Sequence[str],
-    ran: Sequence[tuple[Group, GroupResult]],
+    ran: Sequence[tuple[Group, Plan]],
+    dtype: Any,
 ) -> dict[str, Any]:
     """Records what made the results of a sweep: what was run and how, with which versions, and on which devices.
 
@@ -33,7 +35,8 @@ def provenance_of(
         stopping: When a trial had converged or diverged.
         limits: The limits that the compiled program was given.
         recorded: What was recorded.
-        ran: The groups, and their results.
+        ran: The groups, and the plans that they were run by.
+        dtype: The dtype of their losses.
     """
     first = devices()[0]
     return {
@@ -53,21 +56,10 @@ def provenance_of(
         "evaluate_every": limits.evaluate_every,
         "record": list(recorded),
         "record_every": limits.record_every if recorded else None,
-        "groups": [_describe_group(group, result) for group, result in ran],
-        "dtype": str(ran[0][1].outcome.final_loss.dtype),
+        "groups": [describe_group(group, plan) for group, plan in ran],
+        "dtype": str(dtype),
         "device": {"platform": first.platform, "kind": first.device_kind, "count": len(devices())},
         "versions": dict(_versions()),
-    }
-
-
-def _describe_group(group: Group, result: GroupResult) -> dict[str, Any]:
-    optimizer = {} if group.optimizer is None else {"optimizer": group.optimizer}
-    return {
-        **optimizer,
-        "static": {static.name: static.value for static in group.static},
-        "trials": len(group.rows),
-        "block_width": result.plan.width,
-        "layout": result.plan.layout._asdict(),
     }
 
 

@@ -1,14 +1,13 @@
 """`sweep`: checks the trials, runs them, and tabulates what became of each."""
 
 import datetime
+import os
 import time
-import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast, overload
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
@@ -16,34 +15,31 @@ from lrsweep.engine._compile import CompiledCall, GroupJob, Plan
 from lrsweep.engine._executor import GroupExecutor, GroupResult
 from lrsweep.engine._layout import Layout
 from lrsweep.engine._modes import ordinary_modes
-from lrsweep.engine._plan import check_width, choose_plan, fit_plan, one_by_one
-from lrsweep.inputs._arguments import check_count
-from lrsweep.inputs._errors import InputTypeError
+from lrsweep.inputs._errors import InputError
 from lrsweep.optimizers._factories import Factory
 from lrsweep.problems._objective import Objective
 from lrsweep.statistics._causes import add_diagnosis
-from lrsweep.studies._halving import Halving, check_halving, halve, in_step
+from lrsweep.store._store import Store
+from lrsweep.studies._asked import ask, loss_columns_of
+from lrsweep.studies._fitting import fit, wanted_of
+from lrsweep.studies._halving import Halving, check_halving, halve
 from lrsweep.studies._interrupted import Interrupted
-from lrsweep.studies._prepare import limits_of, prepare
+from lrsweep.studies._minimum import least_below_minimum, warn_of_minimum
 from lrsweep.studies._progress import Progress, check_progress, progress
 from lrsweep.studies._provenance import provenance_of
-from lrsweep.studies._recorded import recorded_names
 from lrsweep.studies._replay import Replayable, follow, replay, without_columns
 from lrsweep.studies._result import Sweep, result_table
 from lrsweep.studies._starts import starts_of
-from lrsweep.studies._validate import check_objective
-from lrsweep.tables._columns import check_trials
+from lrsweep.studies._stored import sweep_into
 from lrsweep.tables._curves import label_curves
+from lrsweep.tables._lazy import LazyTrials
 from lrsweep.tables._notes import PROVENANCE, Provenance
-from lrsweep.tables._schema import DIAGNOSIS, Criterion, check_names
+from lrsweep.tables._schema import Criterion
 from lrsweep.training._monitor import StopLimits
-from lrsweep.training._partition import check_static
 from lrsweep.training._stopping import Stopping
 
-# By up to so many units in the last place of the starting loss, a fall below the minimum may be rounding alone.
-_ROUNDING = 100
 
-
+@overload
 def sweep(
     objective: Objective,
     optimizer: Factory | Mapping[str, Factory],
@@ -59,8 +55,53 @@ def sweep(
     diagnose: bool = False,
     block_width: int | None = None,
     layout: Layout | None = None,
+    store: str | os.PathLike[str] | None = None,
+    shard_size: int | None = None,
     progress: bool | Callable[[Progress], object] = True,
-) -> Sweep:
+) -> Sweep: ...
+
+
+@overload
+def sweep(
+    objective: Objective,
+    optimizer: Factory | Mapping[str, Factory],
+    trials: LazyTrials,
+    *,
+    steps: int = 1000,
+    stopping: Stopping | None = None,
+    static: Iterable[str] = (),
+    evaluate_every: int | None = None,
+    record: str | Iterable[str] | None = None,
+    record_every: int | None = None,
+    halving: Halving | None = None,
+    diagnose: bool = False,
+    block_width: int | None = None,
+    layout: Layout | None = None,
+    store: str | os.PathLike[str],
+    shard_size: int | None = None,
+    progress: bool | Callable[[Progress], object] = True,
+) -> Store: ...
+
+
+def sweep(
+    objective: Objective,
+    optimizer: Factory | Mapping[str, Factory],
+    trials: pd.DataFrame | LazyTrials,
+    *,
+    steps: int = 1000,
+    stopping: Stopping | None = None,
+    static: Iterable[str] = (),
+    evaluate_every: int | None = None,
+    record: str | Iterable[str] | None = None,
+    record_every: int | None = None,
+    halving: Halving | None = None,
+    diagnose: bool = False,
+    block_width: int | None = None,
+    layout: Layout | None = None,
+    store: str | os.PathLike[str] | None = None,
+    shard_size: int | None = None,
+    progress: bool | Callable[[Progress], object] = True,
+) -> Sweep | Store:
     """Runs every trial of a table, many at a time, and says what became of each.
 
     What is compiled depends on the objective's functions, the optimizer's factory, the columns' names and the block
@@ -75,7 +116,8 @@ def sweep(
             optax.adam}`: then the column `optimizer` names each row's. A column that an optimizer does not take must be
             missing in its rows; one that is missing in all of them is left at the optimizer's default.
         trials: One row per trial, one column per keyword of the factory, of the objective's `init`, or of its loss
-            and metrics. The column `seed` becomes the key; without it the seed is 0. See `lrsweep.grid`.
+            and metrics. The column `seed` becomes the key; without it the seed is 0. See `lrsweep.grid`; or
+            `lrsweep.lazy_grid`, which makes the rows only as they are run.
         steps: The most updates a trial may make, 1 or more.
         stopping: When a trial has converged or diverged; `Stopping()` where it is left out.
         static: Columns of numbers whose values must be known while the program is compiled, such as a layer's width.
@@ -101,12 +143,18 @@ def sweep(
         block_width: How many trials run side by side, 1 or more. Where it is left out, it is chosen by the number of
             trials and the available memory. At one width a row gives the same bits whatever the other rows hold.
         layout: How the loop of a block is laid out for the machine, see `Layout`. Chosen where it is left out.
+        store: A folder in which what becomes of the trials is kept while they run, shard by shard, whatever ends them.
+            The same sweep into the same folder computes what is missing there and nothing else, and gives the table of
+            one that was not interrupted, bit for bit; another sweep into it is refused. See `open_store`.
+        shard_size: How many rows are written at a time, 1 or more, rounded up to whole blocks; chosen where it is left
+            out. Where `block_width` is left out, a block is no wider.
         progress: True to show how far it has come: a bar on a terminal and in a notebook, gone at the end, and a line
             every ten seconds in a log. False to show nothing. Or a function that is called with a `Progress` as the
             trials run; an exception that it raises ends the sweep.
 
     Returns:
-        A `Sweep`: the table of results, the curves, and the provenance.
+        A `Sweep`: the table of results, the curves, and the provenance. Of trials whose rows are made by range a
+        `Store`: the folder that was named, from which their table can be read by parts.
 
     Raises:
         TypeError: An argument is of the wrong kind, a column does not hold numbers, or a parameter is not a float.
@@ -114,9 +162,11 @@ def sweep(
             called inside a transformation of JAX or in a process forked from one that has used JAX. All of this is
             checked before anything is compiled.
         Interrupted: On Ctrl-C, with the trials that had ended.
+        OSError: The store could not be written to, as on a full disk. What it held before is there.
 
     Warns:
-        UserWarning: A loss fell below the objective's stated minimum, by more than rounding.
+        UserWarning: A loss fell below the objective's stated minimum, by more than rounding; or the store held damaged
+            shards, which are computed again.
 
     Example:
         >>> import optax
@@ -127,22 +177,28 @@ def sweep(
         0                0.1  converged            51
         1                1.0   diverged          <NA>
     """
-    return run_sweep(
-        objective,
-        optimizer,
-        trials,
-        steps=steps,
-        stopping=stopping,
-        static=static,
-        evaluate_every=evaluate_every,
-        record=record,
-        record_every=record_every,
-        halving=halving,
-        diagnose=diagnose,
-        block_width=block_width,
-        layout=layout,
-        progress=progress,
-    )
+    options: dict[str, Any] = {
+        "steps": steps,
+        "stopping": stopping,
+        "static": static,
+        "evaluate_every": evaluate_every,
+        "record": record,
+        "record_every": record_every,
+        "diagnose": diagnose,
+        "block_width": block_width,
+        "layout": layout,
+    }
+    if store is None:
+        if isinstance(trials, LazyTrials):
+            raise InputError("trials whose rows are made by range need a store, since there is no table of them all")
+        if shard_size is not None:
+            raise InputError("shard_size is how many rows are written at a time: give a store to write them to")
+        return run_sweep(objective, optimizer, trials, halving=halving, progress=progress, **options)
+    if halving is not None:
+        raise InputError(
+            "halving compares all trials with each other, and a store runs them shard by shard: leave out one"
+        )
+    return sweep_into(store, objective, optimizer, trials, run_sweep, options, shard_size=shard_size, wanted=progress)
 
 
 @ordinary_modes()
@@ -163,39 +219,47 @@ def run_sweep(
     layout: Layout | None = None,
     progress: bool | Callable[[Progress], object] = True,
     on_batches: bool = False,
+    groups: Sequence[Mapping[str, Any]] | None = None,
 ) -> Sweep:
-    """Does what `sweep` does; with `on_batches` the loss of each minibatch stands for the loss over all the data."""
-    stopping = Stopping() if stopping is None else stopping
-    check_objective(objective)
-    if not isinstance(stopping, Stopping):
-        raise InputTypeError(f"stopping must be a lrsweep.Stopping, not a {type(stopping).__name__}")
+    """Does what `sweep` does; with `on_batches` the loss of each minibatch stands for the loss over all the data.
+
+    `groups` are what `describe_group` has given of the groups of a sweep that these trials are a part of: they run in
+    blocks of the same widths and layouts, and nobody is warned.
+    """
     check_progress(progress)
-    trials = check_trials(trials)
-    check_names(trials.columns, objective.metrics, DIAGNOSIS if diagnose else ())
-    limits = limits_of(objective, stopping, steps, evaluate_every, record_every)
-    recorded = recorded_names(record, objective, record_every)
+    asked = ask(
+        objective,
+        optimizer,
+        trials,
+        steps=steps,
+        stopping=stopping,
+        static=static,
+        evaluate_every=evaluate_every,
+        record=record,
+        record_every=record_every,
+        diagnose=diagnose,
+        block_width=block_width,
+        layout=layout,
+        on_batches=on_batches,
+        is_part=groups is not None,
+    )
+    trials, limits, jobs, records = cast(pd.DataFrame, asked.trials), asked.limits, asked.jobs, asked.records
     if halving is not None:
         check_halving(halving, limits.steps)
-    width = None if block_width is None else check_count("block_width", block_width)
-    optimizers = optimizer if isinstance(optimizer, Mapping) else {None: optimizer}
-    static = check_static(static, trials)
-    jobs = prepare(
-        objective, optimizers, trials, static, limits, diagnose=diagnose, on_batches=on_batches, recorded=recorded
-    )
 
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
-    records = limits.steps // limits.record_every + 1 if recorded else 0
-    fitted = _fit(jobs, records, width, layout, diagnose=diagnose, halving=halving)
+    wanted = [(asked.width, layout) if groups is None else wanted_of(job.group, groups) for job in jobs]
+    exact = asked.width is not None or groups is not None
+    fitted = fit(jobs, records, wanted, exact=exact, diagnose=diagnose, halving=halving)
     starts = [starts_of(job) if diagnose else () for job in jobs]
 
     def assemble(trials: pd.DataFrame, ran: list[_Ran]) -> Sweep:
         # No name but `ran` refers to the results, or they would not be freed as the table takes them over.
-        provenance = provenance_of(
-            objective, optimizers, stopping, limits, recorded, [(each.job.group, each.result) for each in ran]
-        )
+        plans, dtype = [(each.job.group, each.result.plan) for each in ran], ran[0].result.outcome.final_loss.dtype
+        provenance = provenance_of(objective, asked.optimizers, asked.stopping, limits, asked.recorded, plans, dtype)
         seconds = round(time.perf_counter() - clock, 3)
         provenance |= {"started": started.isoformat(timespec="seconds"), "seconds": seconds}
-        return _assemble(objective, limits, trials, ran, provenance)
+        return _assemble(objective, limits, trials, ran, provenance, warns=groups is None and not on_batches)
 
     ran: list[_Ran] = []
     try:
@@ -223,7 +287,13 @@ class _Ran(NamedTuple):
 
 
 def _assemble(
-    objective: Objective, limits: StopLimits, trials: pd.DataFrame, ran: list[_Ran], provenance: dict[str, Any]
+    objective: Objective,
+    limits: StopLimits,
+    trials: pd.DataFrame,
+    ran: list[_Ran],
+    provenance: dict[str, Any],
+    *,
+    warns: bool,
 ) -> Sweep:
     """Makes the sweep of what has been run. The list is emptied: arrays are freed as the table takes them over."""
     jobs = [each.job for each in ran]
@@ -233,15 +303,14 @@ def _assemble(
     recorded = {name: recorded[name] for name in jobs[0].program.recorded if name in recorded}
     at_start = _in_row_order(jobs, [each.starts for each in ran])
     groups = [Replayable(without_columns(job), result.plan, objective) for job, result, _ in ran]
-    # The columns of which every value has a loss of its own, not to be compared with the others'.
-    loss_columns = {name for job in jobs for name in job.group.binding.loss}
-    loss_columns |= {static.name for job in jobs for static in job.group.static}
+    loss_columns = loss_columns_of(jobs)
     ran.clear()
-    # A minibatch may be fitted better than all the data can be.
-    if not any(job.program.on_batches for job in jobs):
-        _warn_below_minimum(objective, outcome["initial_loss"], outcome["best_loss"])
     del jobs
-    table = _tabulate(objective, trials, outcome, at_start, sorted(loss_columns))
+    # A minibatch may be fitted better than all the data can be, and then nobody is warned.
+    least = least_below_minimum(objective, outcome["initial_loss"], outcome["best_loss"]) if warns else None
+    if least is not None:
+        warn_of_minimum(objective, least, stacklevel=6)
+    table = _tabulate(objective, trials, outcome, at_start, loss_columns)
     provenance = Provenance(provenance)
     table.attrs[PROVENANCE] = provenance
     curves = label_curves(recorded, table.index, limits.record_every)
@@ -279,27 +348,6 @@ def _tabulate(
     return add_diagnosis(
         table, diagnosis, *at_start, batches=batches, minimum=objective.minimum, loss_columns=loss_columns
     )
-
-
-def _fit(
-    jobs: list[GroupJob],
-    records: int,
-    width: int | None,
-    layout: Layout | None,
-    *,
-    diagnose: bool,
-    halving: Halving | None,
-) -> list[tuple[Plan, CompiledCall]]:
-    """Plans and compiles every group before the first one runs: a group that does not fit then costs no results."""
-    plans = [choose_plan(job, width, layout) for job in jobs]
-    if diagnose:
-        plans = [one_by_one(plan) for plan in plans]
-    if halving is not None:
-        plans = [in_step(plan, halving) for plan in plans]
-    fitted = [fit_plan(job, plan, records, exact=width is not None) for job, plan in zip(jobs, plans, strict=True)]
-    if width is not None:
-        check_width(width, max(compiled.needed for _, compiled in fitted))
-    return fitted
 
 
 def _run(
@@ -351,25 +399,3 @@ def _in_row_order(jobs: list[GroupJob], by_group: list[Any]) -> Any:
         return merged
 
     return jax.tree.map(merge, *by_group)
-
-
-def _warn_below_minimum(objective: Objective, initial_loss: np.ndarray, best_loss: np.ndarray) -> None:
-    """Warns where a loss fell below the stated minimum by more than rounding explains.
-
-    Near the minimum the terms of a loss cancel, but each is rounded by its own size, which is that of the starting loss
-    or more; and a function such as `exp` multiplies the rounding of its argument by some tens. A fall that small does
-    not move a target by much.
-    """
-    minimum = best_loss.dtype.type(objective.minimum)
-    if not (best_loss < minimum).any():
-        return
-    scale = np.maximum(abs(initial_loss - minimum), abs(initial_loss))
-    fell = np.isfinite(best_loss) & (minimum - best_loss > _ROUNDING * jnp.finfo(best_loss.dtype).eps * scale)
-    if fell.any():
-        least = float(best_loss[fell].min())
-        warnings.warn(
-            f"the loss of objective {objective.name!r} fell to {least:.6g}, below its stated minimum "
-            f"{objective.minimum:.6g}, so that convergence is misjudged: state the least value that it can reach, "
-            f"Objective(..., minimum={least:.6g}) or less, or give Stopping(target=...)",
-            stacklevel=7,
-        )

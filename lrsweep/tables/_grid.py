@@ -40,10 +40,7 @@ def grid(**axes: Any) -> pd.DataFrame:
     """
     if not axes:
         raise InputError("a grid needs at least one column, such as learning_rate=[0.1, 0.01, 0.001]")
-    values = {name: _values(axis) for name, axis in axes.items()}
-    for name, axis in values.items():
-        if len(axis) == 0:
-            raise InputError(f"column {name!r} of the grid has no values: it needs at least one")
+    values = {name: values_of(name, axis) for name, axis in axes.items()}
     _check_room(math.prod(len(axis) for axis in values.values()), "trials", _TRIAL_BYTES)
     table, before, after = {}, 1, math.prod(len(axis) for axis in values.values())
     for name, axis in values.items():
@@ -113,8 +110,20 @@ def _check_room(count: int, what: str, size: int) -> None:
         raise InputError(f"{count:,} {what} are more than the {most:,} that there is memory for: take fewer")
 
 
-def _values(axis: Any) -> pd.Series:
-    """Gives the values of an axis as a Series."""
+def values_of(name: str, axis: Any) -> pd.Series:
+    """Gives the values of a column of a grid.
+
+    Args:
+        name: The column's name.
+        axis: Its values: any iterable, or a single value.
+
+    Raises:
+        InputError: There are none.
+
+    Example:
+        >>> values_of("momentum", [0, None]).tolist()
+        [0.0, nan]
+    """
     if not isinstance(axis, Iterable) or isinstance(axis, str | bytes):
         axis = [axis]
     if hasattr(axis, "__array__") and not isinstance(axis, np.ndarray | pd.Series | pd.Index):
@@ -126,5 +135,7 @@ def _values(axis: Any) -> pd.Series:
         _check_room(max(0, -((axis.start - axis.stop) // axis.step)), "values", _VALUE_BYTES)
     sequence: Any = axis if is_plain or isinstance(axis, range) else list(axis)
     values = pd.Series(sequence)
+    if len(values) == 0:
+        raise InputError(f"column {name!r} of the grid has no values: it needs at least one")
     # A missing value is NaN, whichever way the caller wrote it.
     return values.where(values.notna(), np.nan).infer_objects() if values.dtype == object else values

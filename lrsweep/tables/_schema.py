@@ -84,6 +84,7 @@ _GREATER = {
 }
 
 # After those, where trials were diagnosed.
+CAUSE = "cause"
 DIAGNOSIS = (
     "sharpness_start",
     "sharpness_end",
@@ -92,7 +93,7 @@ DIAGNOSIS = (
     "stability",
     "overshoot",
     "final_gradient_norm",
-    "cause",
+    CAUSE,
 )
 
 # Last, where a grid was refined.

@@ -11,6 +11,7 @@ from lrsweep.inputs._arguments import as_names
 from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import LONGEST_QUOTE, quote, shorten, unknown
 from lrsweep.tables._columns import holds_words, read_numbers, read_words
+from lrsweep.tables._lazy import LazyTrials
 from lrsweep.tables._schema import OPTIMIZER, SEED
 from lrsweep.training._binding import Binding
 
@@ -65,7 +66,7 @@ def optimizers_of(trials: pd.DataFrame, optimizers: Mapping[str, Any]) -> list[A
     return names
 
 
-def check_static(static: Iterable[str], trials: pd.DataFrame) -> list[str]:
+def check_static(static: Iterable[str], trials: pd.DataFrame | LazyTrials) -> list[str]:
     """Lists the columns that `static` names.
 
     Raises:
@@ -112,6 +113,8 @@ def partition(trials: pd.DataFrame, bindings: Mapping[Any, Binding], static: Col
             rows, part = range(len(trials)), trials
         else:
             rows = np.flatnonzero((trials[OPTIMIZER] == optimizer).to_numpy(bool))
+            if len(rows) == 0:
+                continue
             part = trials.iloc[rows]
             binding = binding.without([name for name in binding.optional if part[name].isna().all()])
         for name in trials.columns:

@@ -1,0 +1,210 @@
+"""`open_store`: what a store holds so far, and what becomes of it as a table."""
+
+import functools
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psutil
+import pyarrow as pa
+import pyarrow.dataset
+
+from lrsweep.inputs._errors import InputError
+from lrsweep.statistics._causes import causes
+from lrsweep.store._folder import Folder
+from lrsweep.store._manifest import MANIFEST, Manifest, read_manifest
+from lrsweep.store._shards import curve_column, curve_in, decode, find_shards, is_whole
+from lrsweep.tables._curves import Curves, label_curves
+from lrsweep.tables._notes import PROVENANCE, Provenance
+from lrsweep.tables._schema import INDEX, RESULT_DTYPES
+
+# The memory of a row of a table in bytes, beside that of its recorded losses: what is read, and the table made of it.
+_ROW_BYTES = 400
+
+
+class Store:
+    """What a sweep has left in a folder, whether it has ended or not; see `open_store`.
+
+    Attributes:
+        path: The folder.
+        trials: How many trials have been run (int), as there are shards of. It is counted anew whenever it is asked
+            for.
+        of_trials: How many there are to run (int).
+        table: The result table of the trials that have been run, read when it is first asked for.
+        curves: What was recorded of them, as `Sweep.curves` has it, likewise.
+        dataset: The shards as a `pyarrow.dataset.Dataset`, for what does not fit into memory. Its columns are those of
+            the table without `cause`, which is found by comparing trials; and `trial`. What was recorded of a trial is
+            a list in columns such as `curve_loss`.
+        provenance: What makes it, as `Sweep.provenance`.
+        command: The options of `lrsweep run` that began it, by name, and the folder it was called in; None where it was
+            begun in Python.
+        unhashed: Of what makes the sweep, all that could not be hashed: a sentence each. Whether that has changed
+            between two calls, `sweep` cannot tell.
+    """
+
+    def __init__(self, folder: Folder, manifest: Manifest) -> None:
+        """Opens the store in a folder; `manifest` is its manifest."""
+        self.path, self.of_trials = folder.path, manifest.rows
+        self.provenance, self.unhashed = Provenance(manifest.provenance), list(manifest.unhashed)
+        self.command = manifest.command
+        self._folder, self._manifest = folder, manifest
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.path)!r}, trials={self.trials}, of_trials={self.of_trials})"
+
+    @property
+    def trials(self) -> int:
+        spans = map(self._manifest.rows_of, find_shards(self._folder.names()))
+        return sum(end - first for first, end in spans)
+
+    @functools.cached_property
+    def table(self) -> pd.DataFrame:
+        self._check_room(_ROW_BYTES)
+        curves = [curve_column(name) for name in self._manifest.table["curves"]]
+        columns = [name for name in self.dataset.schema.names if name not in curves]
+        table = table_of([arrow for _, arrow in self._read(columns)], self._manifest)
+        table.attrs[PROVENANCE] = self.provenance
+        return table
+
+    @functools.cached_property
+    def curves(self) -> Curves:
+        names, made = self._manifest.table["curves"], self.provenance
+        if not names:
+            return Curves()
+        self._check_room(16 * len(names) * (made["steps"] // made["record_every"] + 1))
+        parts = [arrow for _, arrow in self._read([INDEX, *map(curve_column, names)])]
+        index = index_of([arrow[INDEX] for arrow in parts], self._manifest)
+        recorded = {name: np.concatenate([curve_in(arrow, name) for arrow in parts]) for name in names}
+        return label_curves(recorded, index, made["record_every"])
+
+    @property
+    def dataset(self) -> "pyarrow.dataset.Dataset":
+        files = [str(self.path / names[0]) for _, names in sorted(find_shards(self._folder.names()).items())]
+        if not files:
+            raise InputError(f"the store {self._folder} holds no trials yet")
+        return pyarrow.dataset.dataset(files, format="parquet")
+
+    def _read(self, columns: Sequence[str] | None) -> Iterator[tuple[int, pa.Table]]:
+        """Reads the shards there are, with their numbers."""
+        for shard, names in sorted(find_shards(self._folder.names()).items()):
+            arrow = read_shard(self._folder, self._manifest, shard, names, columns)
+            if arrow is None:
+                raise InputError(
+                    f"shard {shard} of the store {self._folder} is damaged: the same sweep, called again, computes it "
+                    "anew"
+                )
+            yield shard, arrow
+
+    def _check_room(self, row: int) -> None:
+        needed, available = self.trials * row, psutil.virtual_memory().available
+        if needed > available:
+            raise InputError(
+                f"the {self.trials:,} trials of the store {self._folder} need {needed / 2**30:.1f} GiB of memory as a "
+                f"table, and there are {available / 2**30:.1f}: read them by parts, from its dataset"
+            )
+
+
+def open_store(path: str | os.PathLike[str]) -> Store:
+    """Opens the store that `sweep(..., store=path)` writes, while it is being written or later.
+
+    Args:
+        path: Its folder.
+
+    Returns:
+        A `Store`.
+
+    Raises:
+        TypeError: It is not a path.
+        ValueError: There is no such folder, it is no store, or its manifest is damaged.
+
+    Example:
+        >>> import optax
+        >>> trials = lrsweep.grid(learning_rate=[0.1, 0.01, 0.001])
+        >>> swept = lrsweep.sweep(lrsweep.problems.line(), optax.sgd, trials, store=folder / "line")
+        >>> store = open_store(folder / "line")
+        >>> store.trials, store.of_trials, store.table.equals(swept.table)
+        (3, 3, True)
+        >>> store.dataset.count_rows()
+        3
+    """
+    folder = Folder(path)
+    names = folder.names()
+    manifest = read_manifest(folder)
+    if manifest is None:
+        held = "it is empty" if not names else "it holds other files" if not find_shards(names) else "it has lost it"
+        raise InputError(f"{folder} is no store: there is no {MANIFEST!r} in it, {held}")
+    return Store(folder, manifest)
+
+
+def read_shard(
+    folder: Folder, manifest: Manifest, shard: int, names: Sequence[str], columns: Sequence[str] | None = None
+) -> pa.Table | None:
+    """Reads a shard; None where none of its files is whole and of this very sweep.
+
+    Args:
+        folder: The folder of the store.
+        manifest: Its manifest.
+        shard: The shard's number.
+        names: Its files: one, unless two processes with different versions of Arrow have written it.
+        columns: The columns to read, or None for all.
+    """
+    for name in names:
+        content = folder.read(name)
+        if content is None or not is_whole(name, content):
+            continue
+        try:
+            return decode(content, manifest.about(shard), columns)
+        except (ValueError, pa.ArrowException):
+            continue
+    return None
+
+
+def table_of(parts: Sequence[pa.Table], manifest: Manifest) -> pd.DataFrame:
+    """Makes a result table of shards in order.
+
+    Args:
+        parts: The shards, without recorded losses.
+        manifest: The manifest of their store.
+    """
+    if not parts:
+        raise InputError("the store holds no trials yet")
+    arrow = pa.concat_tables(parts)
+    read: Any = arrow.to_pandas()
+    dtypes = {**RESULT_DTYPES, **{name: _categories(each) for name, each in manifest.table["categories"].items()}}
+    table = read.astype({name: dtype for name, dtype in dtypes.items() if name in read.columns})
+    table.index = index_of([arrow[INDEX]], manifest, table.index)
+    return with_causes(table, manifest)
+
+
+def results_of(arrow: pa.Table) -> pd.DataFrame:
+    """Gives the columns of results of a shard that was read without those of its trials and what was recorded."""
+    results: Any = arrow.to_pandas()
+    return results.astype({name: dtype for name, dtype in RESULT_DTYPES.items() if name in results.columns})
+
+
+def with_causes(table: pd.DataFrame, manifest: Manifest) -> pd.DataFrame:
+    """Adds the causes where trials were diagnosed, which no shard has: they compare each trial with all others."""
+    how = manifest.table["causes"]
+    return table if how is None else table.assign(cause=causes(table, **how))
+
+
+def index_of(labels: Sequence[Any], manifest: Manifest, index: pd.Index | None = None) -> pd.Index:
+    """Gives the index of a table of shards: a range where that of the trials is one and all of them are there.
+
+    Args:
+        labels: The column `trial` of each shard.
+        manifest: The manifest of their store.
+        index: The index as pandas has read it, or None.
+    """
+    span = manifest.table["index"]
+    if span is not None and sum(map(len, labels)) == manifest.rows:
+        return pd.RangeIndex(*span, name=INDEX)
+    if index is None:
+        index = pd.Index(pa.chunked_array([chunk for each in labels for chunk in each.chunks]).to_pandas(), name=INDEX)
+    return index
+
+
+def _categories(stated: Mapping[str, Any]) -> pd.CategoricalDtype:
+    return pd.CategoricalDtype(stated["values"], stated["ordered"])

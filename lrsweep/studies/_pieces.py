@@ -1,0 +1,183 @@
+"""What has become of the trials of a store, shard by shard, and the sweep that it makes."""
+
+import datetime
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from lrsweep.engine._compile import Plan
+from lrsweep.inputs._messages import listed
+from lrsweep.store._folder import Folder
+from lrsweep.store._manifest import Manifest
+from lrsweep.store._shards import curve_column, curve_in, encode, find_shards, name_of
+from lrsweep.store._store import Store, read_shard, results_of, with_causes
+from lrsweep.studies._asked import Asked
+from lrsweep.studies._fitting import wanted_of
+from lrsweep.studies._minimum import least_below_minimum
+from lrsweep.studies._replay import Replayable, follow, replay, without_columns
+from lrsweep.studies._result import Sweep
+from lrsweep.tables._curves import Curves, label_curves
+from lrsweep.tables._lazy import LazyTrials
+from lrsweep.tables._notes import PROVENANCE, Provenance
+from lrsweep.tables._schema import CAUSE, INDEX
+
+
+def store_shard(folder: Folder, manifest: Manifest, shard: int, computed: Sweep) -> None:
+    """Writes a shard that has been computed into the folder of its store.
+
+    Args:
+        folder: The folder.
+        manifest: The manifest of the store.
+        shard: The shard's number.
+        computed: The sweep of its rows, see `compute_shard`.
+
+    Raises:
+        UnwrittenError: It cannot be written.
+    """
+    # What a cause says compares a trial with all others.
+    table = computed.table.drop(columns=CAUSE, errors="ignore")
+    curves = _narrow(computed.curves, manifest)
+    content = encode(table, curves, manifest.table["types"], manifest.about(shard))
+    folder.write(name_of(shard, content), content)
+
+
+class _Piece(NamedTuple):
+    """What has become of some trials.
+
+    Attributes:
+        rows: Their positions among the trials.
+        is_kept: Whether they are in the store.
+        results: The columns of results, on any index; None where they are in the store alone.
+        curves: What was recorded, ``[row, record]`` by name.
+    """
+
+    rows: np.ndarray | range
+    is_kept: bool
+    results: pd.DataFrame | None = None
+    curves: Mapping[str, np.ndarray] | None = None
+
+
+class Stored:
+    """What has become of the trials of a store, as far as that has come.
+
+    Attributes:
+        folder: The folder of the store.
+        manifest: Its manifest.
+        asked: What the call of `sweep` asks for.
+        least: The least loss that fell below the stated minimum, or None.
+    """
+
+    def __init__(self, folder: Folder, manifest: Manifest, asked: Asked) -> None:
+        self.folder, self.manifest, self.asked = folder, manifest, asked
+        self.least: float | None = None
+        # By the numbers of shards.
+        self._pieces: dict[int, _Piece] = {}
+
+    @property
+    def ended(self) -> int:
+        """Of how many trials it is known what has become of them."""
+        return sum(len(piece.rows) for piece in self._pieces.values())
+
+    @property
+    def kept(self) -> int:
+        """How many trials are in the store."""
+        return sum(len(piece.rows) for piece in self._pieces.values() if piece.is_kept)
+
+    def read(self) -> list[int]:
+        """Reads the shards that are there; lists the numbers of those that are missing or damaged."""
+        damaged, trials = [], self.asked.trials
+        for shard, names in sorted(find_shards(self.folder.names()).items()):
+            is_lazy = isinstance(trials, LazyTrials)
+            arrow = read_shard(self.folder, self.manifest, shard, names, [INDEX] if is_lazy else None)
+            if arrow is None:
+                damaged.append(shard)
+                for name in names:
+                    self.folder.remove(name)
+                continue
+            piece = _Piece(range(*self.manifest.rows_of(shard)), is_kept=True)
+            if not is_lazy:
+                names = self.manifest.table["curves"]
+                others = [INDEX, *trials.columns, *map(curve_column, names)]
+                piece = piece._replace(
+                    results=results_of(arrow.drop_columns(others)),
+                    curves={name: curve_in(arrow, name) for name in names},
+                )
+            self._pieces[shard] = piece
+        if damaged:
+            warnings.warn(
+                f"the store {self.folder} held damaged shards ({listed(damaged)}): they are computed again",
+                stacklevel=5,
+            )
+        return [shard for shard in range(self.manifest.shards) if shard not in self._pieces]
+
+    def keep(self, shard: int, computed: Sweep) -> None:
+        """Writes a shard that has been computed."""
+        store_shard(self.folder, self.manifest, shard, computed)
+        self._add(shard, computed, _Piece(range(*self.manifest.rows_of(shard)), is_kept=True))
+        dtype = jnp.dtype(self.manifest.provenance["dtype"])
+        initial, best = (computed.table[name].to_numpy().astype(dtype) for name in ("initial_loss", "best_loss"))
+        least = least_below_minimum(self.asked.objective, initial, best)
+        self.least = min((each for each in (self.least, least) if each is not None), default=None)
+
+    def add_ended(self, shard: int, computed: Sweep) -> None:
+        """Adds those trials of a shard that have ended, where the rest of it has not and so nothing is written."""
+        trials = self.asked.trials
+        if not isinstance(trials, LazyTrials):
+            self._add(shard, computed, _Piece(trials.index.get_indexer(computed.table.index), is_kept=False))
+
+    def _add(self, shard: int, computed: Sweep, piece: _Piece) -> None:
+        if not isinstance(self.asked.trials, LazyTrials):
+            results = computed.table.iloc[:, len(self.asked.trials.columns) :].drop(columns=CAUSE, errors="ignore")
+            piece = piece._replace(results=results, curves=_narrow(computed.curves, self.manifest))
+        self._pieces[shard] = piece
+
+    def result(self, clock: float) -> Sweep | Store:
+        """Gives the sweep of all trials of which it is known what became; of rows made by range, the store.
+
+        Args:
+            clock: When the call began, by `time.perf_counter`.
+        """
+        manifest, asked, trials = self.manifest, self.asked, self.asked.trials
+        if isinstance(trials, LazyTrials):
+            return Store(self.folder, manifest)
+        pieces = [piece for _, piece in sorted(self._pieces.items())]
+        rows: Any = range(manifest.rows)
+        if self.ended < manifest.rows:
+            rows = np.concatenate([np.asarray(piece.rows) for piece in pieces])
+        ended = trials if isinstance(rows, range) else trials.iloc[rows]
+        results = pd.concat([piece.results for piece in pieces if piece.results is not None])
+        results.index = ended.index
+        table = with_causes(pd.concat([ended, results], axis=1).rename_axis(INDEX), manifest)
+        recorded: dict[str, Any] = {
+            name: np.concatenate([piece.curves[name] for piece in pieces if piece.curves is not None])
+            for name in manifest.table["curves"]
+        }
+        curves = label_curves(recorded, table.index, asked.limits.record_every)
+        seconds = round(time.perf_counter() - clock, 3)
+        started = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=seconds)
+        times = {"started": started.isoformat(timespec="seconds"), "seconds": seconds}
+        table.attrs[PROVENANCE] = provenance = Provenance({**manifest.provenance, **times})
+        wanted = [wanted_of(job.group, manifest.provenance["groups"]) for job in asked.jobs]
+        groups = [
+            Replayable(without_columns(job), Plan(width, 1, 1, layout), asked.objective)
+            for job, (width, layout) in zip(asked.jobs, wanted, strict=True)
+        ]
+        places = rows, groups, trials.copy(deep=False)
+        return Sweep(table, curves, provenance, partial(_at, replay, *places), partial(_at, follow, *places))
+
+
+def _at(again: Callable[..., Any], rows: Sequence[int], groups: Any, trials: pd.DataFrame, row: int, *how: Any) -> Any:
+    """Replays the trial at a position of a table, of whose rows `rows` are the positions in the trials table."""
+    return again(groups, trials, int(rows[row]), *how)
+
+
+def _narrow(curves: Curves, manifest: Manifest) -> dict[str, np.ndarray]:
+    """Gives what was recorded in the dtype that it was computed in, or one of Arrow's that holds it exactly."""
+    dtype = np.float64 if manifest.provenance["dtype"] == "float64" else np.float32
+    return {name: curve.to_numpy(dtype) for name, curve in curves.items()}

@@ -1,0 +1,126 @@
+"""Kills sweeps into stores at random moments, and goes on from each: python -m tests.store_kills [--runs 200]."""
+
+import argparse
+import json
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import optax
+
+import lrsweep
+from tests.kills import environment
+
+# Enough shards that most of a sweep's time is spent writing them.
+TRIALS, SHARDS = 8192, 64
+
+# What may lie in the folder of a store.
+WHOLE = re.compile(r"manifest\.json|lock|shard-\d{6}\.[0-9a-f]{16}\.parquet")
+HALF_WRITTEN = re.compile(r"\.lrsweep-[0-9a-f]{16}\.part")
+
+
+def sweep(folder: Path | None, trials: int = TRIALS) -> lrsweep.Sweep:
+    """The sweep that is killed, into a store or, without a folder, beside none."""
+    table = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-3, 1, trials // 16), seed=range(16))
+    options: dict[str, Any] = {} if folder is None else {"store": folder, "shard_size": trials // SHARDS}
+    line = lrsweep.problems.line()
+    return lrsweep.sweep(line, optax.sgd, table, steps=64, record_every=16, block_width=32, progress=False, **options)
+
+
+def start(folder: Path) -> "subprocess.Popen[str]":
+    """Starts a sweep into a store, in a process of its own, and waits until it is about to begin."""
+    words = [sys.executable, "-m", "tests.store_kills", "--into", str(folder)]
+    caches = {
+        "JAX_COMPILATION_CACHE_DIR": str(folder.parent / "compiled"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+    process = subprocess.Popen(
+        words,
+        cwd=Path(__file__).parents[1],
+        env={**environment(folder.parent), **caches},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    return process
+
+
+def count(runs: int, seed: int = 0) -> Counter[str]:
+    """Kills sweeps, goes on from each, and counts what it finds.
+
+    Args:
+        runs: How many.
+        seed: Of the moments.
+
+    Returns:
+        How many were killed, before the first shard and after it, and how many had ended before; how many files they
+        left half written; and under "wrong: ..." everything that must not be.
+    """
+    draw, counts, whole = random.Random(seed), Counter[str](), sweep(None)
+    with tempfile.TemporaryDirectory(prefix="kills-") as top:
+        first = Path(top) / "first"
+        process = start(first)
+        began = time.monotonic()
+        _, said = process.communicate(timeout=300)
+        took = time.monotonic() - began
+        if process.returncode or said:
+            raise RuntimeError(f"an undisturbed sweep ended with {process.returncode}: {said}")
+        for run in range(runs):
+            folder = Path(top) / f"store-{run}"
+            process = start(folder)
+            time.sleep(draw.uniform(0, took))
+            process.kill()
+            process.communicate(timeout=60)
+            left = [file.name for file in folder.iterdir()] if folder.exists() else []
+            shards = sum(name.startswith("shard") for name in left)
+            moment = "ended before" if process.returncode == 0 else "killed" if shards else "killed before a shard"
+            counts[moment] += 1
+            counts["shards that were there"] += shards
+            counts["files half written"] += sum(HALF_WRITTEN.fullmatch(name) is not None for name in left)
+            for what in [*strange(left, WHOLE, HALF_WRITTEN), *go_on(folder, whole)]:
+                counts[f"wrong: {what}"] += 1
+    return counts
+
+
+def go_on(folder: Path, whole: lrsweep.Sweep) -> list[str]:
+    """Goes on from a store; gives what is wrong with what comes of it."""
+    resumed, store, wrong = sweep(folder), lrsweep.open_store(folder), []
+    for name, of in (("the sweep", resumed), ("the store", store)):
+        if not of.table.equals(whole.table):
+            wrong.append(f"the table of {name} differs")
+        if not of.curves["loss"].equals(whole.curves["loss"]):
+            wrong.append(f"the curves of {name} differ")
+    return wrong + strange([file.name for file in folder.iterdir()], WHOLE)
+
+
+def strange(names: list[str], *known: "re.Pattern[str]") -> list[str]:
+    """Lists the files that do not belong to a store."""
+    return [f"there is a file {name}" for name in names if not any(pattern.fullmatch(name) for pattern in known)]
+
+
+def main() -> None:
+    """Counts, prints it, and exits with 1 where anything is wrong."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.into is not None:
+        print("begins", flush=True)
+        sweep(options.into)
+        return
+    counts = count(options.runs, options.seed)
+    print(json.dumps(dict(sorted(counts.items())), indent=2))
+    sys.exit(any(what.startswith("wrong") for what in counts))
+
+
+if __name__ == "__main__":
+    main()
