@@ -53,7 +53,7 @@ def run(
     inputs = [_file_of(problem), trials]
     names = None if record is None else [name.strip() for name in record.split(",") if name.strip()]
     records = names is not None or record_every is not None
-    if records and out is None:
+    if records and out is None and store is None:
         raise InputError("--record writes curves beside the table of trials: say where that goes, by --out FILE")
     path = check_out(out, inputs, force=force, curves=records)
     picture = None if plot is None else check_picture("--plot", plot, inputs, force=force)

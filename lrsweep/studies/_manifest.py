@@ -257,7 +257,7 @@ def _describe_table(asked: Asked, types: Mapping[str, str]) -> dict[str, Any]:
             for name, dtype in categories.items()
             if isinstance(dtype, pd.CategoricalDtype)
         },
-        "curves": list(asked.jobs[0].program.recorded),
+        "curves": list(asked.recorded),
         "causes": causes if asked.diagnose else None,
     }
 

@@ -79,12 +79,13 @@ def test_the_table_and_the_curves_are_those_of_a_sweep_without_a_store(
     objective, optimizer, trials, options = CASES[case]
     options = {**OPTIONS, "block_width": 2, **options}
     whole = lrsweep.sweep(objective, optimizer, trials, **options)
-    for _ in range(2):
-        swept = lrsweep.sweep(objective, optimizer, trials, store=tmp_path / "store", shard_size=2, **options)
-        assert_frame_equal(swept.table, whole.table, check_exact=True)
-        assert list(swept.curves) == list(whole.curves)
+    kept = {"store": tmp_path / "store", "shard_size": 2}
+    begun, swept = (lrsweep.sweep(objective, optimizer, trials, **kept, **options) for _ in range(2))
+    for each in (begun, swept):
+        assert_frame_equal(each.table, whole.table, check_exact=True)
+        assert list(each.curves) == list(whole.curves)
         for name, curve in whole.curves.items():
-            assert_frame_equal(swept.curves[name], curve, check_exact=True)
+            assert_frame_equal(each.curves[name], curve, check_exact=True)
     assert len(computed) > 1
     assert len(set(computed)) == len(computed)
     assert_frame_equal(lrsweep.open_store(tmp_path / "store").table, whole.table, check_exact=True)
