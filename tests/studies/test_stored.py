@@ -139,7 +139,7 @@ def shifted(params: Any) -> Any:
     [
         ({"steps": 30}, "steps: 20, not 30"),
         ({"stopping": lrsweep.Stopping(hold=3)}, "stopping, hold: 10, not 3"),
-        ({"record_every": 5}, "record_every: None, not 5"),
+        ({"record_every": 5}, "record: [], not ['loss']"),
         ({"diagnose": True}, "diagnose: False, not True"),
         ({"trials": GRID.assign(seed=7)}, "trials, values: its code, or the values that it holds, differ"),
         ({"trials": GRID.head(8)}, "trials, rows: 12, not 8"),
