@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import platform
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -221,7 +222,7 @@ def choose_shard_size(
         shards = max(_SHARDS, rows / _MOST_ROWS)
     sizes = []
     while not sizes or sizes[-1] < rows:
-        shards = max(1, int(shards))
+        shards = math.ceil(shards)
         sizes.append(-(-rows // (shards * block)) * block)
         shards /= 2
     fewest = _count_blocks(groups, wanted, sizes[-1])

@@ -34,10 +34,10 @@ def lazy_grid(**axes: Any) -> "LazyTrials":
         >>> store.table[["learning_rate", "seed", "converged_at"]]
                learning_rate  seed  converged_at
         trial
-        0               0.10     0            51
+        0               0.10     0            56
         1               0.10     1            51
-        2               0.01     0           526
-        3               0.01     1           526
+        2               0.01     0           579
+        3               0.01     1           524
     """
     if not axes:
         raise InputError("a grid needs at least one column, such as learning_rate=[0.1, 0.01, 0.001]")
