@@ -30,3 +30,7 @@ class MissingFileError(InputError, FileNotFoundError):
 
 class UnwrittenError(InputError, OSError):
     """A file that could not be written, as on a full disk: an `InputError` that is an `OSError` too."""
+
+
+class WorkersError(InputError, RuntimeError):
+    """Workers that have died, and with them what they were to compute: an `InputError` that is a `RuntimeError` too."""

@@ -15,16 +15,17 @@ from lrsweep.engine._devices import devices
 from lrsweep.engine._plan import choose_plan
 from lrsweep.engine._spec import precision
 from lrsweep.inputs._errors import InputError
+from lrsweep.inputs._messages import listed
 from lrsweep.optimizers._factories import label
 from lrsweep.problems._objective import Objective
 from lrsweep.store._fingerprint import fingerprint
-from lrsweep.store._folder import Folder
-from lrsweep.store._manifest import HASH, Manifest
+from lrsweep.store._folder import LOCK, Folder
+from lrsweep.store._manifest import HASH, Manifest, check_same, read_manifest
 from lrsweep.store._shards import arrow_types
 from lrsweep.studies._asked import Asked, loss_columns_of, of_length
 from lrsweep.studies._fitting import fit
 from lrsweep.studies._prepare import shared_seeds
-from lrsweep.studies._provenance import provenance_of
+from lrsweep.studies._provenance import installed_versions, provenance_of
 from lrsweep.tables._lazy import LazyTrials
 
 # The versions on which the bits of a result depend; of Python's those that compile functions in another way.
@@ -43,17 +44,11 @@ _MORE_BLOCKS = 1.25
 
 def describe_sweep(asked: Asked) -> tuple[dict[str, Any], list[str]]:
     """Describes what makes a sweep, as JSON holds it; and lists, a sentence each, what of it could not be hashed."""
-    objective, device = asked.objective, devices()[0]
+    objective, unhashed = asked.objective, []
     provenance = provenance_of(objective, asked.optimizers, asked.stopping, asked.limits, asked.recorded, [], None)
-    versions, unhashed = provenance["versions"], []
     kept = ("steps", "stopping", "evaluate_every", "record", "record_every")
     described = {
-        "versions": {
-            "python": ".".join(versions["python"].split(".")[:2]),
-            **{name: versions[name] for name in _VERSIONS},
-        },
-        "device": {"platform": device.platform, "kind": device.device_kind, "machine": platform.machine()},
-        "precision": precision(),
+        **describe_machine(),
         "objective": _describe_objective(objective, unhashed),
         "optimizer": {
             label(factory) if name is None else str(name): fingerprint(factory, f"optimizer {label(factory)}", unhashed)
@@ -65,6 +60,20 @@ def describe_sweep(asked: Asked) -> tuple[dict[str, Any], list[str]]:
         "trials": _describe_trials(asked.trials),
     }
     return json.loads(json.dumps(described)), unhashed
+
+
+def describe_machine() -> dict[str, Any]:
+    """Describes what of a machine decides about the bits of a result: versions, the kind of device, the precision."""
+    device, versions = devices()[0], installed_versions()
+    described = {
+        "versions": {
+            "python": ".".join(versions["python"].split(".")[:2]),
+            **{name: versions[name] for name in _VERSIONS},
+        },
+        "device": {"platform": device.platform, "kind": device.device_kind, "machine": platform.machine()},
+        "precision": precision(),
+    }
+    return json.loads(json.dumps(described))
 
 
 def _describe_objective(objective: Objective, unhashed: list[str]) -> dict[str, Any]:
@@ -97,6 +106,35 @@ def _describe_trials(trials: pd.DataFrame | LazyTrials) -> dict[str, Any]:
             values.update(np.ascontiguousarray(hashes.to_numpy()).view(np.uint8).data)
     columns = {name: "range" if isinstance(each, range) else str(each.dtype) for name, each in parts.items()}
     return {"made by range": not index, "rows": len(trials), "columns": columns, "values": HASH + values.hexdigest()}
+
+
+def manifest_in(
+    folder: Folder, asked: Asked, sweep: Mapping[str, Any], unhashed: list[str], shard_size: int | None, command: Any
+) -> Manifest:
+    """Gives the manifest of the store in a folder; where there is none it is made, and written.
+
+    Args:
+        folder: The folder.
+        asked: What the call of `sweep` asks for.
+        sweep: What makes the sweep, see `describe_sweep`.
+        unhashed: What of it could not be hashed.
+        shard_size: How many rows the caller wants in a shard, or None.
+        command: The options of the command that was called, or None.
+
+    Raises:
+        InputError: It is the store of another sweep, or the folder holds other files.
+    """
+    manifest = read_manifest(folder)
+    if manifest is not None:
+        check_same(folder, manifest.sweep, sweep)
+        check_wanted(folder, manifest, asked, shard_size)
+        return manifest
+    others = [name for name in folder.names() if name != LOCK]
+    if others:
+        raise InputError(f"the folder {folder} holds other files ({listed(others[:3])}): name an empty one")
+    manifest = make_manifest(asked, sweep, unhashed, shard_size, command)
+    manifest.write(folder)
+    return manifest
 
 
 def make_manifest(

@@ -13,6 +13,7 @@ import pandas as pd
 
 from lrsweep.engine._compile import Plan
 from lrsweep.inputs._messages import listed
+from lrsweep.problems._objective import Objective
 from lrsweep.store._folder import Folder
 from lrsweep.store._manifest import Manifest
 from lrsweep.store._shards import curve_column, curve_in, encode, find_shards, name_of
@@ -28,8 +29,8 @@ from lrsweep.tables._notes import PROVENANCE, Provenance
 from lrsweep.tables._schema import CAUSE, INDEX
 
 
-def store_shard(folder: Folder, manifest: Manifest, shard: int, computed: Sweep) -> None:
-    """Writes a shard that has been computed into the folder of its store.
+def store_shard(folder: Folder, manifest: Manifest, shard: int, computed: Sweep) -> str:
+    """Writes a shard that has been computed into the folder of its store; gives the name of its file.
 
     Args:
         folder: The folder.
@@ -44,7 +45,16 @@ def store_shard(folder: Folder, manifest: Manifest, shard: int, computed: Sweep)
     table = computed.table.drop(columns=CAUSE, errors="ignore")
     curves = _narrow(computed.curves, manifest)
     content = encode(table, curves, manifest.table["types"], manifest.about(shard))
-    folder.write(name_of(shard, content), content)
+    name = name_of(shard, content)
+    folder.write(name, content)
+    return name
+
+
+def least_in(objective: Objective, manifest: Manifest, computed: Sweep) -> float | None:
+    """Gives the least loss of a shard where one fell below the stated minimum; otherwise None."""
+    dtype = jnp.dtype(manifest.provenance["dtype"])
+    initial, best = (computed.table[name].to_numpy().astype(dtype) for name in ("initial_loss", "best_loss"))
+    return least_below_minimum(objective, initial, best)
 
 
 class _Piece(NamedTuple):
@@ -91,24 +101,12 @@ class Stored:
 
     def read(self) -> list[int]:
         """Reads the shards that are there; lists the numbers of those that are missing or damaged."""
-        damaged, trials = [], self.asked.trials
+        damaged = []
         for shard, names in sorted(find_shards(self.folder.names()).items()):
-            is_lazy = isinstance(trials, LazyTrials)
-            arrow = read_shard(self.folder, self.manifest, shard, names, [INDEX] if is_lazy else None)
-            if arrow is None:
+            if not self._read(shard, names):
                 damaged.append(shard)
                 for name in names:
                     self.folder.remove(name)
-                continue
-            piece = _Piece(range(*self.manifest.rows_of(shard)), is_kept=True)
-            if not is_lazy:
-                names = self.manifest.table["curves"]
-                others = [INDEX, *trials.columns, *map(curve_column, names)]
-                piece = piece._replace(
-                    results=results_of(arrow.drop_columns(others)),
-                    curves={name: curve_in(arrow, name) for name in names},
-                )
-            self._pieces[shard] = piece
         if damaged:
             warnings.warn(
                 f"the store {self.folder} held damaged shards ({listed(damaged)}): they are computed again",
@@ -119,17 +117,52 @@ class Stored:
     def keep(self, shard: int, computed: Sweep) -> None:
         """Writes a shard that has been computed."""
         store_shard(self.folder, self.manifest, shard, computed)
-        self._add(shard, computed, _Piece(range(*self.manifest.rows_of(shard)), is_kept=True))
-        dtype = jnp.dtype(self.manifest.provenance["dtype"])
-        initial, best = (computed.table[name].to_numpy().astype(dtype) for name in ("initial_loss", "best_loss"))
-        least = least_below_minimum(self.asked.objective, initial, best)
-        self.least = min((each for each in (self.least, least) if each is not None), default=None)
+        self._add(shard, computed, self._kept(shard))
+        self._see(least_in(self.asked.objective, self.manifest, computed))
+
+    def take(self, shard: int, name: str, least: float | None) -> bool:
+        """Takes over a shard that a worker has written; tells whether its file is there, and whole.
+
+        Args:
+            shard: The shard's number.
+            name: Its file.
+            least: See `least_in`.
+        """
+        if isinstance(self.asked.trials, LazyTrials):
+            self._pieces[shard] = self._kept(shard)
+        elif not self._read(shard, [name]):
+            return False
+        self._see(least)
+        return True
 
     def add_ended(self, shard: int, computed: Sweep) -> None:
         """Adds those trials of a shard that have ended, where the rest of it has not and so nothing is written."""
         trials = self.asked.trials
         if not isinstance(trials, LazyTrials):
             self._add(shard, computed, _Piece(trials.index.get_indexer(computed.table.index), is_kept=False))
+
+    def _read(self, shard: int, names: Sequence[str]) -> bool:
+        """Reads a shard; tells whether one of its files is whole."""
+        trials = self.asked.trials
+        is_lazy = isinstance(trials, LazyTrials)
+        arrow = read_shard(self.folder, self.manifest, shard, names, [INDEX] if is_lazy else None)
+        if arrow is None:
+            return False
+        piece = self._kept(shard)
+        if not is_lazy:
+            names = self.manifest.table["curves"]
+            others = [INDEX, *trials.columns, *map(curve_column, names)]
+            piece = piece._replace(
+                results=results_of(arrow.drop_columns(others)), curves={name: curve_in(arrow, name) for name in names}
+            )
+        self._pieces[shard] = piece
+        return True
+
+    def _kept(self, shard: int) -> _Piece:
+        return _Piece(range(*self.manifest.rows_of(shard)), is_kept=True)
+
+    def _see(self, least: float | None) -> None:
+        self.least = min((each for each in (self.least, least) if each is not None), default=None)
 
     def _add(self, shard: int, computed: Sweep, piece: _Piece) -> None:
         if not isinstance(self.asked.trials, LazyTrials):

@@ -59,7 +59,7 @@ def provenance_of(
         "groups": [describe_group(group, plan) for group, plan in ran],
         "dtype": str(dtype),
         "device": {"platform": first.platform, "kind": first.device_kind, "count": len(devices())},
-        "versions": dict(_versions()),
+        "versions": dict(installed_versions()),
     }
 
 
@@ -68,6 +68,7 @@ def _json_number(value: Any) -> Any:
 
 
 @functools.cache
-def _versions() -> dict[str, str]:
+def installed_versions() -> dict[str, str]:
+    """Gives the versions of Python and of the packages that results depend on, by name."""
     packages = ("lrsweep", "jax", "jaxlib", "optax", "numpy", "pandas")
     return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in packages}

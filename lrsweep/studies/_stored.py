@@ -3,34 +3,34 @@
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from lrsweep.engine._modes import ordinary_modes
+from lrsweep.engine._spec import precision
 from lrsweep.inputs._arguments import check_count
-from lrsweep.inputs._errors import InputError
-from lrsweep.inputs._messages import listed
 from lrsweep.optimizers._factories import Factory
 from lrsweep.problems._objective import Objective
-from lrsweep.store._folder import LOCK, Folder
-from lrsweep.store._manifest import Manifest, check_same, read_manifest
+from lrsweep.store._executors import Submits, check_executor
+from lrsweep.store._folder import Folder
 from lrsweep.store._shards import curve_column
 from lrsweep.store._store import Store
 from lrsweep.store._writer import Writer
-from lrsweep.studies._asked import Asked, ask, rows_between
+from lrsweep.studies._asked import ask
 from lrsweep.studies._interrupted import Interrupted
-from lrsweep.studies._manifest import check_wanted, describe_sweep, make_manifest
+from lrsweep.studies._job import Job
+from lrsweep.studies._manifest import describe_sweep, manifest_in
 from lrsweep.studies._minimum import warn_of_minimum
+from lrsweep.studies._part import Run, compute_shard
 from lrsweep.studies._pieces import Stored
 from lrsweep.studies._progress import Progress, check_progress, pass_on, progress
 from lrsweep.studies._result import Sweep
+from lrsweep.studies._workers import hired
 from lrsweep.tables._lazy import LazyTrials
 from lrsweep.tables._schema import check_names
-
-# Runs a part of a sweep's trials as the groups of the whole are described: `run_sweep` with all but its trials.
-Run = Callable[..., Sweep]
 
 
 @ordinary_modes()
@@ -43,6 +43,7 @@ def sweep_into(
     options: Mapping[str, Any],
     *,
     shard_size: int | None = None,
+    executor: str | Submits | None = None,
     wanted: bool | Callable[[Progress], object] = True,
     command: Mapping[str, Any] | None = None,
 ) -> Sweep | Store:
@@ -56,6 +57,7 @@ def sweep_into(
         run: `run_sweep`.
         options: Of the arguments of `sweep`, those of `ask`.
         shard_size: How many rows a shard is to have, or None.
+        executor: What computes the shards, see `sweep`; None for this process.
         wanted: Who is told of the progress: that of what is missing.
         command: The options of the command that was called, which the manifest keeps; or None.
 
@@ -64,22 +66,31 @@ def sweep_into(
     """
     check_progress(wanted)
     shard_size = None if shard_size is None else check_count("shard_size", shard_size)
+    if executor is not None:
+        check_executor(executor)
     folder, clock = Folder(path), time.perf_counter()
     asked = ask(objective, optimizer, trials, **options)
     if asked.records:
         check_names(asked.trials.columns, more=map(curve_column, asked.recorded))
-    free = {"static": asked.static, "record": asked.recorded or None, "block_width": None, "layout": None}
+    options, every = {**options, "static": asked.static, "record": asked.recorded or None}, optimizer
     used = {job.group.optimizer for job in asked.jobs}
     if isinstance(optimizer, Mapping):
         optimizer = {name: factory for name, factory in optimizer.items() if name in used}
-    run = partial(run, objective, optimizer, **{**options, **free})
+    part = partial(run, objective, optimizer, **options | {"block_width": None, "layout": None})
     folder.make()
-    with folder.lock():
-        manifest = _manifest_of(folder, asked, shard_size, command)
+    sweep, unhashed = describe_sweep(asked)
+    with folder.lock(), ExitStack() as stack:
+        if executor is None:
+            manifest = manifest_in(folder, asked, sweep, unhashed, shard_size, command)
+            compute = partial(_compute, run=part)
+        else:
+            job = Job(part, objective, every, trials, options, sweep, unhashed, shard_size, command, precision())
+            workers = stack.enter_context(hired(executor, folder, job))
+            manifest, compute = workers.manifest(), workers.compute
         stored = Stored(folder, manifest, asked)
         missing = stored.read()
         try:
-            _compute(stored, missing, run, wanted)
+            compute(stored, missing, wanted=wanted)
         except KeyboardInterrupt:
             if stored.ended == 0:
                 raise
@@ -95,59 +106,7 @@ def sweep_into(
         return stored.result(clock)
 
 
-def compute_shard(
-    run: Run,
-    manifest: Manifest,
-    trials: pd.DataFrame | LazyTrials,
-    shard: int,
-    wanted: bool | Callable[[Progress], object] = False,
-) -> Sweep:
-    """Computes one shard of a sweep: in this process or another, at any time, with the same bits.
-
-    Args:
-        run: Runs a part of the sweep's trials.
-        manifest: The manifest of the sweep's store.
-        trials: The trials of the whole sweep.
-        shard: The shard's number.
-        wanted: Who is told of its progress.
-
-    Returns:
-        The sweep of its rows.
-
-    Raises:
-        InputError: There was too little memory for blocks as wide as those of the other shards.
-    """
-    first, end = manifest.rows_of(shard)
-    groups: Sequence[Mapping[str, Any]] = manifest.provenance["groups"]
-    computed = run(rows_between(trials, first, end), groups=groups, progress=wanted)
-    planned = {group["block_width"] for group in groups}
-    for group in computed.provenance["groups"]:
-        if group["block_width"] not in planned:
-            raise InputError(
-                f"shard {shard} found memory for blocks of {group['block_width']} trials only, and the others have "
-                f"{listed(sorted(planned))}: free some memory and call again, or begin another store with "
-                f"block_width={group['block_width']}"
-            )
-    return computed
-
-
-def _manifest_of(folder: Folder, asked: Asked, shard_size: int | None, command: Any) -> Manifest:
-    """Gives the manifest of the store in a folder; where there is none it is made, and written."""
-    sweep, unhashed = describe_sweep(asked)
-    manifest = read_manifest(folder)
-    if manifest is not None:
-        check_same(folder, manifest.sweep, sweep)
-        check_wanted(folder, manifest, asked, shard_size)
-        return manifest
-    others = [name for name in folder.names() if name != LOCK]
-    if others:
-        raise InputError(f"the folder {folder} holds other files ({listed(others[:3])}): name an empty one")
-    manifest = make_manifest(asked, sweep, unhashed, shard_size, command)
-    manifest.write(folder)
-    return manifest
-
-
-def _compute(stored: Stored, missing: Sequence[int], run: Run, wanted: bool | Callable[[Progress], object]) -> None:
+def _compute(stored: Stored, missing: Sequence[int], *, run: Run, wanted: bool | Callable[[Progress], object]) -> None:
     """Computes the missing shards, while another thread writes those that have been computed."""
     manifest, asked = stored.manifest, stored.asked
     if not missing:

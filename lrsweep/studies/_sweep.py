@@ -19,6 +19,7 @@ from lrsweep.inputs._errors import InputError
 from lrsweep.optimizers._factories import Factory
 from lrsweep.problems._objective import Objective
 from lrsweep.statistics._causes import add_diagnosis
+from lrsweep.store._executors import Submits
 from lrsweep.store._store import Store
 from lrsweep.studies._asked import ask, loss_columns_of
 from lrsweep.studies._fitting import fit, wanted_of
@@ -57,6 +58,7 @@ def sweep(
     layout: Layout | None = None,
     store: str | os.PathLike[str] | None = None,
     shard_size: int | None = None,
+    executor: str | Submits | None = None,
     progress: bool | Callable[[Progress], object] = True,
 ) -> Sweep: ...
 
@@ -79,6 +81,7 @@ def sweep(
     layout: Layout | None = None,
     store: str | os.PathLike[str],
     shard_size: int | None = None,
+    executor: str | Submits | None = None,
     progress: bool | Callable[[Progress], object] = True,
 ) -> Store: ...
 
@@ -100,6 +103,7 @@ def sweep(
     layout: Layout | None = None,
     store: str | os.PathLike[str] | None = None,
     shard_size: int | None = None,
+    executor: str | Submits | None = None,
     progress: bool | Callable[[Progress], object] = True,
 ) -> Sweep | Store:
     """Runs every trial of a table, many at a time, and says what became of each.
@@ -148,6 +152,10 @@ def sweep(
             one that was not interrupted, bit for bit; another sweep into it is refused. See `open_store`.
         shard_size: How many rows are written at a time, 1 or more, rounded up to whole blocks; chosen where it is left
             out. Where `block_width` is left out, a block is no wider.
+        executor: What computes the shards of the store, each in a process with a device of its own: anything with the
+            `submit` of `concurrent.futures`, such as Dask's `client.get_executor()`; or `"processes:4"` for so many
+            processes of this machine, `"dask://HOST:PORT"`, `"ray"` or `"ray://HOST:PORT"`. A shard whose worker dies
+            is given to another, three times at most. Left out, this process computes them. See *Many machines*.
         progress: True to show how far it has come: a bar on a terminal and in a notebook, gone at the end, and a line
             every ten seconds in a log. False to show nothing. Or a function that is called with a `Progress` as the
             trials run; an exception that it raises ends the sweep.
@@ -193,12 +201,24 @@ def sweep(
             raise InputError("trials whose rows are made by range need a store, since there is no table of them all")
         if shard_size is not None:
             raise InputError("shard_size is how many rows are written at a time: give a store to write them to")
+        if executor is not None:
+            raise InputError("executor has shards of a store computed, and there is none: give store=, a folder")
         return run_sweep(objective, optimizer, trials, halving=halving, progress=progress, **options)
     if halving is not None:
         raise InputError(
             "halving compares all trials with each other, and a store runs them shard by shard: leave out one"
         )
-    return sweep_into(store, objective, optimizer, trials, run_sweep, options, shard_size=shard_size, wanted=progress)
+    return sweep_into(
+        store,
+        objective,
+        optimizer,
+        trials,
+        run_sweep,
+        options,
+        shard_size=shard_size,
+        executor=executor,
+        wanted=progress,
+    )
 
 
 @ordinary_modes()
