@@ -92,7 +92,7 @@ def _read(word: str) -> tuple[str, str]:
 
 def _dask_client(address: str) -> Any:
     try:
-        from distributed import Client
+        from distributed import Client  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise InputError("executor='dask://...' needs Dask: pip install 'lrsweep[dask]'") from None
     try:

@@ -54,7 +54,7 @@ def ray_crew(address: str | None) -> Crew:
         InputError: Ray is not installed, or the cluster has no room for a worker.
     """
     try:
-        import ray
+        import ray  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise InputError("executor='ray' needs Ray: pip install 'lrsweep[ray]'") from None
     if not ray.is_initialized():
