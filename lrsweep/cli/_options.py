@@ -99,6 +99,15 @@ StoreFolder = Annotated[
     ),
 ]
 
+Executor = Annotated[
+    str | None,
+    typer.Option(
+        "--executor",
+        metavar="WHO",
+        help="Have the shards of the store computed by others: processes:4, dask://HOST:PORT, ray or ray://HOST:PORT.",
+    ),
+]
+
 # That of `status` and `resume`.
 StoreArgument = Annotated[str, typer.Argument(metavar="DIR", help="A store, as `lrsweep run --store` makes it.")]
 

@@ -36,7 +36,7 @@ def status(*, store: options.StoreArgument) -> int:
 _BY_PYTHON = "Nobody is computing into it: the same call of lrsweep.sweep goes on."
 
 
-def resume(*, store: options.StoreArgument) -> int:
+def resume(*, store: options.StoreArgument, executor: options.Executor = None) -> int:
     """Go on with a sweep into a store, by the options that began it."""
     from lrsweep.store._store import open_store
 
@@ -50,4 +50,4 @@ def resume(*, store: options.StoreArgument) -> int:
     # The files that it names were named from there.
     with contextlib.suppress(OSError):
         os.chdir(command["folder"])
-    return run(**{**given, "store": folder})
+    return run(**given | {"store": folder} | ({} if executor is None else {"executor": executor}))

@@ -34,6 +34,7 @@ def run(
     record: options.Record = None,
     record_every: options.RecordEvery = None,
     store: options.StoreFolder = None,
+    executor: options.Executor = None,
     out: options.OutTrials = None,
     plot: options.PlotFile = None,
     force: options.Force = False,
@@ -41,6 +42,8 @@ def run(
 ) -> int:
     """Sweep learning rates over an objective, and say which one to take."""
     command: dict[str, Any] = {name: _plain(value) for name, value in locals().items()}
+    if executor is not None and store is None:
+        raise InputError(f"--executor {executor} has shards of a store computed: name one with --store DIR")
     load_jax(x64=x64)
     from lrsweep.cli._destinations import check_out, check_picture
     from lrsweep.cli._interruption import keeping_what_ended
@@ -78,6 +81,7 @@ def run(
             record=names,
             record_every=record_every,
             store=store,
+            executor=executor,
             command=command,
         )
     with writing_result(result.table, result.provenance, path, curves=result.curves) as written:
@@ -105,6 +109,7 @@ def _sweep_asked(
     record: list[str] | None,
     record_every: int | None,
     store: str | None,
+    executor: str | None,
     command: Mapping[str, Any],
 ) -> "Sweep":
     """Runs the trials of `run`, into a store where one is named, which keeps the command's options."""
@@ -124,7 +129,15 @@ def _sweep_asked(
     folder = os.path.abspath(store)
     kept = {"options": {**command, "store": folder}, "folder": os.getcwd()}
     swept = sweep_into(
-        folder, asked.objective, asked.optimizer, asked.trials, run_sweep, how, wanted=progress, command=kept
+        folder,
+        asked.objective,
+        asked.optimizer,
+        asked.trials,
+        run_sweep,
+        how,
+        executor=executor,
+        wanted=progress,
+        command=kept,
     )
     return cast("Sweep", swept)
 
