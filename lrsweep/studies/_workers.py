@@ -110,7 +110,10 @@ class Workers:
 
 
 def hand_out(
-    submit: Callable[[int, int], Any], shards: Sequence[int], accept: Callable[[int, Any], bool]
+    submit: Callable[[int, int], Any],
+    shards: Sequence[int],
+    accept: Callable[[int, Any], bool],
+    sleep: Callable[[float], object] = time.sleep,
 ) -> dict[int, str]:
     """Gives shards to workers, a bounded number ahead; one whose worker has died is given to another.
 
@@ -118,6 +121,7 @@ def hand_out(
         submit: Begins a shard: takes its number and the attempt's, from 1 on, and gives a future.
         shards: Their numbers.
         accept: Is told of each shard what its future gives; where it says False, that was not done.
+        sleep: Lets some seconds pass, before looking again at what has been done.
 
     Returns:
         Why the shards that were given up were, by their numbers.
@@ -140,7 +144,7 @@ def hand_out(
             while waiting and len(running) < MOST_AHEAD:
                 shard, attempt = waiting.popleft()
                 running[submit(shard, attempt)] = shard, attempt
-            for future in _ended(running):
+            for future in _ended(running, sleep):
                 shard, attempt = running.pop(future)
                 reason = _fault(future, shard, accept)
                 if reason is not None and attempt < ATTEMPTS:
@@ -153,11 +157,11 @@ def hand_out(
     return lost
 
 
-def _ended(running: dict[Any, Any]) -> list[Any]:
+def _ended(running: dict[Any, Any], sleep: Callable[[float], object]) -> list[Any]:
     """Waits until some futures have ended, and lists them."""
     pause, longest = _PAUSES
     while not (ended := [future for future in running if future.done()]):
-        time.sleep(pause)
+        sleep(pause)
         pause = min(2 * pause, longest)
     return ended
 

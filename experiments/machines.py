@@ -1,0 +1,239 @@
+"""A thousand workers on ten thousand million trials: what the driver of a sweep has to bear, and what breaks first.
+
+The claim: the driver hands out all shards of 10^10 trials to 1,000 workers, of which each dies once a day on average, and
+gives up none; its own work is less than a tenth of the time that the workers take where a shard takes ten seconds or
+more, and what dies with workers costs less than 1% of theirs.
+
+What hands out the shards is lrsweep's own code. The workers are made up, and their time is: a shard takes as long as the
+table says, a worker's life is exponentially distributed, and another takes its place after two minutes. Measured on this
+machine are the driver's seconds, what it costs to list a folder of so many shards and to write one more into it, the bytes
+of a trial and the seconds to hash them. Run `python experiments/machines.py`: a minute or two on one core; with `--quick`
+some seconds, of fewer trials. With `--workers` it measures instead how much faster two workers of this machine are than
+one, on the line and on the digits.
+"""
+
+import hashlib
+import heapq
+import random
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optax
+import pandas as pd
+from common import argument_parser
+
+import lrsweep
+from lrsweep.store._folder import Folder
+from lrsweep.store._shards import find_shards, name_of
+from lrsweep.studies._workers import ATTEMPTS, hand_out
+
+TRIALS, WORKERS, SHARD = 10**10, 1000, 2**17
+
+# In seconds: how long a shard takes, a worker lives on average, and it takes until another is in its place.
+SHARD_SECONDS, LIFE, REPLACED = (1.0, 10.0, 100.0, 1000.0), 86_400.0, 120.0
+
+# One answer to the listing of an object store holds so many names, as those of S3 do; and takes about so long.
+NAMES_AT_ONCE, LISTING_SECONDS = 1000, 0.1
+
+
+class DiedError(Exception):
+    """The end of a worker that is made up."""
+
+
+class Future:
+    """What becomes of a shard: nothing before a moment of the made-up time."""
+
+    def __init__(self) -> None:
+        self.ended, self.died = False, False
+
+    def done(self) -> bool:
+        return self.ended
+
+    def result(self) -> None:
+        if self.died:
+            raise DiedError("a worker has died")
+
+    def cancel(self) -> None:
+        """Does nothing: no worker can be reached."""
+
+
+class Workers:
+    """Workers that are made up, and their clock."""
+
+    def __init__(self, count: int, seconds: float, seed: int = 0) -> None:
+        self.now, self.deaths, self.wasted, self.taken = 0.0, 0, 0.0, 0
+        self._seconds, self._draw = seconds, random.Random(seed)
+        self._idle, self._waiting = count, deque[Future]()
+        self._events: list[tuple[float, int, Future | None]] = []
+
+    def submit(self, shard: int, attempt: int) -> Future:
+        """Has a worker take a shard, as soon as there is one for it."""
+        del shard, attempt
+        self._waiting.append(Future())
+        future = self._waiting[-1]
+        self._begin()
+        return future
+
+    def sleep(self, seconds: float) -> None:
+        """Lets that time pass, or as much as it takes until something happens."""
+        until = max(self.now + seconds, self._events[0][0] if self._events else 0.0)
+        while self._events and self._events[0][0] <= until:
+            self.now, _, future = heapq.heappop(self._events)
+            if future is not None:
+                future.ended = True
+            if future is None or not future.died:
+                self._idle += 1
+                self._begin()
+        self.now = until
+
+    def _begin(self) -> None:
+        while self._idle and self._waiting:
+            self._idle -= 1
+            self.taken += 1
+            future, left = self._waiting.popleft(), self._draw.expovariate(1 / LIFE)
+            if left < self._seconds:
+                future.died = True
+                self.deaths, self.wasted = self.deaths + 1, self.wasted + left
+                self._add(self.now + left + REPLACED, None)
+            self._add(self.now + min(left, self._seconds), future)
+
+    def _add(self, moment: float, future: Future | None) -> None:
+        heapq.heappush(self._events, (moment, random.getrandbits(62), future))
+
+
+def simulate(trials: int, workers: int, seconds: float) -> dict[str, Any]:
+    """Hands out the shards of a sweep to workers that are made up.
+
+    Args:
+        trials: How many there are to run.
+        workers: How many take shards.
+        seconds: How long a shard takes.
+    """
+    shards, made_up = -(-trials // SHARD), Workers(workers, seconds)
+    began = time.process_time()
+    lost = hand_out(made_up.submit, range(shards), lambda *_: True, made_up.sleep)
+    driver = time.process_time() - began
+    return {
+        "shard s": seconds,
+        "shards": shards,
+        "hours": made_up.now / 3600,
+        "ideal hours": shards / workers * seconds / 3600,
+        "deaths": made_up.deaths,
+        "given up": len(lost),
+        "lost %": 100 * made_up.wasted / (shards * seconds),
+        "driver s": driver,
+        "driver %": 100 * driver / made_up.now,
+    }
+
+
+def measure_folder(shards: int) -> dict[str, float]:
+    """Measures what a folder of so many shards costs: to list it, and to write one more into it."""
+    with tempfile.TemporaryDirectory() as top:
+        for shard in range(shards):
+            (Path(top) / name_of(shard, shard.to_bytes(8))).touch()
+        folder = Folder(top)
+        began = time.perf_counter()
+        found = find_shards(folder.names())
+        listed = time.perf_counter()
+        for shard in range(shards, shards + 5):
+            folder.write(name_of(shard, b""), b"")
+        written = time.perf_counter()
+    return {"listed": len(found), "list s": listed - began, "write s": (written - listed) / 5}
+
+
+def measure_bytes(trials: int) -> dict[str, float]:
+    """Measures a store of the line: the bytes of a trial, those of its manifest, and how fast its shards are hashed."""
+    with tempfile.TemporaryDirectory() as top:
+        axes = {"learning_rate": lrsweep.log_grid(1e-3, 1, trials // 100), "seed": range(100)}
+        lrsweep.sweep(
+            lrsweep.problems.line(), optax.sgd, lrsweep.lazy_grid(**axes), steps=1000, store=top, progress=False
+        )
+        contents = [path.read_bytes() for path in Path(top).glob("shard-*")]
+        manifest = (Path(top) / "manifest.json").stat().st_size
+    began = time.perf_counter()
+    for content in contents:
+        hashlib.sha256(content).hexdigest()
+    size = sum(map(len, contents))
+    return {
+        "bytes per trial": size / trials,
+        "manifest bytes": manifest,
+        "hashed MB/s": size / 1e6 / (time.perf_counter() - began),
+    }
+
+
+def rate(sweep: Callable[..., Any], count: int) -> float:
+    """Measures how many trials a second some workers run, once each has begun: between the first and the last shards."""
+    seen: list[lrsweep.Progress] = []
+    with tempfile.TemporaryDirectory() as top:
+        sweep(store=top, executor=f"processes:{count}", progress=seen.append)
+    counts = [state for state in seen if state.trials >= 2 * count * seen[-1].of_trials / 32]
+    first, last = counts[0], counts[-1]
+    return (last.trials - first.trials) / (last.seconds - first.seconds)
+
+
+def measure_workers(repeats: int) -> pd.DataFrame:
+    """Measures how much faster two workers are than one, one after the other, some times."""
+    import digits
+
+    training, _ = digits.load_data()
+    objective = lrsweep.Objective(
+        digits.cross_entropy, digits.init, data=training, batch_size=digits.BATCH_SIZE, name="digits"
+    )
+    networks = lrsweep.grid(model=["mlp"], learning_rate=lrsweep.log_grid(1e-4, 10, 32), seed=range(32))
+    line = lrsweep.lazy_grid(learning_rate=lrsweep.log_grid(1e-3, 1, 32_000), seed=range(100))
+
+    def of_line(**how: Any) -> None:
+        lrsweep.sweep(lrsweep.problems.line(), optax.sgd, line, steps=1000, shard_size=100_000, **how)
+
+    def of_digits(**how: Any) -> None:
+        lrsweep.sweep(
+            objective, optax.sgd, networks, steps=150, stopping=digits.TO_THE_END, block_width=16, shard_size=32, **how
+        )
+
+    rows = []
+    for name, sweep in {"line": of_line, "digits": of_digits}.items():
+        for _ in range(repeats):
+            one, two = rate(sweep, 1), rate(sweep, 2)
+            rows.append({"objective": name, "one /s": one, "two /s": two, "ratio": two / one, "load": _load()})
+    return pd.DataFrame(rows)
+
+
+def _load() -> float:
+    import psutil
+
+    return psutil.getloadavg()[0]
+
+
+def main() -> None:
+    """Simulates and measures, prints what it found, and exits with 1 where the claim does not hold."""
+    parser = argument_parser(__doc__, quick="a hundredth of the trials, and a tenth of the workers")
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="compare two workers of this machine with one, N times"
+    )
+    options = parser.parse_args()
+    if options.workers:
+        print(measure_workers(options.workers).to_string(index=False, float_format="{:.3g}".format))
+        return
+    trials, workers = (TRIALS // 100, WORKERS // 10) if options.quick else (TRIALS, WORKERS)
+    found = pd.DataFrame([simulate(trials, workers, seconds) for seconds in SHARD_SECONDS])
+    print(found.to_string(index=False, float_format="{:.3g}".format))
+    shards, costs = -(-trials // SHARD), measure_bytes(10**5 if options.quick else 10**6)
+    folder = measure_folder(shards)
+    for name, value in {**folder, **costs}.items():
+        print(f"{name}: {value:.4g}")
+    size = costs["bytes per trial"] * trials
+    print(f"all of the store: {size / 1e9:.0f} GB, hashed by one core in {size / 1e6 / costs['hashed MB/s']:.0f} s")
+    print(f"listed by an object store in {-(-shards // NAMES_AT_ONCE) * LISTING_SECONDS:.1f} s")
+    slow = found[found["shard s"] >= 10]
+    holds = (found["given up"] == 0).all() and (slow["driver %"] < 10).all() and (slow["lost %"] < 1).all()
+    print(f"at most {ATTEMPTS} workers a shard: the claim {'holds' if holds else 'does not hold'}")
+    sys.exit(not holds)
+
+
+if __name__ == "__main__":
+    main()
