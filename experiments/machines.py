@@ -1,15 +1,15 @@
 """A thousand workers on ten thousand million trials: what the driver of a sweep has to bear, and what breaks first.
 
-The claim: the driver hands out all shards of 10^10 trials to 1,000 workers, of which each dies once a day on average, and
-gives up none; its own work is less than a tenth of the time that the workers take where a shard takes ten seconds or
-more, and what dies with workers costs less than 1% of theirs.
+The claim: the driver hands out all shards of 10^10 trials to 1,000 workers, of which each dies once a day on average,
+and gives up none; its own work is less than a tenth of the time that the workers take where a shard takes ten seconds
+or more, and what dies with workers costs less than 1% of theirs.
 
-What hands out the shards is lrsweep's own code. The workers are made up, and their time is: a shard takes as long as the
-table says, a worker's life is exponentially distributed, and another takes its place after two minutes. Measured on this
-machine are the driver's seconds, what it costs to list a folder of so many shards and to write one more into it, the bytes
-of a trial and the seconds to hash them. Run `python experiments/machines.py`: a minute or two on one core; with `--quick`
-some seconds, of fewer trials. With `--workers` it measures instead how much faster two workers of this machine are than
-one, on the line and on the digits.
+What hands out the shards is lrsweep's own code. The workers are made up, and their time is: a shard takes as long as
+the table says, a worker's life is exponentially distributed, and another takes its place after two minutes. Measured on
+this machine are the driver's seconds, what it costs to list a folder of so many shards and to write one more into it,
+the bytes of a trial and the seconds to hash them. Run `python experiments/machines.py`: a minute or two on one core;
+with `--quick` some seconds, of fewer trials. With `--workers N` it measures instead how much faster two workers of this
+machine are than one, on the line and on the digits, N times.
 """
 
 import hashlib
@@ -52,9 +52,11 @@ class Future:
         self.ended, self.died = False, False
 
     def done(self) -> bool:
+        """Tells whether that moment has come."""
         return self.ended
 
     def result(self) -> None:
+        """Raises where the worker has died."""
         if self.died:
             raise DiedError("a worker has died")
 
@@ -167,7 +169,7 @@ def measure_bytes(trials: int) -> dict[str, float]:
 
 
 def rate(sweep: Callable[..., Any], count: int) -> float:
-    """Measures how many trials a second some workers run, once each has begun: between the first and the last shards."""
+    """Measures how many trials a second some workers run, once each has begun."""
     seen: list[lrsweep.Progress] = []
     with tempfile.TemporaryDirectory() as top:
         sweep(store=top, executor=f"processes:{count}", progress=seen.append)

@@ -1,4 +1,4 @@
-"""Sweeps by workers of several libraries, one of which is killed midway each time: python -m tests.workers [KIND ...]."""
+"""Sweeps by the workers of several libraries, and kills one midway each time: python -m tests.workers [KIND ...]."""
 
 import argparse
 import json

@@ -9,7 +9,7 @@ from pathlib import Path
 from lrsweep.inputs._arguments import as_path
 from lrsweep.inputs._errors import InputError, UnwrittenError
 from lrsweep.inputs._messages import quote
-from lrsweep.tables._files import replace_files
+from lrsweep.tables._files import remove_left_behind, replace_files
 
 try:
     import fcntl
@@ -86,6 +86,10 @@ class Folder:
                 f"{name!r} could not be written into {self} ({error.strerror or error}): what the store held before is "
                 "there, and the same sweep goes on from it"
             ) from error
+
+    def tidy(self) -> None:
+        """Removes what processes that were killed have left half written."""
+        remove_left_behind(self.path)
 
     def remove(self, name: str) -> None:
         """Removes a file, where there is one and it can be removed."""

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 from collections.abc import Callable, Mapping
@@ -78,7 +79,10 @@ def _serve(pipe: "Connection[Any, Any]") -> None:
                 outcome = True, function(*arguments)
             except Exception as error:
                 outcome = False, error
-            pipe.send(outcome)
+            try:
+                pipe.send(outcome)
+            except (TypeError, AttributeError, pickle.PicklingError):
+                pipe.send((False, RuntimeError(repr(outcome[1]))))
 
 
 def shares(count: int) -> list[dict[str, str]]:

@@ -108,6 +108,8 @@ def sent(folder: Folder, job: Job) -> Iterator[Ticket]:
         yield ticket
     finally:
         folder.remove(ticket.name)
+        # Workers that have been killed may have been writing.
+        folder.tidy()
 
 
 def open_store_at(ticket: Ticket) -> None:

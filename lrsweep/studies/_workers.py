@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from lrsweep.inputs._errors import InputError, WorkersError
-from lrsweep.inputs._messages import first_line
+from lrsweep.inputs._messages import first_line, plural
 from lrsweep.store._executors import Submits, opened
 from lrsweep.store._folder import Folder
 from lrsweep.store._manifest import Manifest, read_manifest
@@ -104,8 +104,8 @@ class Workers:
             shard, reason = next(iter(lost.items()))
             first, end = manifest.rows_of(shard)
             raise WorkersError(
-                f"{len(lost)} shards ended {ATTEMPTS} workers each, as did shard {shard}, rows {first} to {end - 1} "
-                f"({reason}); {_kept(stored)}: the same sweep, called again, goes on from there"
+                f"{plural(len(lost), 'shard')} failed with {ATTEMPTS} workers each; of shard {shard}, rows {first} to "
+                f"{end - 1}, the last said: {reason}; {_kept(stored)}, and the same sweep, called again, goes on from there"
             )
 
 

@@ -25,6 +25,9 @@ _BINARY = getattr(os, "O_BINARY", 0)  # without it Windows would change line end
 # The paths of the files that this process is writing.
 _parts: set[str] = set()
 
+# The folders that this process has looked through for what others have left there: one may hold a hundred thousand files.
+_tidied: set[str] = set()
+
 
 def check_path(path: str | os.PathLike[str], endings: Sequence[str]) -> Path:
     """Refuses a path that no file can be written to.
@@ -84,7 +87,7 @@ def replace_files(contents: Mapping[Path, bytes]) -> None:
 
     So nobody sees one half written. A replaced file keeps its permissions, and a link still points to the same file.
     What is not a file, such as a pipe or a terminal, is written to. Files that killed processes have left half written
-    in these folders are removed.
+    in these folders are removed when this process first writes there.
 
     Args:
         contents: The contents of the files by their paths.
@@ -152,7 +155,9 @@ def _is_stream(mode: int) -> bool:
 def _part(target: str, content: bytes, mode: int | None) -> Iterator[str]:
     """Writes a complete file in the folder of a target, and gives its path; it is removed unless it has been moved."""
     folder = os.path.dirname(target)
-    _remove_left_behind(folder)
+    if folder not in _tidied:
+        remove_left_behind(folder)
+        _tidied.add(folder)
     # Until it has the permissions of the file that it replaces, only the user may read it.
     part, file = _open_part(folder, 0o666 if mode is None else 0o600)
     try:
@@ -191,8 +196,12 @@ def _open_part(folder: str, mode: int) -> tuple[str, IO[bytes]]:
         _parts.discard(part)
 
 
-def _remove_left_behind(folder: str) -> None:
-    """Removes from a folder what killed processes have left half written: the files that nobody has locked."""
+def remove_left_behind(folder: str | os.PathLike[str]) -> None:
+    """Removes from a folder what killed processes have left half written: the files that nobody has locked.
+
+    Example:
+        >>> remove_left_behind(folder)
+    """
     if fcntl is None:
         return
     with contextlib.suppress(OSError), os.scandir(folder) as entries:

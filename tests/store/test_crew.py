@@ -94,7 +94,7 @@ def test_one_that_is_long_in_coming_holds_up_no_call() -> None:
 
 def test_a_process_has_its_environment_and_its_end_is_told() -> None:
     process = processes.Process({"LRSWEEP_TEST": "here"})
-    assert process.call(os.environ.get, "LRSWEEP_TEST") == "here"
+    assert process.call(os.getenv, "LRSWEEP_TEST") == "here"
     assert "LRSWEEP_TEST" not in os.environ
     with pytest.raises(ZeroDivisionError):
         process.call(divmod, 1, 0)
