@@ -142,10 +142,17 @@ def measure_folder(shards: int) -> dict[str, float]:
         began = time.perf_counter()
         found = find_shards(folder.names())
         listed = time.perf_counter()
+        folder.tidy()
+        tidied = time.perf_counter()
         for shard in range(shards, shards + 5):
             folder.write(name_of(shard, b""), b"")
         written = time.perf_counter()
-    return {"listed": len(found), "list s": listed - began, "write s": (written - listed) / 5}
+    return {
+        "listed": len(found),
+        "list s": listed - began,
+        "tidy s": tidied - listed,
+        "write s": (written - tidied) / 5,
+    }
 
 
 def measure_bytes(trials: int) -> dict[str, float]:

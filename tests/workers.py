@@ -68,7 +68,7 @@ def pool() -> Iterator[Hired]:
 @contextmanager
 def dask() -> Iterator[Hired]:
     """Workers of Dask on this machine."""
-    from distributed import Client, LocalCluster
+    from distributed import Client, LocalCluster  # pyright: ignore[reportMissingImports]
 
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
@@ -82,8 +82,8 @@ def dask() -> Iterator[Hired]:
 def ray() -> Iterator[Hired]:
     """Workers of a Ray cluster of two nodes on this machine, one of which is killed."""
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-    import ray as library
-    from ray.cluster_utils import Cluster
+    import ray as library  # pyright: ignore[reportMissingImports]
+    from ray.cluster_utils import Cluster  # pyright: ignore[reportMissingImports]
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     try:

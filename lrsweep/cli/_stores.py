@@ -50,4 +50,5 @@ def resume(*, store: options.StoreArgument, executor: options.Executor = None) -
     # The files that it names were named from there.
     with contextlib.suppress(OSError):
         os.chdir(command["folder"])
-    return run(**given | {"store": folder} | ({} if executor is None else {"executor": executor}))
+    given |= {"store": folder} | ({} if executor is None else {"executor": executor})
+    return run(**given)

@@ -9,7 +9,7 @@ from pathlib import Path
 from lrsweep.inputs._arguments import as_path
 from lrsweep.inputs._errors import InputError, UnwrittenError
 from lrsweep.inputs._messages import quote
-from lrsweep.tables._files import remove_left_behind, replace_files
+from lrsweep.tables._files import remove_left_behind, write_files
 
 try:
     import fcntl
@@ -79,7 +79,8 @@ class Folder:
             UnwrittenError: It cannot be written. All that was written before is there.
         """
         try:
-            replace_files({self._file(name): content})
+            # Nothing is looked for in the folder here, which may hold a hundred thousand shards.
+            write_files({self._file(name): content})
             self._keep_names()
         except OSError as error:
             raise UnwrittenError(
@@ -122,6 +123,7 @@ class Folder:
                 file.truncate(0)
                 file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
                 file.flush()
+            self.tidy()
             yield
 
     def user(self) -> str | None:

@@ -105,7 +105,7 @@ class Workers:
             first, end = manifest.rows_of(shard)
             raise WorkersError(
                 f"{plural(len(lost), 'shard')} failed with {ATTEMPTS} workers each; of shard {shard}, rows {first} to "
-                f"{end - 1}, the last said: {reason}; {_kept(stored)}, and the same sweep, called again, goes on from there"
+                f"{end - 1}, the last said: {reason}; {_kept(stored)}, and the same sweep, called again, goes on"
             )
 
 

@@ -25,9 +25,6 @@ _BINARY = getattr(os, "O_BINARY", 0)  # without it Windows would change line end
 # The paths of the files that this process is writing.
 _parts: set[str] = set()
 
-# The folders that this process has looked through for what others have left there: one may hold a hundred thousand files.
-_tidied: set[str] = set()
-
 
 def check_path(path: str | os.PathLike[str], endings: Sequence[str]) -> Path:
     """Refuses a path that no file can be written to.
@@ -83,11 +80,32 @@ def is_file(path: Path) -> bool:
 
 
 def replace_files(contents: Mapping[Path, bytes]) -> None:
+    """Does what `write_files` does, and removes what killed processes have left half written in these folders.
+
+    Args:
+        contents: The contents of the files by their paths.
+
+    Raises:
+        OSError: See `write_files`.
+
+    Example:
+        >>> replace_files({folder / "a.txt": b"one", folder / "b.txt": b"two"})
+        >>> (folder / "a.txt").read_bytes()
+        b'one'
+    """
+    for path in contents:
+        with contextlib.suppress(OSError):
+            mode = _mode(path)
+            if mode is None or not _is_stream(mode):
+                remove_left_behind(os.path.dirname(os.path.realpath(path)))
+    write_files(contents)
+
+
+def write_files(contents: Mapping[Path, bytes]) -> None:
     """Writes files, each under another name in the folder of its target, and moves them once all are complete.
 
     So nobody sees one half written. A replaced file keeps its permissions, and a link still points to the same file.
-    What is not a file, such as a pipe or a terminal, is written to. Files that killed processes have left half written
-    in these folders are removed when this process first writes there.
+    What is not a file, such as a pipe or a terminal, is written to.
 
     Args:
         contents: The contents of the files by their paths.
@@ -97,9 +115,9 @@ def replace_files(contents: Mapping[Path, bytes]) -> None:
             moving one failed.
 
     Example:
-        >>> replace_files({folder / "a.txt": b"one", folder / "b.txt": b"two"})
-        >>> (folder / "a.txt").read_bytes()
-        b'one'
+        >>> write_files({folder / "c.txt": b"three"})
+        >>> (folder / "c.txt").read_bytes()
+        b'three'
     """
     with contextlib.ExitStack() as stack:
         moves: list[tuple[Path, Callable[[], object]]] = []
@@ -155,9 +173,6 @@ def _is_stream(mode: int) -> bool:
 def _part(target: str, content: bytes, mode: int | None) -> Iterator[str]:
     """Writes a complete file in the folder of a target, and gives its path; it is removed unless it has been moved."""
     folder = os.path.dirname(target)
-    if folder not in _tidied:
-        remove_left_behind(folder)
-        _tidied.add(folder)
     # Until it has the permissions of the file that it replaces, only the user may read it.
     part, file = _open_part(folder, 0o666 if mode is None else 0o600)
     try:
