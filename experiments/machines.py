@@ -14,6 +14,7 @@ machine are than one, on the line and on the digits, N times.
 
 import hashlib
 import heapq
+import os
 import random
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from typing import Any
 
 import optax
 import pandas as pd
+import psutil
 from common import argument_parser
 
 import lrsweep
@@ -175,20 +177,28 @@ def measure_bytes(trials: int) -> dict[str, float]:
     }
 
 
-def rate(sweep: Callable[..., Any], count: int) -> float:
-    """Measures how many trials a second some workers run, once each has begun."""
-    seen: list[lrsweep.Progress] = []
+def rate(sweep: Callable[..., Any], count: int) -> tuple[float, float]:
+    """Measures some workers once each has begun: trials a second, and seconds of the processor for a thousand trials."""
+    seen: list[tuple[lrsweep.Progress, float]] = []
+
+    def watch(state: lrsweep.Progress) -> None:
+        children = [child.cpu_times() for child in psutil.Process().children()]
+        seen.append((state, sum(each.user + each.system for each in children)))
+
     with tempfile.TemporaryDirectory() as top:
-        sweep(store=top, executor=f"processes:{count}", progress=seen.append)
-    counts = [state for state in seen if state.trials >= 2 * count * seen[-1].of_trials / 32]
-    first, last = counts[0], counts[-1]
-    return (last.trials - first.trials) / (last.seconds - first.seconds)
+        sweep(store=top, executor=f"processes:{count}", progress=watch)
+    counted = [each for each in seen if each[0].trials >= each[0].of_trials / 8]
+    (first, used), (last, used_by_then) = counted[0], counted[-1]
+    trials = last.trials - first.trials
+    return trials / (last.seconds - first.seconds), 1000 * (used_by_then - used) / trials
 
 
 def measure_workers(repeats: int) -> pd.DataFrame:
     """Measures how much faster two workers are than one, one after the other, some times."""
     import digits
 
+    # A worker is a core, also where it is alone.
+    os.environ["NPROC"] = "1"
     training, _ = digits.load_data()
     objective = lrsweep.Objective(
         digits.cross_entropy, digits.init, data=training, batch_size=digits.BATCH_SIZE, name="digits"
@@ -207,15 +217,19 @@ def measure_workers(repeats: int) -> pd.DataFrame:
     rows = []
     for name, sweep in {"line": of_line, "digits": of_digits}.items():
         for _ in range(repeats):
-            one, two = rate(sweep, 1), rate(sweep, 2)
-            rows.append({"objective": name, "one /s": one, "two /s": two, "ratio": two / one, "load": _load()})
+            (one, one_used), (two, two_used) = rate(sweep, 1), rate(sweep, 2)
+            rows.append(
+                {
+                    "objective": name,
+                    "one /s": one,
+                    "two /s": two,
+                    "ratio": two / one,
+                    "one CPU s/1000": one_used,
+                    "two CPU s/1000": two_used,
+                    "load": psutil.getloadavg()[0],
+                }
+            )
     return pd.DataFrame(rows)
-
-
-def _load() -> float:
-    import psutil
-
-    return psutil.getloadavg()[0]
 
 
 def main() -> None:

@@ -99,7 +99,8 @@ def shares(count: int) -> list[dict[str, str]]:
     found = devices()
     if found[0].platform == "cpu":
         # As many threads as there are cores for each; devices of the processor are threads too.
-        cores = str(max(1, len(os.sched_getaffinity(0)) // count if hasattr(os, "sched_getaffinity") else 1))
+        own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = os.environ.get("NPROC", str(max(1, own // count)))
         return [{"NPROC": cores, "JAX_NUM_CPU_DEVICES": cores}] * count
     if count > len(found):
         raise InputError(

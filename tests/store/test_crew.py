@@ -111,9 +111,12 @@ def test_cores_are_divided_among_workers_and_gpus_given_out_one_by_one(monkeypat
 
     from lrsweep.engine import _devices
 
+    monkeypatch.delenv("NPROC", raising=False)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8), raising=False)
     monkeypatch.setattr(_devices, "devices", lambda: [Device("cpu", 0)])
     assert processes.shares(3) == [{"NPROC": "2", "JAX_NUM_CPU_DEVICES": "2"}] * 3
+    monkeypatch.setenv("NPROC", "1")
+    assert processes.shares(3)[0]["NPROC"] == "1"
     monkeypatch.setattr(_devices, "devices", lambda: [Device("gpu", place) for place in range(2)])
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert processes.shares(2) == [{"CUDA_VISIBLE_DEVICES": "0"}, {"CUDA_VISIBLE_DEVICES": "1"}]
