@@ -14,6 +14,7 @@ machine are than one, on the line and on the digits, N times.
 
 import hashlib
 import heapq
+import itertools
 import os
 import random
 import sys
@@ -73,6 +74,7 @@ class Workers:
         self.now, self.deaths, self.wasted, self.taken = 0.0, 0, 0.0, 0
         self._seconds, self._draw = seconds, random.Random(seed)
         self._idle, self._waiting = count, deque[Future]()
+        self._count = itertools.count()
         self._events: list[tuple[float, int, Future | None]] = []
 
     def submit(self, shard: int, attempt: int) -> Future:
@@ -107,7 +109,8 @@ class Workers:
             self._add(self.now + min(left, self._seconds), future)
 
     def _add(self, moment: float, future: Future | None) -> None:
-        heapq.heappush(self._events, (moment, random.getrandbits(62), future))
+        # Of two at one moment the first that was added comes first.
+        heapq.heappush(self._events, (moment, next(self._count), future))
 
 
 def simulate(trials: int, workers: int, seconds: float) -> dict[str, Any]:
@@ -178,7 +181,7 @@ def measure_bytes(trials: int) -> dict[str, float]:
 
 
 def rate(sweep: Callable[..., Any], count: int) -> tuple[float, float]:
-    """Measures some workers once each has begun: trials a second, and seconds of the processor for a thousand trials."""
+    """Measures some workers at work: trials a second, and seconds of the processor for a thousand trials."""
     seen: list[tuple[lrsweep.Progress, float]] = []
 
     def watch(state: lrsweep.Progress) -> None:
