@@ -190,7 +190,8 @@ def rate(sweep: Callable[..., Any], count: int) -> tuple[float, float]:
 
     with tempfile.TemporaryDirectory() as top:
         sweep(store=top, executor=f"processes:{count}", progress=watch)
-    counted = [each for each in seen if each[0].trials >= each[0].of_trials / 8]
+    # By then both have begun and compiled.
+    counted = [each for each in seen if each[0].trials >= each[0].of_trials / 2]
     (first, used), (last, used_by_then) = counted[0], counted[-1]
     trials = last.trials - first.trials
     return trials / (last.seconds - first.seconds), 1000 * (used_by_then - used) / trials
@@ -206,15 +207,15 @@ def measure_workers(repeats: int) -> pd.DataFrame:
     objective = lrsweep.Objective(
         digits.cross_entropy, digits.init, data=training, batch_size=digits.BATCH_SIZE, name="digits"
     )
-    networks = lrsweep.grid(model=["mlp"], learning_rate=lrsweep.log_grid(1e-4, 10, 32), seed=range(32))
-    line = lrsweep.lazy_grid(learning_rate=lrsweep.log_grid(1e-3, 1, 32_000), seed=range(100))
+    networks = lrsweep.grid(model=["mlp"], learning_rate=lrsweep.log_grid(1e-4, 10, 64), seed=range(64))
+    line = lrsweep.lazy_grid(learning_rate=lrsweep.log_grid(1e-3, 1, 128_000), seed=range(100))
 
     def of_line(**how: Any) -> None:
-        lrsweep.sweep(lrsweep.problems.line(), optax.sgd, line, steps=1000, shard_size=100_000, **how)
+        lrsweep.sweep(lrsweep.problems.line(), optax.sgd, line, steps=1000, shard_size=200_000, **how)
 
     def of_digits(**how: Any) -> None:
         lrsweep.sweep(
-            objective, optax.sgd, networks, steps=150, stopping=digits.TO_THE_END, block_width=16, shard_size=32, **how
+            objective, optax.sgd, networks, steps=150, stopping=digits.TO_THE_END, block_width=16, shard_size=64, **how
         )
 
     rows = []
