@@ -43,6 +43,8 @@ def store_shard(folder: Folder, manifest: Manifest, shard: int, computed: Sweep)
     """
     # What a cause says compares a trial with all others.
     table = computed.table.drop(columns=CAUSE, errors="ignore")
+    # When it was computed is no part of it: computed twice, it has the same bytes.
+    table.attrs = {}
     curves = _narrow(computed.curves, manifest)
     content = encode(table, curves, manifest.table["types"], manifest.about(shard))
     name = name_of(shard, content)

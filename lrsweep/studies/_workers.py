@@ -133,8 +133,8 @@ def hand_out(
     Example:
         >>> from concurrent.futures import ThreadPoolExecutor
         >>> with ThreadPoolExecutor(2) as pool:
-        ...     hand_out(lambda shard, attempt: pool.submit(pow, 0, shard), [0, 1, -1], lambda shard, given: True)
-        {-1: '0 cannot be raised to a negative power'}
+        ...     hand_out(lambda shard, attempt: pool.submit(divmod, 1, shard), [1, 0], lambda *_: True)
+        {0: 'ZeroDivisionError: integer division or modulo by zero'}
     """
     waiting = deque((shard, 1) for shard in shards)
     running: dict[Any, tuple[int, int]] = {}

@@ -71,6 +71,15 @@ def test_workers_go_on_with_what_one_process_began_and_it_with_theirs(tmp_path: 
     assert_frame_equal(into(tmp_path, None).table, whole.table, check_exact=True)
 
 
+def test_a_shard_that_is_computed_twice_is_the_same_file(tmp_path: Path) -> None:
+    into(tmp_path, Here())
+    first = {path.name: path.read_bytes() for path in tmp_path.glob("shard-*")}
+    for name in first:
+        (tmp_path / name).unlink()
+    into(tmp_path, None)
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("shard-*")} == first
+
+
 def test_rows_made_by_range_are_made_by_the_workers(tmp_path: Path) -> None:
     lazy = lrsweep.lazy_grid(learning_rate=[0.1, 0.02, 0.5], seed=range(4))
     options = {**OPTIONS, "shard_size": 4, "store": tmp_path}
@@ -207,4 +216,4 @@ def test_the_table_is_the_same_where_a_worker_is_killed_midway(kind: str) -> Non
     with jax.default_device(None):
         whole = workers.sweep("short").table
         found = workers.run(kind, "short", whole)
-    assert workers.is_well(found, "short"), found
+    assert workers.is_well(found, "short"), str(found)
