@@ -61,7 +61,7 @@ class Curves(dict[str, pd.DataFrame]):
             raise InputError("there are no curves, since nothing was recorded: sweep(..., record=('loss',))")
         first = next(iter(self.values()))
         values = {name: curve.to_numpy() for name, curve in self.items()}
-        present = ~np.isnan(np.stack(list(values.values()))).all(axis=0)
+        present = ~np.all(np.isnan(np.stack(list(values.values()))), axis=0)
         # A trial has its start in any case.
         present[:, 0] = True
         counts = present.shape[1] - np.argmax(present[:, ::-1], axis=1)

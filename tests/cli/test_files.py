@@ -121,11 +121,11 @@ def test_a_table_that_cannot_be_written_is_rescued_after_the_answer(
 ) -> None:
     Path("full.csv").symlink_to("/dev/full")
     Path("gone").mkdir()
-    sweep = lrsweep.sweep
+    sweep: Any = lrsweep.sweep
 
     def swept_meanwhile(*words: object, **options: object) -> lrsweep.Sweep:
         happen()
-        return sweep(*words, **options)  # pyright: ignore[reportArgumentType]
+        return sweep(*words, **options)
 
     monkeypatch.setattr("lrsweep.studies._sweep.sweep", swept_meanwhile)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path_factory.mktemp("temporary")))

@@ -140,7 +140,7 @@ def test_the_catapult_is_drawn_with_its_divergence_marked() -> None:
     ]
     table = pd.DataFrame(rows).assign(initial_loss=2.0, final_curvature=[1.0, 0.5, 0.3, 7.0])
     curves = pd.DataFrame([[2.0, 1.0, 0.5], [2.0, 8.0, 0.1], [2.0, 40.0, 0.1], [2.0, 2e7, np.nan]])
-    left, right = catapult.draw(SimpleNamespace(table=table, curves=curves)).axes
+    left, right = catapult.draw(SimpleNamespace(table=table, curves={"loss": curves})).axes
     assert (left.get_yscale(), left.get_xlabel(), left.get_ylabel()) == ("log", "updates", "loss / first loss")
     assert lines(left)["2.5"] == [(0, 1), (1, 4), (2, 0.05)]
     assert lines(left)["4.1"] == [(0, 1), (1, 1e7)]
