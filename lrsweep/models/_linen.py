@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from lrsweep.inputs._errors import InputTypeError
 from lrsweep.models._wrapping import objective_of
 from lrsweep.problems._filled import Filled
 from lrsweep.problems._objective import Objective
@@ -14,7 +15,7 @@ def from_linen(
     loss: Callable[..., Any],
     example: Any,
     *,
-    mode: Callable[[bool], Mapping[str, Any]] = lambda training: {"training": training},
+    keywords: Callable[[bool], Mapping[str, Any]] = lambda training: {"training": training},
     **options: Any,
 ) -> Objective:
     """Makes an objective of a model of Flax Linen.
@@ -27,7 +28,7 @@ def from_linen(
         loss: `loss(model, data) -> scalar`, or `loss(model)` without data, where `model(x)` applies the module.
             Keyword-only arguments are columns.
         example: An input to initialise the module with, such as the first examples.
-        mode: The keywords that tell the module whether this is an update, where they are not `training=True` or
+        keywords: The keywords that tell the module whether this is an update, where they are not `training=True` or
             `training=False`: `lambda training: {"train": training}`, say.
         options: What `lrsweep.Objective` takes beside loss and init. A metric is `metric(model, data)`, as the loss.
 
@@ -35,7 +36,7 @@ def from_linen(
         The objective.
 
     Raises:
-        TypeError: `loss` cannot be called, or what `lrsweep.Objective` raises.
+        TypeError: `loss` or `keywords` cannot be called, or what `lrsweep.Objective` raises.
         ValueError: What `lrsweep.Objective` raises.
 
     Example:
@@ -53,22 +54,27 @@ def from_linen(
         >>> result.replay(0).state["batch_stats"]["BatchNorm_0"]["mean"].shape
         (4,)
     """
+    if not callable(keywords):
+        raise InputTypeError(
+            f"keywords must be a function, such as lambda training: {{'train': training}}, not a "
+            f"{type(keywords).__name__}"
+        )
 
     def init(key: Any) -> tuple[Any, Any]:
         # As in a measurement, so that no running mean is one of the example.
-        variables = dict(module.init(key, example, **mode(False)))
+        variables = dict(module.init(key, example, **keywords(False)))
         return variables.pop("params"), variables
 
     def call_loss(loss_of: Callable[[Any], Any], params: Any, filled: Filled) -> tuple[Any, Any]:
         state = dict(filled.state)
 
-        def model(*inputs: Any, **keywords: Any) -> Any:
+        def model(*inputs: Any, **more: Any) -> Any:
             output, changed = module.apply(
                 {"params": params, **state},
                 *inputs,
                 rngs={"dropout": filled.key},
                 mutable=list(state) if filled.training else [],
-                **{**mode(filled.training), **keywords},
+                **{**keywords(filled.training), **more},
             )
             state.update(changed)
             return output
@@ -77,7 +83,7 @@ def from_linen(
 
     def call_metric(metric_of: Callable[[Any], Any], params: Any, filled: Filled) -> Any:
         variables = {"params": params, **filled.state}
-        return metric_of(partial(module.apply, variables, rngs={"dropout": filled.key}, **mode(False)))
+        return metric_of(partial(module.apply, variables, rngs={"dropout": filled.key}, **keywords(False)))
 
     needs = "key", "state", "training"
     return objective_of(init, loss, options, call_loss=call_loss, call_metric=call_metric, needs=needs)

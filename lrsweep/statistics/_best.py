@@ -86,6 +86,13 @@ def best_setting(table: pd.DataFrame, *, rule: str | None = None) -> pd.Series:
         >>> float(best["learning_rate"]), float(best["median_converged_at"])
         (0.1, 51.0)
     """
+    best, is_none = _best_row(table, rule)
+    row = best.iloc[0]
+    return row.astype(object).where(~row.index.isin(setting_names(best)), np.nan) if is_none else row
+
+
+def _best_row(table: pd.DataFrame, rule: str | None) -> tuple[pd.DataFrame, bool]:
+    """Gives the best setting's row of the summary, as a table of that row alone, and whether there is no best one."""
     own = settings_of(table)
     if len(table) == 0:
         raise InputError("the table is empty: there is no best setting among no trials")
@@ -98,8 +105,7 @@ def best_setting(table: pd.DataFrame, *, rule: str | None = None) -> pd.Series:
     if rule == SAFE:
         safe = _largest_safe(table[table[LEARNING_RATE].notna()])
         none, ranked = np.isnan(safe), ranked if np.isnan(safe) else ranked[ranked[LEARNING_RATE] == safe]
-    best = ranked.iloc[0]
-    return best.astype(object).where(~best.index.isin(setting_names(summary)), np.nan) if none else best
+    return ranked.iloc[:1], bool(none)
 
 
 def _largest_safe(table: pd.DataFrame) -> float:
@@ -188,6 +194,7 @@ def best_learning_rate(
         low = np.quantile(best_of_draws, (1 - level) / 2, method="lower")
         high = np.quantile(best_of_draws, (1 + level) / 2, method="higher")
     rate, least, most = (float(rates[at]) if at >= 0 else float("nan") for at in (best, low, high))
-    setting = best_setting(table, rule=rule)[[name for name in own if name != SEED]].dropna()
-    values = {str(name): value.item() if isinstance(value, np.generic) else value for name, value in setting.items()}
-    return Best(rate, least, most, rule, values)
+    row, is_none = _best_row(table, rule)
+    # Each column in its own dtype: a width is a whole number.
+    setting = {} if is_none else {str(name): row[name].tolist()[0] for name in own if name != SEED}
+    return Best(rate, least, most, rule, {name: value for name, value in setting.items() if not pd.isna(value)})

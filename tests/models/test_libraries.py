@@ -184,6 +184,31 @@ def test_every_loss_and_every_statistic_is_that_of_a_loop_in_the_library(library
         np.testing.assert_allclose(one, other, rtol=1e-9)
 
 
+@pytest.mark.parametrize("best", ["loss", "error"])
+def test_a_linen_model_has_a_metric_that_decides_and_keywords_of_its_own(best: str) -> None:
+    class Flagged(linen.Module):
+        @linen.compact
+        def __call__(self, x: Any, train: bool) -> Any:
+            return linen.Dense(1)(linen.Dropout(0.5, deterministic=not train)(x))
+
+    objective = lrsweep.models.from_linen(
+        Flagged(),
+        squared_error,
+        X,
+        keywords=lambda training: {"train": training},
+        data=DATA,
+        metrics={"error": squared_error},
+        best_by=best,
+        mode="max" if best == "error" else "min",
+    )
+    assert (objective.best_by, objective.mode) == (best, "max" if best == "error" else "min")
+    table = lrsweep.sweep(objective, optax.sgd, lrsweep.grid(learning_rate=0.01, seed=0), steps=2).table
+    # What is measured is without dropout, so that the metric is the loss.
+    assert table["final_error"].tolist() == pytest.approx(table["final_loss"].tolist())
+    with pytest.raises(lrsweep.InputError, match="keywords must be a function, such as lambda training"):
+        lrsweep.models.from_linen(Flagged(), squared_error, X, keywords="max")
+
+
 def test_metrics_see_the_model_as_it_is_measured_and_columns_reach_its_functions() -> None:
     def decayed(model: Any, data: Any, *, penalty: Any) -> Any:
         return squared_error(model, data) + penalty

@@ -137,6 +137,20 @@ def test_where_every_trial_diverged_there_is_no_best(losses: float) -> None:
     assert (best["trials"], best["diverged"]) == (3, 1.0)
 
 
+def test_a_setting_has_its_columns_in_their_own_kinds() -> None:
+    # (learning_rate, width, name, seed, status, converged_at, final_loss)
+    rows = [
+        (0.1, width, name, seed, "slow", None, width + seed)
+        for width in (4, 16)
+        for name in ("relu", "tanh")
+        for seed in (0, 1)
+    ]
+    trials = table(rows, ("learning_rate", "width", "name", "seed"))
+    setting = lrsweep.best_learning_rate(trials).setting
+    assert setting == {"learning_rate": 0.1, "width": 4, "name": "relu"}
+    assert [type(value) for value in setting.values()] == [float, int, str]
+
+
 def test_a_setting_of_which_a_trial_is_left_is_better_than_one_of_which_none_is() -> None:
     rows = [(0.1, seed, "diverged", None, 9.0) for seed in range(3)]
     rows += [(0.2, seed, "slow" if seed == 2 else "diverged", None, 9.0) for seed in range(3)]

@@ -295,7 +295,7 @@ def calls(value: Any, result: lrsweep.Sweep, path: Path) -> dict[str, Callable[[
 
 # What one of them has a use for after all.
 FITS = {
-    *((name, "None") for name in ("best_learning_rate, rule", "outcome_map, outcome")),
+    *((name, "None") for name in ("best_learning_rate, rule", "outcome_map, outcome", "summarize_outcome")),
     *((name, "2.5") for name in ("critical, low", "sharpness, iterations", "linear_regression", "quadratic")),
     *((name, "2.5") for name in ("Stopping, tolerance", "Stopping, divergence")),
     *((name, "[1]") for name in ("Halving, at", "landscape, values", "quadratic")),
