@@ -28,7 +28,7 @@ from lrsweep.report._wording import write_column
 from lrsweep.statistics._best import rank
 from lrsweep.statistics._quartiles import summarize_curves
 from lrsweep.statistics._summary import group_trials, summarize
-from lrsweep.tables._schema import LOSS, MAX, SEED, criterion_of, settings_of, sounds_greater
+from lrsweep.tables._schema import LOSS, SEED, criterion_of, greater_is_good, settings_of
 from lrsweep.tables._text import write
 
 # The most lines that can be told apart, and the most updates that a line has points at.
@@ -105,7 +105,7 @@ def draw_curves(
     names = sorted(curves, key=lambda name: name != deciding)
     data, scales, columns = {}, [], []
     for at, name in enumerate(names):
-        is_max = _is_max(table, name)
+        is_max = greater_is_good(table, name)
         updates, medians = _medians(table, curves[name], setting, chosen, is_max=is_max)
         scales.append(scale_of(medians[~np.isnan(medians)], linear=is_max))
         heights = np.where(np.isnan(medians), np.nan, scales[-1].position(medians))
@@ -129,12 +129,6 @@ def _choose(ranked: np.ndarray, codes: np.ndarray) -> np.ndarray:
     of_choice = pd.DataFrame(codes.T[ranked]).groupby(list(range(len(codes)))) if len(codes) else None
     place = np.arange(len(ranked)) if of_choice is None else of_choice.cumcount().to_numpy()
     return np.sort(ranked[np.argsort(place, kind="stable")[:MOST_LINES]])
-
-
-def _is_max(table: pd.DataFrame, name: str) -> bool:
-    """Tells whether much of what a curve shows is good, so that a trial that diverged counts as the least."""
-    criterion = criterion_of(table)
-    return criterion.mode == MAX if name == criterion.name else sounds_greater(name)
 
 
 def _medians(

@@ -255,6 +255,21 @@ def mode_of(table: pd.DataFrame, outcome: str) -> str:
     return MAX if outcome in greater else MIN
 
 
+def greater_is_good(table: pd.DataFrame, name: str) -> bool:
+    """Tells whether much of what a curve shows is good, so that a trial that diverged counts as the least.
+
+    Args:
+        table: The result table of the trials.
+        name: What the curve is of, by the name that it was recorded by.
+
+    Example:
+        >>> greater_is_good(result.table, "loss"), greater_is_good(result.table, "accuracy")
+        (False, True)
+    """
+    criterion = criterion_of(table)
+    return criterion.mode == MAX if name == criterion.name else sounds_greater(name)
+
+
 def check_names(columns: Iterable[str], metrics: Iterable[str] = (), more: Iterable[str] = ()) -> None:
     """Refuses a trials table whose columns would collide with the result's.
 

@@ -110,6 +110,22 @@ def test_every_trial_that_converged_or_diverged_is_marked_where_it_did(ax: Any) 
     assert list(ax.lines[-1].get_ydata()) == [0.5, 0.5]
 
 
+def test_the_curves_of_an_accuracy_have_those_that_diverged_at_the_lower_edge(ax: Any) -> None:
+    accuracies = pd.DataFrame(
+        [[0.1, 0.5, 0.8], [0.2, 0.6, NAN], [0.1, 0.9, NAN], [0.2, 0.7, NAN], [0.1, 0.3, NAN], [0.2, NAN, NAN]],
+        index=CURVES.index,
+        columns=CURVES.columns,
+    )
+    plots.losses(CURVED, accuracies, of="accuracy", ax=ax)
+    bottom = ax.get_ylim()[0]
+    # Each setting has two trials; the last of 1 has diverged at 7, the other at 15.
+    expected = [[0.15, 0.55, 0.7], [0.15, 0.8, 0.8], [0.15, bottom, bottom]]
+    for line, medians in zip(ax.lines, expected, strict=True):
+        np.testing.assert_allclose(line.get_ydata(), medians)
+    assert marks(ax, "diverged").tolist() == [[15, bottom], [7, bottom]]
+    assert (ax.get_yscale(), ax.get_ylabel()) == ("linear", "accuracy")
+
+
 def test_negative_losses_lie_on_a_linear_axis(ax: Any) -> None:
     plots.losses(CURVED, CURVES - 3, ax=ax)
     assert ax.get_yscale() == "linear"
