@@ -205,8 +205,9 @@ def test_a_linen_model_has_a_metric_that_decides_and_keywords_of_its_own(best: s
     table = lrsweep.sweep(objective, optax.sgd, lrsweep.grid(learning_rate=0.01, seed=0), steps=2).table
     # What is measured is without dropout, so that the metric is the loss.
     assert table["final_error"].tolist() == pytest.approx(table["final_loss"].tolist())
+    of_another_kind: Any = "max"
     with pytest.raises(lrsweep.InputError, match="keywords must be a function, such as lambda training"):
-        lrsweep.models.from_linen(Flagged(), squared_error, X, keywords="max")
+        lrsweep.models.from_linen(Flagged(), squared_error, X, keywords=of_another_kind)
 
 
 def test_metrics_see_the_model_as_it_is_measured_and_columns_reach_its_functions() -> None:
