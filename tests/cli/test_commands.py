@@ -287,7 +287,7 @@ SENTENCES = {
     "too few rounds": ("--rounds 0", "25 trials found it between .* Give more rounds to narrow it down.$"),
     "a grid that ends below": ("--learning-rate 0.01,0.02 --rounds 0", "but 0.02 is the largest tried, and a larger "),
     "a grid that ends above": ("--learning-rate 0.26,0.2 --rounds 0", "but 0.2 is the smallest tried, and a smaller "),
-    "too few steps": ("--steps 5 --rounds 1", "within 5 updates; .* 33 trials in 1 round found that learning_rate bet"),
+    "too few steps": ("--steps 5 --rounds 1", "33 trials in 1 round found it between .* No trial converged within 5 u"),
     "all diverged": ("--learning-rate 8,9 --rounds 0", "none is worth taking: they diverged. Try smaller learning rat"),
     "all below the edge": ("--around edge --learning-rate 0.1,0.2 --rounds 0", "up to learning_rate 0.2, the largest"),
     "all above the edge": ("--around edge --learning-rate 8,9 --rounds 0", "Trials diverged at every .* down to 8; "),

@@ -52,7 +52,7 @@ def test_a_block_is_as_wide_as_the_memory_allows(monkeypatch: pytest.MonkeyPatch
         needs[plan.width] = compiled.needed
         return plan, compiled
 
-    monkeypatch.setattr("lrsweep.studies._sweep.fit_plan", noted)
+    monkeypatch.setattr("lrsweep.studies._fitting.fit_plan", noted)
     for one in (width, 2 * width):
         # A width that the caller names is not put in question.
         assert width_of(lrsweep.sweep(WIDE, optax.sgd, TRIALS, steps=3, block_width=one)) == one

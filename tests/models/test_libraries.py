@@ -194,9 +194,9 @@ def test_a_linen_model_has_a_metric_that_decides_and_keywords_of_its_own(best: s
     objective = lrsweep.models.from_linen(
         Flagged(),
         squared_error,
-        X,
+        np.float32(X),
         keywords=lambda training: {"train": training},
-        data=DATA,
+        data=jax.tree.map(np.float32, DATA),
         metrics={"error": squared_error},
         best_by=best,
         mode="max" if best == "error" else "min",
