@@ -7,13 +7,15 @@ or more, and what dies with workers costs less than 1% of theirs.
 What hands out the shards is lrsweep's own code. The workers are made up, and their time is: a shard takes as long as
 the table says, a worker's life is exponentially distributed, and another takes its place after two minutes. Measured on
 this machine are the driver's seconds, what it costs to list a folder of so many shards and to write one more into it,
-the bytes of a trial and the seconds to hash them. Run `python experiments/machines.py`: a minute or two on one core;
-with `--quick` some seconds, of fewer trials. With `--workers N` it measures instead how much faster two workers of this
+the bytes of a trial and the seconds to hash them. Run `python -m tests.driver`: a minute or two on one core; with
+`--quick` some seconds, of fewer trials. With `--workers N` it measures instead how much faster two workers of this
 machine are than one, on the line and on the digits, N times.
 """
 
+import argparse
 import hashlib
 import heapq
+import importlib
 import itertools
 import os
 import random
@@ -28,7 +30,6 @@ from typing import Any
 import optax
 import pandas as pd
 import psutil
-from common import argument_parser
 
 import lrsweep
 from lrsweep.store._folder import Folder
@@ -199,8 +200,9 @@ def rate(sweep: Callable[..., Any], count: int) -> tuple[float, float]:
 
 def measure_workers(repeats: int) -> pd.DataFrame:
     """Measures how much faster two workers are than one, one after the other, some times."""
-    import digits
-
+    # The study's functions, which workers import by their names.
+    sys.path.append(str(Path(__file__).parent.parent / "experiments"))
+    digits: Any = importlib.import_module("digits")
     # A worker is a core, also where it is alone.
     os.environ["NPROC"] = "1"
     training, _ = digits.load_data()
@@ -238,7 +240,8 @@ def measure_workers(repeats: int) -> pd.DataFrame:
 
 def main() -> None:
     """Simulates and measures, prints what it found, and exits with 1 where the claim does not hold."""
-    parser = argument_parser(__doc__, quick="a hundredth of the trials, and a tenth of the workers")
+    parser = argparse.ArgumentParser(description="A driver with many workers.")
+    parser.add_argument("--quick", action="store_true", help="a hundredth of the trials, and a tenth of the workers")
     parser.add_argument(
         "--workers", type=int, metavar="N", help="compare two workers of this machine with one, N times"
     )
