@@ -254,7 +254,7 @@ to which no more than {AS_GOOD} percentage points are lost.
         write_picture(draw(table), output_folder(given.out) / "resnet.png")
     missed = failures(table)
     if missed:
-        raise SystemExit(f"The claim does not hold: not that {'; ; not that '.join(missed)}.")
+        raise SystemExit(f"The claim does not hold: not that {'; not that '.join(missed)}.")
 
 
 if __name__ == "__main__":

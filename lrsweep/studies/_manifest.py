@@ -122,7 +122,8 @@ def manifest_in(
         command: The options of the command that was called, or None.
 
     Raises:
-        InputError: It is the store of another sweep, or the folder holds other files.
+        InputError: It is the store of another sweep, the folder holds other files, the trials do not fit into memory,
+            or a column of them into a Parquet file.
     """
     manifest = read_manifest(folder)
     if manifest is not None:
@@ -132,26 +133,15 @@ def manifest_in(
     others = [name for name in folder.names() if name != LOCK]
     if others:
         raise InputError(f"the folder {folder} holds other files ({listed(others[:3])}): name an empty one")
-    manifest = make_manifest(asked, sweep, unhashed, shard_size, command)
+    manifest = _make_manifest(asked, sweep, unhashed, shard_size, command)
     manifest.write(folder)
     return manifest
 
 
-def make_manifest(
+def _make_manifest(
     asked: Asked, sweep: Mapping[str, Any], unhashed: list[str], shard_size: int | None, command: Any
 ) -> Manifest:
-    """Plans a sweep and its shards, compiles what it can, and makes the manifest of its store.
-
-    Args:
-        asked: What the call of `sweep` asks for.
-        sweep: What makes the sweep, see `describe_sweep`.
-        unhashed: What of it could not be hashed.
-        shard_size: How many rows the caller wants in a shard, or None.
-        command: The options of the command that was called, or None.
-
-    Raises:
-        InputError: The trials do not fit into memory, or a column of them into a Parquet file.
-    """
+    """Plans a sweep and its shards, compiles what it can, and makes the manifest of its store, see `manifest_in`."""
     rows = len(asked.trials)
     # Before anything compiles.
     types = arrow_types(_some_of(asked))
