@@ -227,51 +227,28 @@ def run_sweep(
     optimizer: Factory | Mapping[str, Factory],
     trials: pd.DataFrame,
     *,
-    steps: int,
-    stopping: Stopping | None = None,
-    static: Iterable[str] = (),
-    evaluate_every: int | None = None,
-    record: str | Iterable[str] | None = None,
-    record_every: int | None = None,
     halving: Halving | None = None,
-    diagnose: bool = False,
-    block_width: int | None = None,
-    layout: Layout | None = None,
     progress: bool | Callable[[Progress], object] = True,
     on_batches: bool = False,
     groups: Sequence[Mapping[str, Any]] | None = None,
+    **options: Any,
 ) -> Sweep:
     """Does what `sweep` does; with `on_batches` the loss of each minibatch stands for the loss over all the data.
 
     `groups` are what `describe_group` has given of the groups of a sweep that these trials are a part of: they run in
-    blocks of the same widths and layouts, and nobody is warned.
+    blocks of the same widths and layouts, and nobody is warned. The other `options` are those of `ask`.
     """
     check_progress(progress)
-    asked = ask(
-        objective,
-        optimizer,
-        trials,
-        steps=steps,
-        stopping=stopping,
-        static=static,
-        evaluate_every=evaluate_every,
-        record=record,
-        record_every=record_every,
-        diagnose=diagnose,
-        block_width=block_width,
-        layout=layout,
-        on_batches=on_batches,
-        is_part=groups is not None,
-    )
+    asked = ask(objective, optimizer, trials, on_batches=on_batches, is_part=groups is not None, **options)
     trials, limits, jobs, records = cast(pd.DataFrame, asked.trials), asked.limits, asked.jobs, asked.records
     if halving is not None:
         check_halving(halving, limits.steps)
 
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
-    wanted = [(asked.width, layout) if groups is None else wanted_of(job.group, groups) for job in jobs]
+    wanted = [(asked.width, asked.layout) if groups is None else wanted_of(job.group, groups) for job in jobs]
     exact = asked.width is not None or groups is not None
-    fitted = fit(jobs, records, wanted, exact=exact, diagnose=diagnose, halving=halving)
-    starts = [starts_of(job) if diagnose else () for job in jobs]
+    fitted = fit(jobs, records, wanted, exact=exact, diagnose=asked.diagnose, halving=halving)
+    starts = [starts_of(job) if asked.diagnose else () for job in jobs]
 
     def assemble(trials: pd.DataFrame, ran: list[_Ran]) -> Sweep:
         # No name but `ran` refers to the results, or they would not be freed as the table takes them over.
