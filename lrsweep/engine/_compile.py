@@ -63,16 +63,6 @@ def empty_state(spec: ProgramSpec, plan: Plan, device: Any = None) -> TrialState
     return state._replace(k=np.int32(-1))
 
 
-def next_power_of_two(number: int) -> int:
-    """Gives the least power of two that a number does not exceed.
-
-    Example:
-        >>> next_power_of_two(3), next_power_of_two(4)
-        (4, 4)
-    """
-    return 1 << max(0, number - 1).bit_length()
-
-
 def spec_of(job: GroupJob, records: int) -> ProgramSpec:
     """Describes a group's trials."""
     return find_spec(job.program, job.group.values, job.shared, job.limits, records)

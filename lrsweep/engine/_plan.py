@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from lrsweep.engine._compile import CompiledCall, GroupJob, Plan, compile_calls, next_power_of_two, spec_of
+from lrsweep.engine._compile import CompiledCall, GroupJob, Plan, compile_calls, spec_of
 from lrsweep.engine._devices import devices
 from lrsweep.engine._kernel import has_one_kernel
 from lrsweep.engine._layout import Layout
@@ -77,6 +77,16 @@ def choose_width(trials: int, *, most: int = MAX_WIDTH, multiple: int | None = N
     share = -(-trials // -(-trials // most))
     step = multiple or max(1, next_power_of_two(share) // 32)
     return min(most, -(-share // step) * step)
+
+
+def next_power_of_two(number: int) -> int:
+    """Gives the least power of two that a number does not exceed.
+
+    Example:
+        >>> next_power_of_two(3), next_power_of_two(4)
+        (4, 4)
+    """
+    return 1 << max(0, number - 1).bit_length()
 
 
 def choose_plan(job: GroupJob, width: int | None = None, layout: Layout | None = None) -> Plan:
