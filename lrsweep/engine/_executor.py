@@ -11,13 +11,14 @@ import numpy as np
 
 from lrsweep.engine._block import TrialState
 from lrsweep.engine._call import Columns, Part, Report
-from lrsweep.engine._compile import CompiledCall, GroupJob, Plan, compile_calls, empty_state, spec_of
+from lrsweep.engine._checkpoints import Checkpoints
+from lrsweep.engine._compile import CompiledCall, GroupJob, Plan, compile_calls, empty_state, spec_of, state_shapes
 from lrsweep.engine._devices import devices
+from lrsweep.engine._order import similar_first
 from lrsweep.engine._plan import OUT_OF_MEMORY, fit_plan, narrower, stage_of, too_large
 from lrsweep.inputs._errors import InputError
 from lrsweep.tables._schema import Status
 from lrsweep.training._monitor import Outcome
-from lrsweep.training._partition import Group
 
 # About how long, in seconds, a device may be busy with the calls that it has, so that an interruption frees it and
 # progress is seen. What a call works with takes new memory: shorter calls made large networks take a fifth longer.
@@ -94,6 +95,7 @@ class GroupExecutor:
         *,
         records: int,
         advance: Callable[[int, int], None] = lambda *_: None,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         """Compiles the program for the other devices, and puts the columns on each.
 
@@ -104,8 +106,9 @@ class GroupExecutor:
             records: At how many updates to record each trial.
             advance: Called with how many updates have been made, or need not be made any more, and how many trials have
                 ended, since the last call.
+            checkpoints: What keeps the trials while they run, none of which may be dropped then; None to keep nothing.
         """
-        self.job, self._records, self._advance = job, records, advance
+        self.job, self._records, self._advance, self._checkpoints = job, records, advance, checkpoints
         self._steps, self._trials = job.limits.steps, len(job.group.seeds)
         self._dropped = np.zeros(self._trials, bool)
         # Of trials that had been dropped before all started anew: their rows, their outcomes and curves.
@@ -134,6 +137,24 @@ class GroupExecutor:
         self._active = self._kept & (np.arange(lanes) < self._trials)
         parts = [(index, int(self._of(index, self._active).sum())) for index in range(plan.parts)]
         self._parts = [_Part(index, trials, trials) for index, trials in parts if trials]
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Puts the parts that have been kept where they were then."""
+        if self._checkpoints is None:
+            return
+        self._checkpoints.divide(self.plan.parts)
+        state = state_shapes(spec_of(self.job, self._records), self.plan)
+        for part in self._parts:
+            kept = self._checkpoints.read(part.index, self._results_of(part), state)
+            if isinstance(kept, TrialState):
+                # Which of its trials have ended is known once its next call is over.
+                part.state, part.k = kept, int(kept.k)
+                self._note(part, part.active)
+            elif kept is not None:
+                self._store(part, kept)
+                self._of(part.index, self._active)[:] = False
+                self._note(part, 0)
 
     def _columns_of(self, part: _Part) -> Columns:
         """Gives the columns of a part's trials; lanes without a trial repeat the last one."""
@@ -180,8 +201,8 @@ class GroupExecutor:
 
     def wait(self) -> "GroupExecutor":
         """Waits for the calls that run, collects what has become of their trials, and starts no others."""
-        # Whoever is told may raise what has ended the trials once more.
-        self._advance = lambda *_: None
+        # Whoever is told may raise what has ended the trials once more, and to keep them would take time.
+        self._advance, self._checkpoints = lambda *_: None, None
         while self._running:
             self._collect(self._first_ready())
         return self
@@ -270,14 +291,22 @@ class GroupExecutor:
             part.columns = None
             self._spare[call.device].append(call.state)
         self._note(part, int(report.active))
+        if self._checkpoints is not None and report.active:
+            self._checkpoints.keep_running(part.index, part.state)
+        elif self._checkpoints is not None:
+            self._checkpoints.keep_ended(part.index, self._results_of(part))
         return part
 
     def _store(self, part: _Part, results: tuple[Outcome, Any]) -> None:
         """Stores what has become of a part's trials, ``[block, lane, ...]``, without those that were dropped before."""
         kept: Any = self._of(part.index, self._kept)
         kept = ... if kept.all() else kept
-        for array, result in zip(jax.tree.leaves(self._results), jax.tree.leaves(results), strict=True):
-            self._of(part.index, array)[kept] = np.asarray(result)[kept]
+        for array, result in zip(jax.tree.leaves(self._results_of(part)), jax.tree.leaves(results), strict=True):
+            array[kept] = np.asarray(result)[kept]
+
+    def _results_of(self, part: _Part) -> tuple[Outcome, Any]:
+        """Views what is stored of a part's trials, ``[block, lane, ...]``."""
+        return jax.tree.map(lambda array: self._of(part.index, array), self._results)
 
     def _note(self, part: _Part, active: int) -> None:
         """Notes how many trials of a part still run, and tells how far it has come since the last time."""
@@ -301,34 +330,6 @@ class GroupExecutor:
 def dispatch(compiled: CompiledCall, *arguments: Any) -> tuple[TrialState, Report]:
     """Starts a call on its device, and does not wait for it."""
     return compiled.run(*arguments)
-
-
-def similar_first(group: Group, width: int) -> np.ndarray | slice:
-    """Sorts a group's rows by the optimizer's columns, so that trials of similar length share a block.
-
-    Columns of few values are sorted by before columns of many, so that the rows of a block differ in few columns.
-
-    Args:
-        group: The group.
-        width: The block width.
-
-    Returns:
-        The positions of its rows, sorted; or a slice of all of them where they are sorted already.
-
-    Example:
-        >>> from lrsweep.training._binding import Binding
-        >>> rates, momenta = np.array([0.1, 0.2, 0.1, 0.2]), np.array([0.9, 0.0, 0.0, 0.9])
-        >>> binding = Binding(optimizer=("learning_rate", "momentum"), init=())
-        >>> columns = {"learning_rate": rates, "momentum": momenta}
-        >>> similar_first(Group(np.arange(4), None, binding, (), columns, np.zeros(4)), 2).tolist()
-        [2, 0, 1, 3]
-    """
-    columns = [group.values[name] for name in group.binding.optimizer if name in group.values]
-    if len(columns) > 1:
-        columns.sort(key=lambda column: len(np.unique(column)) > len(column) // width)
-    if len(columns) == 1 and (columns[0][1:] >= columns[0][:-1]).all():
-        return slice(None)
-    return np.lexsort(columns[::-1]) if columns else slice(None)
 
 
 def first_ready(awaited: Mapping[Any, Any]) -> Any:

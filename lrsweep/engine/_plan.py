@@ -89,13 +89,16 @@ def next_power_of_two(number: int) -> int:
     return 1 << max(0, number - 1).bit_length()
 
 
-def choose_plan(job: GroupJob, width: int | None = None, layout: Layout | None = None) -> Plan:
+def choose_plan(
+    job: GroupJob, width: int | None = None, layout: Layout | None = None, parts: int | None = None
+) -> Plan:
     """Chooses the plan of a group: as the caller asks, otherwise as suits its trials, their number and the devices.
 
     Args:
         job: The group to run.
         width: The block width that the caller wants, or None.
         layout: The layout that the caller wants, or None.
+        parts: Into how many parts the trials were divided before, if they are to be divided so again; or None.
 
     Raises:
         ValueError: The trials cannot be laid out as the caller wants.
@@ -105,7 +108,7 @@ def choose_plan(job: GroupJob, width: int | None = None, layout: Layout | None =
     choose = _choose_on_cpu if devices()[0].platform == "cpu" else _choose_on_accelerator
     width, chosen = choose(job, width, is_free=layout is None)
     layout = layout or chosen
-    return Plan(width, *_divide(job, width, pads=layout.unrolled), layout)
+    return Plan(width, *_divide(job, width, parts, pads=layout.unrolled), layout)
 
 
 def _share_of_device(job: GroupJob) -> int:
@@ -151,19 +154,21 @@ def _choose_on_accelerator(job: GroupJob, width: int | None, *, is_free: bool) -
     return width, Layout(CHUNK_ACCELERATOR if _updates_see_every_loss(job) else CHUNK)
 
 
-def _divide(job: GroupJob, width: int, *, pads: bool) -> tuple[int, int]:
+def _divide(job: GroupJob, width: int, parts: int | None, *, pads: bool) -> tuple[int, int]:
     """Divides a group into parts, each of which a call runs; gives how many blocks a part has, and the number of parts.
 
     Args:
         job: The group.
         width: The block width.
+        parts: The number of parts, or None where that is free.
         pads: Whether to round the blocks to a power of two, so that groups of similar size share a compiled program.
     """
     total = -(-len(job.group.seeds) // width)
-    state = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(spec_of(job, 0).state))
-    room = _SHARE_OF_STATES * available_bytes() / len(devices())
-    most = max(1, min(MAX_BLOCKS, int(room / (width * state))))
-    parts = min(total, len(devices()) * -(-total // (len(devices()) * most)))
+    if parts is None:
+        state = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(spec_of(job, 0).state))
+        room = _SHARE_OF_STATES * available_bytes() / len(devices())
+        most = max(1, min(MAX_BLOCKS, int(room / (width * state))))
+        parts = min(total, len(devices()) * -(-total // (len(devices()) * most)))
     blocks = -(-total // parts)
     return next_power_of_two(blocks) if pads else blocks, parts
 
