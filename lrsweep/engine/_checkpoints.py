@@ -7,12 +7,12 @@ class Checkpoints(Protocol):
     """The keeper of a group's trials while they run, part by part.
 
     The engine hands it pytrees of arrays. When it writes them, and where, is its own affair.
-
-    Attributes:
-        parts: Into how many parts those trials are divided that have been kept; None where there are none.
     """
 
-    parts: int | None
+    @property
+    def parts(self) -> int | None:
+        """Into how many parts the trials were divided that have been kept; None where none have."""
+        ...
 
     def divide(self, parts: int) -> None:
         """Is told, before anything else, into how many parts the trials are divided now."""

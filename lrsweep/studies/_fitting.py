@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lrsweep.engine._checkpoints import Checkpoints
 from lrsweep.engine._compile import CompiledCall, GroupJob, Plan
 from lrsweep.engine._layout import Layout
 from lrsweep.engine._plan import check_width, choose_plan, fit_plan, one_by_one
@@ -21,6 +22,7 @@ def fit(
     exact: bool,
     diagnose: bool,
     halving: Halving | None = None,
+    checkpoints: Sequence[Checkpoints] | None = None,
 ) -> list[tuple[Plan, CompiledCall]]:
     """Plans and compiles every group before the first one runs: a group that does not fit then costs no results.
 
@@ -31,11 +33,13 @@ def fit(
         exact: Whether to keep the widths whatever memory they need.
         diagnose: Whether trials are diagnosed.
         halving: When settings are dropped, or None.
+        checkpoints: What keeps the trials of each group, or None. Those that were kept are divided as they were then.
 
     Raises:
         InputError: A group does not fit into memory, or cannot be laid out as is wanted.
     """
-    plans = [choose_plan(job, width, layout) for job, (width, layout) in zip(jobs, wanted, strict=True)]
+    parts = [None for _ in jobs] if checkpoints is None else [each.parts for each in checkpoints]
+    plans = [choose_plan(job, *each, kept) for job, each, kept in zip(jobs, wanted, parts, strict=True)]
     if diagnose:
         plans = [one_by_one(plan) for plan in plans]
     if halving is not None:

@@ -18,6 +18,7 @@ from lrsweep.engine._modes import ordinary_modes
 from lrsweep.inputs._errors import InputError
 from lrsweep.optimizers._factories import Factory
 from lrsweep.problems._objective import Objective
+from lrsweep.store._checkpoints import ShardCheckpoints
 from lrsweep.store._folder import Folder
 from lrsweep.store._manifest import Manifest, check_same, read_manifest
 from lrsweep.studies._asked import ask
@@ -140,9 +141,10 @@ def write_shard(ticket: Ticket, shard: int, attempt: int) -> Written:
     job, folder = _load(ticket), Folder(ticket.folder)
     with _ONE_AT_A_TIME, _precision_of(job):
         manifest = _manifest_of(ticket)
-        computed = compute_shard(job.part, manifest, job.trials, shard)
+        checkpoints = ShardCheckpoints(folder, shard, manifest.about(shard))
+        computed = compute_shard(job.part, manifest, job.trials, shard, checkpoints)
     return Written(
-        store_shard(folder, manifest, shard, computed),
+        store_shard(folder, manifest, shard, computed, checkpoints),
         least_in(job.objective, manifest, computed),
     )
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import listed
+from lrsweep.store._checkpoints import ShardCheckpoints
 from lrsweep.store._manifest import Manifest
 from lrsweep.studies._asked import rows_between
 from lrsweep.studies._progress import Progress
@@ -22,6 +23,7 @@ def compute_shard(
     manifest: Manifest,
     trials: pd.DataFrame | LazyTrials,
     shard: int,
+    checkpoints: ShardCheckpoints,
     wanted: bool | Callable[[Progress], object] = False,
 ) -> Sweep:
     """Computes one shard of a sweep: in this process or another, at any time, with the same bits.
@@ -31,6 +33,7 @@ def compute_shard(
         manifest: The manifest of the sweep's store.
         trials: The trials of the whole sweep.
         shard: The shard's number.
+        checkpoints: What keeps its trials while they run.
         wanted: Who is told of its progress.
 
     Returns:
@@ -41,7 +44,7 @@ def compute_shard(
     """
     first, end = manifest.rows_of(shard)
     groups: Sequence[Mapping[str, Any]] = manifest.provenance["groups"]
-    computed = run(rows_between(trials, first, end), groups=groups, progress=wanted)
+    computed = run(rows_between(trials, first, end), groups=groups, checkpoints=checkpoints, progress=wanted)
     planned = {group["block_width"] for group in groups}
     for group in computed.provenance["groups"]:
         if group["block_width"] not in planned:

@@ -14,6 +14,7 @@ import pandas as pd
 from lrsweep.engine._compile import Plan
 from lrsweep.inputs._messages import listed
 from lrsweep.problems._objective import Objective
+from lrsweep.store._checkpoints import ShardCheckpoints, find_checkpoints
 from lrsweep.store._folder import Folder
 from lrsweep.store._manifest import Manifest
 from lrsweep.store._shards import curve_column, curve_in, encode, find_shards, name_of
@@ -29,14 +30,17 @@ from lrsweep.tables._notes import PROVENANCE, Provenance
 from lrsweep.tables._schema import CAUSE, INDEX
 
 
-def store_shard(folder: Folder, manifest: Manifest, shard: int, computed: Sweep) -> str:
+def store_shard(folder: Folder, manifest: Manifest, shard: int, computed: Sweep, checkpoints: ShardCheckpoints) -> str:
     """Writes a shard that has been computed into the folder of its store; gives the name of its file.
+
+    Its checkpoints are removed.
 
     Args:
         folder: The folder.
         manifest: The manifest of the store.
         shard: The shard's number.
         computed: The sweep of its rows, see `compute_shard`.
+        checkpoints: Its checkpoints.
 
     Raises:
         UnwrittenError: It cannot be written.
@@ -49,6 +53,7 @@ def store_shard(folder: Folder, manifest: Manifest, shard: int, computed: Sweep)
     content = encode(table, curves, manifest.table["types"], manifest.about(shard))
     name = name_of(shard, content)
     folder.write(name, content)
+    checkpoints.remove()
     return name
 
 
@@ -103,8 +108,8 @@ class Stored:
 
     def read(self) -> list[int]:
         """Reads the shards that are there; lists the numbers of those that are missing or damaged."""
-        damaged = []
-        for shard, names in sorted(find_shards(self.folder.names()).items()):
+        damaged, there = [], self.folder.names()
+        for shard, names in sorted(find_shards(there).items()):
             if not self._read(shard, names):
                 damaged.append(shard)
                 for name in names:
@@ -114,11 +119,15 @@ class Stored:
                 f"the store {self.folder} held damaged shards ({listed(damaged)}): they are computed again",
                 stacklevel=5,
             )
+        for shard, names in find_checkpoints(there).items():
+            # Of a process that was killed after it had written the shard.
+            for name in names if shard in self._pieces else ():
+                self.folder.remove(name)
         return [shard for shard in range(self.manifest.shards) if shard not in self._pieces]
 
-    def keep(self, shard: int, computed: Sweep) -> None:
+    def keep(self, shard: int, computed: Sweep, checkpoints: ShardCheckpoints) -> None:
         """Writes a shard that has been computed."""
-        store_shard(self.folder, self.manifest, shard, computed)
+        store_shard(self.folder, self.manifest, shard, computed, checkpoints)
         self._add(shard, computed, self._kept(shard))
         self._see(least_in(self.asked.objective, self.manifest, computed))
 

@@ -14,6 +14,7 @@ from lrsweep.engine._spec import precision
 from lrsweep.inputs._arguments import check_count
 from lrsweep.optimizers._factories import Factory
 from lrsweep.problems._objective import Objective
+from lrsweep.store._checkpoints import ShardCheckpoints
 from lrsweep.store._executors import Submits, check_executor
 from lrsweep.store._folder import Folder
 from lrsweep.store._shards import curve_column
@@ -114,9 +115,10 @@ def _compute(stored: Stored, missing: Sequence[int], *, run: Run, wanted: bool |
     trials = sum(end - first for first, end in map(manifest.rows_of, missing))
     with progress(trials, trials * asked.limits.steps, wanted) as advance, Writer() as writer:
         for shard in missing:
+            checkpoints = ShardCheckpoints(stored.folder, shard, manifest.about(shard))
             try:
-                computed = compute_shard(run, manifest, asked.trials, shard, pass_on(advance))
+                computed = compute_shard(run, manifest, asked.trials, shard, checkpoints, pass_on(advance))
             except Interrupted as stopped:
                 stored.add_ended(shard, stopped.result)
                 raise
-            writer.hand_over(partial(stored.keep, shard, computed))
+            writer.hand_over(partial(stored.keep, shard, computed, checkpoints))

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 import pandas as pd
 
+from lrsweep.engine._checkpoints import Checkpoints
 from lrsweep.engine._compile import CompiledCall, GroupJob, Plan
 from lrsweep.engine._executor import GroupExecutor, GroupResult
 from lrsweep.engine._layout import Layout
@@ -19,6 +20,7 @@ from lrsweep.inputs._errors import InputError
 from lrsweep.optimizers._factories import Factory
 from lrsweep.problems._objective import Objective
 from lrsweep.statistics._causes import add_diagnosis
+from lrsweep.store._checkpoints import ShardCheckpoints
 from lrsweep.store._executors import Submits
 from lrsweep.store._store import Store
 from lrsweep.studies._asked import ask, loss_columns_of
@@ -231,12 +233,14 @@ def run_sweep(
     progress: bool | Callable[[Progress], object] = True,
     on_batches: bool = False,
     groups: Sequence[Mapping[str, Any]] | None = None,
+    checkpoints: ShardCheckpoints | None = None,
     **options: Any,
 ) -> Sweep:
     """Does what `sweep` does; with `on_batches` the loss of each minibatch stands for the loss over all the data.
 
     `groups` are what `describe_group` has given of the groups of a sweep that these trials are a part of: they run in
-    blocks of the same widths and layouts, and nobody is warned. The other `options` are those of `ask`.
+    blocks of the same widths and layouts, and nobody is warned; `checkpoints` keep them while they run. The other
+    `options` are those of `ask`.
     """
     check_progress(progress)
     asked = ask(objective, optimizer, trials, on_batches=on_batches, is_part=groups is not None, **options)
@@ -247,7 +251,8 @@ def run_sweep(
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
     wanted = [(asked.width, asked.layout) if groups is None else wanted_of(job.group, groups) for job in jobs]
     exact = asked.width is not None or groups is not None
-    fitted = fit(jobs, records, wanted, exact=exact, diagnose=asked.diagnose, halving=halving)
+    kept = None if checkpoints is None else [checkpoints.of(place) for place in range(len(jobs))]
+    fitted = fit(jobs, records, wanted, exact=exact, diagnose=asked.diagnose, halving=halving, checkpoints=kept)
     starts = [starts_of(job) if asked.diagnose else () for job in jobs]
 
     def assemble(trials: pd.DataFrame, ran: list[_Ran]) -> Sweep:
@@ -260,12 +265,14 @@ def run_sweep(
 
     ran: list[_Ran] = []
     try:
-        _run(jobs, fitted, starts, trials, objective, records, halving, progress, ran)
+        _run(jobs, fitted, starts, trials, objective, records, halving, progress, kept, ran)
     except KeyboardInterrupt:
         if not ran:
             raise
         ended, kept = _only_ended(ran, trials)
         raise Interrupted(assemble(ended, kept), ended=len(ended), of_trials=len(trials)) from None
+    if checkpoints is not None:
+        checkpoints.release()
     return assemble(trials, ran)
 
 
@@ -356,6 +363,7 @@ def _run(
     records: int,
     halving: Halving | None,
     wanted: bool | Callable[[Progress], object],
+    checkpoints: Sequence[Checkpoints] | None,
     ran: list[_Ran],
 ) -> None:
     """Runs the groups one after another, since each takes memory on every device; with halving all at the same time.
@@ -365,8 +373,8 @@ def _run(
     of_updates = sum(len(job.group.rows) * job.limits.steps for job in jobs)
     with progress(len(trials), of_updates, wanted) as advance:
         executors: Iterable[GroupExecutor] = (
-            GroupExecutor(job, plan, compiled, records=records, advance=advance)
-            for job, (plan, compiled) in zip(jobs, fitted, strict=True)
+            GroupExecutor(job, plan, compiled, records=records, advance=advance, checkpoints=kept)
+            for job, (plan, compiled), kept in zip(jobs, fitted, checkpoints or [None for _ in jobs], strict=True)
         )
         if halving is not None:
             executors = list(executors)

@@ -35,9 +35,9 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The numbers of the shards that are computed while the test runs."""
     shards: list[int] = []
 
-    def compute(run: Any, manifest: Any, trials: Any, shard: int, wanted: Any) -> Any:
+    def compute(run: Any, manifest: Any, trials: Any, shard: int, *how: Any) -> Any:
         shards.append(shard)
-        return compute_shard(run, manifest, trials, shard, wanted)
+        return compute_shard(run, manifest, trials, shard, *how)
 
     compute_shard = stored.compute_shard
     monkeypatch.setattr(stored, "compute_shard", compute)
