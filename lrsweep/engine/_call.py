@@ -220,7 +220,7 @@ def _reorder(lanes: _Lanes, order: Any, common: Sequence[bool]) -> _Lanes:
     """Moves trials: to each lane, counted through the blocks, that of the lane in `order`."""
 
     def move(leaf: Any) -> Any:
-        return leaf.reshape(-1, *leaf.shape[2:])[order].reshape(leaf.shape)
+        return leaf.reshape(order.size, *leaf.shape[2:])[order].reshape(leaf.shape)
 
     return _Lanes(move(lanes.origin), _by_leaf(common, move, lambda leaf: leaf, lanes.state))
 
