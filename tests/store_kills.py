@@ -15,27 +15,45 @@ from typing import Any
 import optax
 
 import lrsweep
+from lrsweep.engine import _executor as schedule
+from lrsweep.store import _checkpoints as checkpoints
 from tests.kills import environment
+from tests.training import test_state as stateful
 
-# Enough shards that most of a sweep's time is spent writing them.
-TRIALS, SHARDS = 8192, 64
-
-# What may lie in the folder of a store.
+# What may lie in the folder of a store; checkpoints only until the sweep has ended.
 WHOLE = re.compile(r"manifest\.json|lock|shard-\d{6}\.[0-9a-f]{16}\.parquet")
+CHECKPOINT = re.compile(r"checkpoint-\d{6}(-\d+-\d+)?")
 HALF_WRITTEN = re.compile(r"\.lrsweep-[0-9a-f]{16}\.part")
 
+KINDS = ("shards", "long")
 
-def sweep(folder: Path | None, trials: int = TRIALS) -> lrsweep.Sweep:
-    """The sweep that is killed, into a store or, without a folder, beside none."""
+
+def sweep(kind: str, folder: Path | None) -> lrsweep.Sweep:
+    """The sweep that is killed, into a store or, without a folder, beside none.
+
+    Args:
+        kind: `shards` for so many of them that most of the time is spent writing them; `long` for two that take long,
+            and are kept while they are computed.
+        folder: The store's.
+    """
+    trials, shards = (8192, 64) if kind == "shards" else (64, 2)
     table = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-3, 1, trials // 16), seed=range(16))
-    options: dict[str, Any] = {} if folder is None else {"store": folder, "shard_size": trials // SHARDS}
-    line = lrsweep.problems.line()
-    return lrsweep.sweep(line, optax.sgd, table, steps=64, record_every=16, block_width=32, progress=False, **options)
+    options: dict[str, Any] = {"progress": False, "block_width": 32}
+    if folder is not None:
+        options |= {"store": folder, "shard_size": trials // shards}
+    if kind == "shards":
+        return lrsweep.sweep(lrsweep.problems.line(), optax.sgd, table, steps=64, record_every=16, **options)
+    return lrsweep.sweep(stateful.objective(batch_size=7), optax.adam, table, steps=8000, record_every=50, **options)
 
 
-def start(folder: Path) -> "subprocess.Popen[str]":
+def write_often() -> None:
+    """Has calls of a fiftieth of a second each, and writes what runs after every one of them."""
+    schedule.CALL_SECONDS, checkpoints.EVERY, checkpoints._MOST_OF_TIME = 0.02, 0.0, 1.0
+
+
+def start(kind: str, folder: Path) -> "subprocess.Popen[str]":
     """Starts a sweep into a store, in a process of its own, and waits until it is about to begin."""
-    words = [sys.executable, "-m", "tests.store_kills", "--into", str(folder)]
+    words = [sys.executable, "-m", "tests.store_kills", "--kind", kind, "--into", str(folder)]
     caches = {
         "JAX_COMPILATION_CACHE_DIR": str(folder.parent / "compiled"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
@@ -53,10 +71,11 @@ def start(folder: Path) -> "subprocess.Popen[str]":
     return process
 
 
-def count(runs: int, seed: int = 0) -> Counter[str]:
+def count(kind: str, runs: int, seed: int = 0) -> Counter[str]:
     """Kills sweeps, goes on from each, and counts what it finds.
 
     Args:
+        kind: One of `KINDS`.
         runs: How many.
         seed: Of the moments.
 
@@ -64,13 +83,13 @@ def count(runs: int, seed: int = 0) -> Counter[str]:
         How many were killed, before the first shard and after it, and how many had ended before; how many files they
         left half written; and under "wrong: ..." everything that must not be.
     """
-    draw, counts, whole = random.Random(seed), Counter[str](), sweep(None)
+    draw, counts, whole = random.Random(seed), Counter[str](), sweep(kind, None)
     with tempfile.TemporaryDirectory(prefix="kills-") as top:
         # The first one compiles what the others find in the cache.
-        took = [finish(Path(top) / name) for name in ("first", "second")][1]
+        took = [finish(kind, Path(top) / name) for name in ("first", "second")][1]
         for run in range(runs):
             folder = Path(top) / f"store-{run}"
-            process = start(folder)
+            process = start(kind, folder)
             time.sleep(draw.uniform(0, took))
             process.kill()
             process.communicate(timeout=60)
@@ -79,15 +98,16 @@ def count(runs: int, seed: int = 0) -> Counter[str]:
             moment = "ended before" if process.returncode == 0 else "killed" if shards else "killed before a shard"
             counts[moment] += 1
             counts["shards that were there"] += shards
+            counts["checkpoints that were there"] += any(CHECKPOINT.fullmatch(name) for name in left)
             counts["files half written"] += sum(HALF_WRITTEN.fullmatch(name) is not None for name in left)
-            for what in [*strange(left, WHOLE, HALF_WRITTEN), *go_on(folder, whole)]:
+            for what in [*strange(left, WHOLE, CHECKPOINT, HALF_WRITTEN), *go_on(kind, folder, whole)]:
                 counts[f"wrong: {what}"] += 1
     return counts
 
 
-def finish(folder: Path) -> float:
+def finish(kind: str, folder: Path) -> float:
     """Sweeps into a store to the end; gives how many seconds that took, from where a kill may come."""
-    process = start(folder)
+    process = start(kind, folder)
     began = time.monotonic()
     _, said = process.communicate(timeout=300)
     if process.returncode or said:
@@ -95,9 +115,9 @@ def finish(folder: Path) -> float:
     return time.monotonic() - began
 
 
-def go_on(folder: Path, whole: lrsweep.Sweep) -> list[str]:
+def go_on(kind: str, folder: Path, whole: lrsweep.Sweep) -> list[str]:
     """Goes on from a store; gives what is wrong with what comes of it."""
-    resumed, store, wrong = sweep(folder), lrsweep.open_store(folder), []
+    resumed, store, wrong = sweep(kind, folder), lrsweep.open_store(folder), []
     for name, of in (("the sweep", resumed), ("the store", store)):
         if not of.table.equals(whole.table):
             wrong.append(f"the table of {name} differs")
@@ -114,17 +134,21 @@ def strange(names: list[str], *known: "re.Pattern[str]") -> list[str]:
 def main() -> None:
     """Counts, prints it, and exits with 1 where anything is wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kind", choices=KINDS, help="only sweeps of this kind")
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.into is not None:
+        if options.kind == "long":
+            write_often()
         print("begins", flush=True)
-        sweep(options.into)
+        sweep(options.kind, options.into)
         return
-    counts = count(options.runs, options.seed)
-    print(json.dumps(dict(sorted(counts.items())), indent=2))
-    sys.exit(any(what.startswith("wrong") for what in counts))
+    kinds = KINDS if options.kind is None else (options.kind,)
+    counts = {kind: count(kind, options.runs // len(kinds), options.seed) for kind in kinds}
+    print(json.dumps({kind: dict(sorted(each.items())) for kind, each in counts.items()}, indent=2))
+    sys.exit(any(what.startswith("wrong") for each in counts.values() for what in each))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from lrsweep.store._folder import Folder
 
 ABOUT = {"sweep": "sha256:0", "shard": 3, "rows": [0, 4]}
 STATE = {"w": np.arange(6.0).reshape(2, 3), "k": np.int32(5)}
-RESULTS = (np.float32([1, 2]), np.array([True, False]))
+RESULTS = (np.array([1, 2], np.float32), np.array([True, False]))
 
 
 class Clock:

@@ -267,7 +267,8 @@ def test_trials_that_are_made_by_range_give_the_same_rows(tmp_path: Path, comput
 
 
 @pytest.mark.slow
-def test_sweeps_that_are_killed_go_on_with_the_same_bits() -> None:
-    counts = store_kills.count(runs=4, seed=1)
+@pytest.mark.parametrize("kind", store_kills.KINDS)
+def test_sweeps_that_are_killed_go_on_with_the_same_bits(kind: str) -> None:
+    counts = store_kills.count(kind, runs=4, seed=1)
     assert sum(counts[moment] for moment in ("killed", "killed before a shard", "ended before")) == 4
     assert not [what for what in counts if what.startswith("wrong")]
