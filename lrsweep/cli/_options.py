@@ -95,7 +95,8 @@ StoreFolder = Annotated[
     typer.Option(
         "--store",
         metavar="DIR",
-        help="Keep what becomes of the trials in this folder while they run; `lrsweep resume DIR` goes on from it.",
+        help="Keep what becomes of the trials in this folder, or at this URL, while they run; `lrsweep resume DIR` "
+        "goes on from it.",
     ),
 ]
 

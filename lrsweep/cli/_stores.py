@@ -38,9 +38,10 @@ _BY_PYTHON = "Nobody is computing into it: the same call of lrsweep.sweep goes o
 
 def resume(*, store: options.StoreArgument, executor: options.Executor = None) -> int:
     """Go on with a sweep into a store, by the options that began it."""
+    from lrsweep.store._folder import Folder
     from lrsweep.store._store import open_store
 
-    command, folder = open_store(store).command, os.path.abspath(store)
+    command, folder = open_store(store).command, Folder(store).address
     if command is None:
         raise InputError(f"{store!r} was begun in Python: the same call of lrsweep.sweep goes on with it")
     bundles = {"problem": options.Problem, "search": options.Search, "ending": options.Ending}

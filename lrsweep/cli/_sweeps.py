@@ -113,6 +113,7 @@ def _sweep_asked(
     command: Mapping[str, Any],
 ) -> "Sweep":
     """Runs the trials of `run`, into a store where one is named, which keeps the command's options."""
+    from lrsweep.store._folder import Folder
     from lrsweep.studies._stored import sweep_into
     from lrsweep.studies._sweep import run_sweep, sweep
 
@@ -126,7 +127,7 @@ def _sweep_asked(
     }
     if store is None:
         return sweep(asked.objective, asked.optimizer, asked.trials, progress=progress, **how)
-    folder = os.path.abspath(store)
+    folder = Folder(store).address
     kept = {"options": {**command, "store": folder}, "folder": os.getcwd()}
     swept = sweep_into(
         folder,

@@ -28,7 +28,7 @@ class Store:
     """What a sweep has left in a folder, whether it has ended or not; see `open_store`.
 
     Attributes:
-        path: The folder.
+        path: The folder: a `Path`, or the text of its URL.
         trials: How many trials have been run (int), as there are shards of. It is counted anew whenever it is asked
             for.
         of_trials: How many there are to run (int).
@@ -81,10 +81,10 @@ class Store:
 
     @property
     def dataset(self) -> "pyarrow.dataset.Dataset":
-        files = [str(self.path / names[0]) for _, names in sorted(find_shards(self._folder.names()).items())]
+        files = [self._folder.locate(names[0]) for _, names in sorted(find_shards(self._folder.names()).items())]
         if not files:
             raise InputError(f"the store {self._folder} holds no trials yet")
-        return pyarrow.dataset.dataset(files, format="parquet")
+        return pyarrow.dataset.dataset(files, filesystem=self._folder.filesystem, format="parquet")
 
     def _read(self, columns: Sequence[str] | None) -> Iterator[tuple[int, pa.Table]]:
         """Reads the shards there are, with their numbers."""
@@ -110,7 +110,7 @@ def open_store(path: str | os.PathLike[str]) -> Store:
     """Opens the store that `sweep(..., store=path)` writes, while it is being written or later.
 
     Args:
-        path: Its folder.
+        path: Its folder, or the URL of one.
 
     Returns:
         A `Store`.

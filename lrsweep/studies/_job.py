@@ -66,7 +66,7 @@ class Ticket(NamedTuple):
     """The few bytes that go to a worker with each shard.
 
     Attributes:
-        folder: The folder of the store, which all workers see under this path.
+        folder: The folder of the store, which all workers see under this path or URL.
         name: The file of the job in it.
         digest: The SHA-256 of that file: no other is loaded, since loading runs what is in it.
     """
@@ -101,9 +101,9 @@ def sent(folder: Folder, job: Job) -> Iterator[Ticket]:
     except Exception as error:  # whatever an object raises that cannot be pickled
         raise InputError(f"the objective or the optimizer cannot be sent to workers: {error}") from error
     digest = hashlib.sha256(content).hexdigest()
-    ticket = Ticket(str(folder.path.absolute()), f"{_PREFIX}{digest[:16]}", digest)
-    for left in folder.path.glob(f"{_PREFIX}*"):
-        folder.remove(left.name)
+    ticket = Ticket(folder.address, f"{_PREFIX}{digest[:16]}", digest)
+    for left in folder.names(_PREFIX):
+        folder.remove(left)
     folder.write(ticket.name, content)
     try:
         yield ticket

@@ -149,9 +149,10 @@ def sweep(
         block_width: How many trials run side by side, 1 or more. Where it is left out, it is chosen by the number of
             trials and the available memory. At one width a row gives the same bits whatever the other rows hold.
         layout: How the loop of a block is laid out for the machine, see `Layout`. Chosen where it is left out.
-        store: A folder in which what becomes of the trials is kept while they run, shard by shard, whatever ends them.
-            The same sweep into the same folder computes what is missing there and nothing else, and gives the table of
-            one that was not interrupted, bit for bit; another sweep into it is refused. See `open_store`.
+        store: A folder, or a URL such as `s3://bucket/runs/edge` that fsspec reads, in which what becomes of the trials
+            is kept while they run, shard by shard, whatever ends them. The same sweep into the same folder computes
+            what is missing there and nothing else, and gives the table of one that was not interrupted, bit for bit;
+            another sweep into it is refused. See `open_store`.
         shard_size: How many rows are written at a time, 1 or more, rounded up to whole blocks; chosen where it is left
             out. Where `block_width` is left out, a block is no wider.
         executor: What computes the shards of the store, each in a process with a device of its own: anything with the

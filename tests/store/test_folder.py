@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import lrsweep
-from lrsweep.store import _folder as folders
+from lrsweep.store import _local as local
 from lrsweep.store._folder import Folder
 
 HOLDS = """
@@ -55,13 +55,13 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path, below: tup
         Folder(tmp_path.joinpath("file", *below)).make()
 
 
-def test_a_url_is_refused() -> None:
-    with pytest.raises(lrsweep.InputError, match="'s3://bucket/store' is a URL"):
-        Folder("s3://bucket/store")
+def test_a_url_that_has_become_a_path_is_refused() -> None:
+    with pytest.raises(lrsweep.InputError, match="'s3:/bucket/store' was a URL before it became a path: give"):
+        Folder(Path("s3://bucket/store"))
 
 
 def test_a_second_process_is_refused_until_the_first_is_killed(tmp_path: Path) -> None:
-    if folders.fcntl is None:
+    if local.fcntl is None:
         pytest.skip("there are no such locks")
     pipe = subprocess.PIPE
     words = [sys.executable, "-c", HOLDS, str(tmp_path)]
