@@ -1,4 +1,7 @@
-"""Kills sweeps into stores at random moments, and goes on from each: python -m tests.store_kills [--runs 200]."""
+"""Kills sweeps into stores at random moments, and goes on from each: python -m tests.store_kills [--runs 200].
+
+With `--at s3://bucket/kills` the stores lie there, each in a folder of its own, and stay there.
+"""
 
 import argparse
 import json
@@ -8,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -17,6 +21,8 @@ import optax
 import lrsweep
 from lrsweep.engine import _executor as schedule
 from lrsweep.store import _checkpoints as checkpoints
+from lrsweep.store import _remote as remote
+from lrsweep.store._folder import Folder
 from tests.kills import environment
 from tests.training import test_state as stateful
 
@@ -27,8 +33,11 @@ HALF_WRITTEN = re.compile(r"\.lrsweep-[0-9a-f]{16}\.part")
 
 KINDS = ("shards", "long")
 
+# How soon the lock of a killed process at a URL is nobody's, in seconds, and is renewed, so that nobody waits a minute.
+NOBODYS, RENEWED = 2.0, 0.2
 
-def sweep(kind: str, folder: Path | None) -> lrsweep.Sweep:
+
+def sweep(kind: str, folder: str | None) -> lrsweep.Sweep:
     """The sweep that is killed, into a store or, without a folder, beside none.
 
     Args:
@@ -51,17 +60,17 @@ def write_often() -> None:
     schedule.CALL_SECONDS, checkpoints.EVERY, checkpoints._MOST_OF_TIME = 0.02, 0.0, 1.0
 
 
-def start(kind: str, folder: Path) -> "subprocess.Popen[str]":
+def start(kind: str, folder: str, top: Path) -> "subprocess.Popen[str]":
     """Starts a sweep into a store, in a process of its own, and waits until it is about to begin."""
-    words = [sys.executable, "-m", "tests.store_kills", "--kind", kind, "--into", str(folder)]
+    words = [sys.executable, "-m", "tests.store_kills", "--kind", kind, "--into", folder]
     caches = {
-        "JAX_COMPILATION_CACHE_DIR": str(folder.parent / "compiled"),
+        "JAX_COMPILATION_CACHE_DIR": str(top / "compiled"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
     process = subprocess.Popen(
         words,
         cwd=Path(__file__).parents[1],
-        env={**environment(folder.parent), **caches},
+        env={**environment(top), **caches},
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -71,13 +80,14 @@ def start(kind: str, folder: Path) -> "subprocess.Popen[str]":
     return process
 
 
-def count(kind: str, runs: int, seed: int = 0) -> Counter[str]:
+def count(kind: str, runs: int, seed: int = 0, at: str | None = None) -> Counter[str]:
     """Kills sweeps, goes on from each, and counts what it finds.
 
     Args:
         kind: One of `KINDS`.
         runs: How many.
         seed: Of the moments.
+        at: The URL of the folder that the stores lie in, or None for one of this machine that is gone afterwards.
 
     Returns:
         How many were killed, before the first shard and after it, and how many had ended before; how many files they
@@ -85,15 +95,16 @@ def count(kind: str, runs: int, seed: int = 0) -> Counter[str]:
     """
     draw, counts, whole = random.Random(seed), Counter[str](), sweep(kind, None)
     with tempfile.TemporaryDirectory(prefix="kills-") as top:
+        stores = top if at is None else f"{at}/{Path(top).name}"
         # The first one compiles what the others find in the cache.
-        took = [finish(kind, Path(top) / name) for name in ("first", "second")][1]
+        took = [finish(kind, f"{stores}/{name}", Path(top)) for name in ("first", "second")][1]
         for run in range(runs):
-            folder = Path(top) / f"store-{run}"
-            process = start(kind, folder)
+            folder = f"{stores}/store-{run}"
+            process = start(kind, folder, Path(top))
             time.sleep(draw.uniform(0, took))
             process.kill()
             process.communicate(timeout=60)
-            left = [file.name for file in folder.iterdir()] if folder.exists() else []
+            left = names_in(folder)
             shards = sum(name.startswith("shard") for name in left)
             moment = "ended before" if process.returncode == 0 else "killed" if shards else "killed before a shard"
             counts[moment] += 1
@@ -105,9 +116,17 @@ def count(kind: str, runs: int, seed: int = 0) -> Counter[str]:
     return counts
 
 
-def finish(kind: str, folder: Path) -> float:
+def names_in(folder: str) -> list[str]:
+    """Lists the files of a store, the hidden ones too; of none there are none."""
+    try:
+        return Folder(folder).names("")
+    except lrsweep.InputError:
+        return []
+
+
+def finish(kind: str, folder: str, top: Path) -> float:
     """Sweeps into a store to the end; gives how many seconds that took, from where a kill may come."""
-    process = start(kind, folder)
+    process = start(kind, folder, top)
     began = time.monotonic()
     _, said = process.communicate(timeout=300)
     if process.returncode or said:
@@ -115,7 +134,7 @@ def finish(kind: str, folder: Path) -> float:
     return time.monotonic() - began
 
 
-def go_on(kind: str, folder: Path, whole: lrsweep.Sweep) -> list[str]:
+def go_on(kind: str, folder: str, whole: lrsweep.Sweep) -> list[str]:
     """Goes on from a store; gives what is wrong with what comes of it."""
     resumed, store, wrong = sweep(kind, folder), lrsweep.open_store(folder), []
     for name, of in (("the sweep", resumed), ("the store", store)):
@@ -123,7 +142,7 @@ def go_on(kind: str, folder: Path, whole: lrsweep.Sweep) -> list[str]:
             wrong.append(f"the table of {name} differs")
         if not of.curves["loss"].equals(whole.curves["loss"]):
             wrong.append(f"the curves of {name} differ")
-    return wrong + strange([file.name for file in folder.iterdir()], WHOLE)
+    return wrong + strange(names_in(folder), WHOLE)
 
 
 def strange(names: list[str], *known: "re.Pattern[str]") -> list[str]:
@@ -137,16 +156,19 @@ def main() -> None:
     parser.add_argument("--kind", choices=KINDS, help="only sweeps of this kind")
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--at", metavar="URL", help="where the stores are to lie; left out: on this machine's disk")
+    parser.add_argument("--into", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    remote.NOBODYS, remote.RENEWED = NOBODYS, RENEWED
     if options.into is not None:
         if options.kind == "long":
             write_often()
         print("begins", flush=True)
         sweep(options.kind, options.into)
         return
+    warnings.filterwarnings("ignore", "process .* has locked")
     kinds = KINDS if options.kind is None else (options.kind,)
-    counts = {kind: count(kind, options.runs // len(kinds), options.seed) for kind in kinds}
+    counts = {kind: count(kind, options.runs // len(kinds), options.seed, options.at) for kind in kinds}
     print(json.dumps({kind: dict(sorted(each.items())) for kind, each in counts.items()}, indent=2))
     sys.exit(any(what.startswith("wrong") for each in counts.values() for what in each))
 
