@@ -11,6 +11,8 @@ import typer
 from lrsweep.cli._output import result_contents, tell_written, write
 from lrsweep.cli._printing import print_error
 from lrsweep.cli._signals import Stop
+from lrsweep.inputs._errors import InputError
+from lrsweep.inputs._messages import plural
 from lrsweep.studies._interrupted import Interrupted
 from lrsweep.studies._progress import Progress
 from lrsweep.studies._watching import watch
@@ -18,17 +20,23 @@ from lrsweep.studies._watching import watch
 
 @contextlib.contextmanager
 def keeping_what_ended(
-    path: Path | None, *, rows: str = "trials", table_of: Callable[[Any], Any] = attrgetter("table")
+    path: Path | None,
+    *,
+    rows: str = "trials",
+    table_of: Callable[[Any], Any] = attrgetter("table"),
+    store: str | None = None,
 ) -> Iterator[Callable[[Progress], None]]:
     """Has Ctrl-C end the trials that run within it, and then the command, once what has ended is written.
 
     Before the first updates are done there is nothing to keep, and it ends the command at once; so does a second one.
-    Where no trial had ended, an earlier table stays.
+    Where no trial had ended, an earlier table stays. Where there is a store, it ends the workers too, and says from the
+    beginning how to go on.
 
     Args:
         path: Where the table goes to, or None where it is not written.
         rows: What to call its rows.
         table_of: Gives the table of what a study found.
+        store: The store that the trials go to, or None.
 
     Returns:
         A context, and in it the callback for the progress of the trials, which also shows it.
@@ -48,6 +56,8 @@ def keeping_what_ended(
     """
     stop = Stop()
     try:
+        if store is not None:
+            stop.arm()
         with watch() as show:
 
             def tell(state: Progress) -> None:
@@ -60,6 +70,8 @@ def keeping_what_ended(
         _keep(stopped, table_of(stopped.result), path, rows)
         raise typer.Exit(stop.code) from None
     except KeyboardInterrupt:
+        if store is not None:
+            print_error(f"lrsweep: interrupted; {_kept_in(store)}")
         raise typer.Exit(stop.code) from None
     finally:
         stop.disarm()
@@ -70,7 +82,7 @@ def _keep(stopped: Interrupted, table: Any, path: Path | None, rows: str) -> Non
     undone = stopped.of_trials - stopped.ended
     said = f"lrsweep: interrupted: {stopped.ended:,} of {stopped.of_trials:,} trials had ended, {undone:,} had not"
     if stopped.store is not None:
-        said += f"; lrsweep resume {stopped.store} goes on"
+        said += f"; {_kept_in(stopped.store)}"
     if path is None or len(table) == 0:
         lost = "--out FILE would have kept them" if len(table) and stopped.store is None else "nothing was written"
         print_error(said if stopped.store is not None else f"{said}; {lost}")
@@ -82,3 +94,14 @@ def _keep(stopped: Interrupted, table: Any, path: Path | None, rows: str) -> Non
     beside = None if curves is table else curves
     contents = result_contents(table, {**stopped.result.provenance, "interrupted": counts}, path, beside)
     write(contents, tell_written(f"{len(table):,} {rows}", contents))
+
+
+def _kept_in(store: str) -> str:
+    """Says how much a store keeps, and how to go on."""
+    from lrsweep.store._store import open_store
+
+    try:
+        kept = open_store(store)
+        return f"the store keeps {kept.trials:,} of {plural(kept.of_trials, 'trial')}: lrsweep resume {store} goes on"
+    except InputError:
+        return "the store had not been begun"

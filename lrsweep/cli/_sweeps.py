@@ -72,7 +72,7 @@ def run(
     )
     if picture is not None and LEARNING_RATE not in asked.trials.columns:
         raise InputError(f"--plot {plot} is drawn against learning_rate, which these trials do not have")
-    with keeping_what_ended(path) as progress:
+    with keeping_what_ended(path, store=store) as progress:
         result = _sweep_asked(
             asked,
             search,

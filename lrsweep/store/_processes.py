@@ -71,6 +71,7 @@ def _serve(pipe: "Connection[Any, Any]") -> None:
     """Calls what comes through a pipe, until the process at its other end is gone."""
     # Ctrl-C in a terminal reaches every process, and the one that leads the others ends them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):
         pipe.send("ready")
         while True:
@@ -83,6 +84,14 @@ def _serve(pipe: "Connection[Any, Any]") -> None:
                 pipe.send(outcome)
             except (TypeError, AttributeError, pickle.PicklingError):
                 pipe.send((False, RuntimeError(repr(outcome[1]))))
+
+
+def _end_with_parent() -> None:
+    """Ends this process at once when the one that leads it has ended: a new one may want the same device."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def shares(count: int) -> list[dict[str, str]]:

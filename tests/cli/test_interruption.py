@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import typer
 
@@ -22,6 +23,7 @@ from lrsweep.cli._interruption import keeping_what_ended
 from lrsweep.studies import _critical as critical
 from lrsweep.studies import _range_test as range_test
 from lrsweep.studies import _refine as refine
+from lrsweep.studies import _stored as stored
 from lrsweep.studies import _sweep as studies
 from lrsweep.tables._curves import Curves
 from lrsweep.tables._notes import read_provenance
@@ -181,6 +183,24 @@ def test_where_it_cannot_be_written_it_is_rescued(run: Run, folder: Path, press:
     assert len(lrsweep.read_table(Path(rescued[1]))) == 2
 
 
+@pytest.mark.usefixtures("folder")
+def test_where_there_is_a_store_it_says_what_that_keeps_and_how_to_go_on(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    into, begun = stored.sweep_into, []
+
+    def interrupted(*arguments: Any, **options: Any) -> None:
+        if begun:
+            into(*arguments, **options)
+        begun.append(1)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+
+    monkeypatch.setattr(stored, "sweep_into", interrupted)
+    for said in ("the store had not been begun", "the store keeps 3 of 3 trials: lrsweep resume kept goes on"):
+        assert run("run", "--store", "kept") == (130, "", f"lrsweep: interrupted; {said}\n")
+
+
 def test_a_second_signal_does_what_signals_did_before() -> None:
     seen: list[int] = []
     before = {number: signal.getsignal(number) for number in signals._SIGNALS}
@@ -209,8 +229,15 @@ def start(folder: Path, *words: str) -> "subprocess.Popen[str]":
     (folder / "own.py").write_text(ENDLESS)
     command = [sys.executable, "-m", "lrsweep", *words]
     pipe = subprocess.PIPE
+    # In a group of its own, as what a terminal starts.
     return subprocess.Popen(
-        command, cwd=folder, env=kills.environment(folder.parent), text=True, stdout=pipe, stderr=pipe
+        command,
+        cwd=folder,
+        env=kills.environment(folder.parent),
+        text=True,
+        stdout=pipe,
+        stderr=pipe,
+        start_new_session=True,
     )
 
 
@@ -245,3 +272,27 @@ def test_ctrl_c_twice_ends_it_at_once(folder: Path) -> None:
     assert process.returncode == 130
     assert "Traceback" not in err
     assert not list(folder.glob(".lrsweep-*"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="there are no groups of processes")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_the_workers_of_a_command_are_gone_with_it(number: int, folder: Path) -> None:
+    process = start(folder, *RUN[:-2], "--store", "kept", "--executor", "processes:2")
+    led = psutil.Process(process.pid)
+    until = time.monotonic() + 120
+    while not (folder / "kept" / "manifest.json").exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    workers = led.children(recursive=True)
+    assert len(workers) > 1
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)  # as a terminal does
+    else:
+        process.kill()
+    _, err = process.communicate(timeout=60)
+    assert psutil.wait_procs(workers, timeout=30)[1] == []
+    if number == signal.SIGINT:
+        assert process.returncode == 130
+        said = "lrsweep: interrupted; the store keeps 0 of 250 trials: lrsweep resume kept goes on\n"
+        assert err == said
+        assert sorted(os.listdir(folder / "kept")) == ["lock", "manifest.json"]
