@@ -55,7 +55,8 @@ class Local:
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """Locks a file, which the system lets go of when this process ends."""
-        with (self.path / name).open("a+", encoding="utf-8") as file:
+        # Without a buffer, which a full disk would have fail once more when the file is closed.
+        with (self.path / name).open("ab", buffering=0) as file:
             try:
                 if fcntl is not None:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -65,8 +66,7 @@ class Local:
                 pass  # some file systems have no locks: a shard that is computed twice is the same shard
             with contextlib.suppress(OSError):
                 file.truncate(0)
-                file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-                file.flush()
+                file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
             self.tidy()
             yield
 

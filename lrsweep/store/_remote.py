@@ -85,8 +85,7 @@ class Remote:
         """Does nothing: an object needs no folder, and asking for one makes some libraries make a bucket."""
 
     def names(self) -> list[str]:
-        with _as_os_errors():
-            self._filesystem.invalidate_cache(self._path)
+        with self._asking():
             found = self._filesystem.ls(self._path, detail=True)
         if [(each["name"], each["type"]) for each in found] == [(self._path, "file")]:
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
@@ -96,15 +95,15 @@ class Remote:
         return list(dict.fromkeys(names))
 
     def read(self, name: str) -> bytes:
-        with _as_os_errors():
+        with self._asking():
             return self._filesystem.cat_file(self.locate(name))
 
     def write(self, name: str, content: bytes) -> None:
-        with _as_os_errors():
+        with self._asking():
             self._filesystem.pipe_file(self.locate(name), content)
 
     def remove(self, name: str) -> None:
-        with _as_os_errors(), contextlib.suppress(FileNotFoundError):
+        with self._asking(), contextlib.suppress(FileNotFoundError):
             self._filesystem.rm_file(self.locate(name))
 
     def tidy(self) -> None:
@@ -136,6 +135,22 @@ class Remote:
             if holder is not None and time.time() - holder.renewed < NOBODYS:
                 return holder.user
         return None
+
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Has all that a service's library raises be an `OSError`, and the library forget what it has listed.
+
+        Some take a file that was not there then for one that is not there now.
+        """
+        self._filesystem.invalidate_cache(self._path)
+        try:
+            yield
+        except OSError:
+            raise
+        except Exception as error:
+            raise OSError(errno.EIO, first_line(error)) from error
+        finally:
+            self._filesystem.invalidate_cache(self._path)
 
     def _take(self, name: str, mine: "_Holder") -> None:
         """Makes the lock's object this process's own; raises `BlockingIOError` where another renews it."""
@@ -220,14 +235,3 @@ class _Holder(NamedTuple):
 
     def content(self) -> bytes:
         return json.dumps(self._asdict()).encode()
-
-
-@contextlib.contextmanager
-def _as_os_errors() -> Iterator[None]:
-    """Has all that a service's library raises be an `OSError`, whose message is the first line of its own."""
-    try:
-        yield
-    except OSError:
-        raise
-    except Exception as error:
-        raise OSError(errno.EIO, first_line(error)) from error

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import jax
 import optax
 import pytest
+from fsspec.config import conf
 from pandas.testing import assert_frame_equal
 
 import lrsweep
@@ -19,7 +21,8 @@ from tests.conftest import Run
 from tests.kills import environment
 
 s3fs: Any = pytest.importorskip("s3fs")
-moto: Any = pytest.importorskip("moto.server")
+moto: Any = pytest.importorskip("moto.moto_server.werkzeug_app")
+serving: Any = pytest.importorskip("werkzeug.serving")
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -38,33 +41,46 @@ with Folder(sys.argv[1]).lock():
 
 
 @pytest.fixture(scope="module")
-def bucket() -> Iterator[str]:
+def busy() -> list[int]:
+    """How many of the next objects that are put the server is too busy for, three for each that it takes."""
+    return [0]
+
+
+@pytest.fixture(scope="module")
+def bucket(busy: list[int]) -> Iterator[str]:
     """The URL of a bucket on a server of this process, which its children reach too."""
-    server = moto.ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
+    service = moto.DomainDispatcherApplication(moto.create_backend_app)
+
+    def answer(request: Any, start: Any) -> Any:
+        if request["REQUEST_METHOD"] == "PUT" and busy[0] > 0:
+            busy[0] -= 1
+            if busy[0] % 4:
+                request["wsgi.input"].read(int(request["CONTENT_LENGTH"]))
+                start("503 Slow Down", [("Content-Type", "application/xml")])
+                return [b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate</Message></Error>"]
+        return service(request, start)
+
+    server = serving.make_server("127.0.0.1", 0, answer, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
     told = {
         "AWS_ACCESS_KEY_ID": "key",
         "AWS_SECRET_ACCESS_KEY": "secret",
         "AWS_DEFAULT_REGION": "us-east-1",
-        "FSSPEC_S3_ENDPOINT_URL": f"http://{host}:{port}",
-        "NO_PROXY": host,
+        "FSSPEC_S3_ENDPOINT_URL": f"http://127.0.0.1:{server.port}",
+        "NO_PROXY": "127.0.0.1",
     }
     with pytest.MonkeyPatch.context() as patch:
         for name, value in told.items():
             patch.setenv(name, value)
         # fsspec has read its environment when it was loaded.
-        patch.setitem(remote_conf(), "s3", {"endpoint_url": told["FSSPEC_S3_ENDPOINT_URL"]})
+        patch.setitem(conf, "s3", {"endpoint_url": told["FSSPEC_S3_ENDPOINT_URL"]})
         s3fs.S3FileSystem().mkdir("bucket")
         yield "s3://bucket"
         s3fs.S3FileSystem.clear_instance_cache()
-    server.stop()
-
-
-def remote_conf() -> dict[str, Any]:
-    from fsspec.config import conf
-
-    return conf
+    server.shutdown()
+    server.server_close()
+    thread.join()
 
 
 def into(store: str | Path, **options: Any) -> lrsweep.Sweep:
@@ -83,6 +99,12 @@ def test_the_table_and_the_shards_are_those_of_a_disk(bucket: str, tmp_path: Pat
     Folder(url).remove(names[2])
     assert lrsweep.open_store(url).dataset.count_rows() == 8
     assert_frame_equal(into(url).table, whole.table, check_exact=True)
+
+
+def test_a_put_that_fails_for_a_moment_is_tried_again(bucket: str, busy: list[int], tmp_path: Path) -> None:
+    busy[0] = 12
+    assert_frame_equal(into(f"{bucket}/runs/busy").table, into(tmp_path).table, check_exact=True)
+    assert busy == [0]
 
 
 def test_a_second_driver_is_refused_and_takes_over_once_the_first_is_killed(
