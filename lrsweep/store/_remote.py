@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import json
+import math
 import os
 import socket
 import threading
@@ -170,9 +171,10 @@ class Remote:
 
     def _watch(self, name: str, seen: "_Holder") -> None:
         """Waits until the lock's object is gone or nobody's; raises `BlockingIOError` where it is renewed."""
-        until = time.monotonic() + NOBODYS
-        while time.monotonic() < until:
-            time.sleep(min(1.0, RENEWED))
+        pause = min(1.0, RENEWED)
+        # Looks are counted, not seconds: where both processes were asleep, the other gets its time.
+        for _ in range(math.ceil(NOBODYS / pause)):
+            time.sleep(pause)
             now = self._holder(name)
             if now is None:
                 return
