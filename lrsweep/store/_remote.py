@@ -90,10 +90,9 @@ class Remote:
             found = self._filesystem.ls(self._path, detail=True)
         if [(each["name"], each["type"]) for each in found] == [(self._path, "file")]:
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-        names = [
-            each["name"].rstrip("/").rpartition("/")[2] for each in found if each["name"].rstrip("/") != self._path
-        ]
-        return list(dict.fromkeys(names))
+        # An object may be named as the folder itself is, as a web console makes it.
+        paths = [each["name"].rstrip("/") for each in found]
+        return [path.rpartition("/")[2] for path in paths if path != self._path]
 
     def read(self, name: str) -> bytes:
         with self._asking():
@@ -165,7 +164,7 @@ class Remote:
                 )
                 self._watch(name, seen)
             if self._holder(name) == seen:
-                self.write(name, mine.content())
+                self.write(name, mine.renewed_now().content())
             else:
                 self._create(name, mine)
 
@@ -188,10 +187,10 @@ class Remote:
             return
         try:
             # S3, Google's and Azure's let only one of two do that.
-            self._filesystem.pipe_file(self.locate(name), mine.content(), mode="create")
+            self._filesystem.pipe_file(self.locate(name), mine.renewed_now().content(), mode="create")
         except Exception:  # another was first, or the service cannot do that, or nothing can be written
             if self._holder(name) is None:
-                self.write(name, mine.content())
+                self.write(name, mine.renewed_now().content())
 
     def _renew(self, name: str, mine: "_Holder", ended: threading.Event) -> None:
         """Renews the lock's object until the end, or until another process has taken it over."""
