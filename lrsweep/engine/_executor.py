@@ -94,7 +94,7 @@ class GroupExecutor:
         compiled: CompiledCall,
         *,
         records: int,
-        advance: Callable[[int, int], None] = lambda *_: None,
+        advance: Callable[[int, int, int], None] = lambda *_: None,
         checkpoints: Checkpoints | None = None,
     ) -> None:
         """Compiles the program for the other devices, and puts the columns on each.
@@ -104,8 +104,8 @@ class GroupExecutor:
             plan: The plan to run it by.
             compiled: The program, compiled for the first device.
             records: At how many updates to record each trial.
-            advance: Called with how many updates have been made, or need not be made any more, and how many trials have
-                ended, since the last call.
+            advance: Called with how many updates have been made, or need not be made any more, how many trials have
+                ended, and how many updates are kept from before, since the last call.
             checkpoints: What keeps the trials while they run, none of which may be dropped then; None to keep nothing.
         """
         self.job, self._records, self._advance, self._checkpoints = job, records, advance, checkpoints
@@ -150,11 +150,11 @@ class GroupExecutor:
             if isinstance(kept, TrialState):
                 # Which of its trials have ended is known once its next call is over.
                 part.state, part.k = kept, int(kept.k)
-                self._note(part, part.active)
+                self._note(part, part.active, kept=True)
             elif kept is not None:
                 self._store(part, kept)
                 self._of(part.index, self._active)[:] = False
-                self._note(part, 0)
+                self._note(part, 0, kept=True)
 
     def _columns_of(self, part: _Part) -> Columns:
         """Gives the columns of a part's trials; lanes without a trial repeat the last one."""
@@ -308,10 +308,11 @@ class GroupExecutor:
         """Views what is stored of a part's trials, ``[block, lane, ...]``."""
         return jax.tree.map(lambda array: self._of(part.index, array), self._results)
 
-    def _note(self, part: _Part, active: int) -> None:
+    def _note(self, part: _Part, active: int, *, kept: bool = False) -> None:
         """Notes how many trials of a part still run, and tells how far it has come since the last time."""
         advanced = (part.trials - active) * self._steps + active * min(part.k, self._steps)
-        self._advance(advanced - part.advanced, part.active - active)
+        more, ended = advanced - part.advanced, part.active - active
+        self._advance(*((0, ended, more) if kept else (more, ended, 0)))
         part.advanced, part.active = advanced, active
 
     def _narrow(self, error: Exception) -> None:

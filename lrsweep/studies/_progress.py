@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from lrsweep.inputs._errors import InputTypeError
 from lrsweep.inputs._messages import quote
@@ -17,7 +17,8 @@ class Progress(NamedTuple):
     Attributes:
         updates: How many updates are done (int), over all trials. Those that a trial which ended early no longer needs
             count as done.
-        of_updates: How many there are to do (int), at most: the trials times the steps.
+        of_updates: How many there are to do (int), at most: the trials times the steps, without those that were made
+            before an interruption.
         trials: How many trials have ended (int).
         of_trials: How many there are (int).
         seconds: How long it has taken so far (float), from when the first trial started.
@@ -45,8 +46,12 @@ class Progress(NamedTuple):
         return (self.of_updates - self.updates) / self.rate if self.rate > 0 else math.nan
 
 
-# Is told how many updates are done since its last call, and how many trials have ended.
-Advance = Callable[[int, int], None]
+class Advance(Protocol):
+    """A function that is told what has been done since its last call."""
+
+    def __call__(self, updates: int, trials: int, spared: int = 0, /) -> None:
+        """Is told how many updates are done, how many trials have ended, and how many updates need not be done here."""
+        ...
 
 
 def check_progress(wanted: Any) -> None:
@@ -79,22 +84,22 @@ def progress(of_trials: int, of_updates: int, wanted: bool | Callable[[Progress]
             raised where the trials run.
 
     Returns:
-        A function of two numbers to be called as the trials run: how many updates are done since its last call, and how
-        many trials have ended.
+        A function to be called as the trials run, see `Advance`.
 
     Example:
-        >>> with progress(10, 1000, lambda state: print(state.updates, state.trials)) as advance:
+        >>> with progress(10, 1000, lambda state: print(*state[:3])) as advance:
         ...     advance(600, 3)
-        ...     advance(300, 6)
-        0 0
-        600 3
-        900 9
-        1000 10
+        ...     advance(200, 6, 100)
+        0 1000 0
+        600 1000 3
+        800 900 9
+        900 900 10
     """
     began, state = time.perf_counter(), Progress(0, of_updates, 0, of_trials, 0.0)
 
-    def advance(updates: int, trials: int) -> None:
-        nonlocal state
+    def advance(updates: int, trials: int, spared: int = 0, /) -> None:
+        nonlocal state, of_updates
+        of_updates -= spared
         updates, trials = min(state.updates + updates, of_updates), min(state.trials + trials, of_trials)
         state = Progress(updates, of_updates, trials, of_trials, time.perf_counter() - began)
         show(state)
@@ -110,19 +115,19 @@ def pass_on(advance: Advance) -> Callable[[Progress], None]:
     """Gives a callback for one of a study's sweeps, which passes on to the study what the sweep has done.
 
     Example:
-        >>> tell = pass_on(lambda updates, trials: print(updates, trials))
+        >>> tell = pass_on(lambda updates, trials, spared: print(updates, trials, spared))
         >>> tell(Progress(600, 1000, 3, 10, 2.0))
-        600 3
-        >>> tell(Progress(1000, 1000, 10, 10, 3.0))
-        400 7
+        600 3 0
+        >>> tell(Progress(800, 800, 10, 10, 3.0))
+        200 7 200
     """
-    updates = trials = 0
+    before: Progress | None = None
 
     def tell(state: Progress) -> None:
-        nonlocal updates, trials
-        more = state.updates - updates, state.trials - trials
-        updates, trials = state.updates, state.trials
-        advance(*more)
+        nonlocal before
+        last = state._replace(updates=0, trials=0) if before is None else before
+        before = state
+        advance(state.updates - last.updates, state.trials - last.trials, last.of_updates - state.of_updates)
 
     return tell
 

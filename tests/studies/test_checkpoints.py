@@ -194,7 +194,6 @@ SHARING: dict[str, Any] = {
     "steps": 60,
     "block_width": 8,
     "stopping": lrsweep.Stopping(tolerance=0.3),
-    "progress": False,
 }
 
 
@@ -208,21 +207,25 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
 def share(path: Path | None = None, **how: Any) -> lrsweep.Sweep:
     kept = {} if path is None else {"store": path, "shard_size": len(SPREAD)}
-    return lrsweep.sweep(network(), optax.sgd, SPREAD, **SHARING, **kept, **how)
+    return lrsweep.sweep(network(), optax.sgd, SPREAD, **{**SHARING, "progress": False, **kept, **how})
 
 
 def test_parts_that_have_ended_are_not_run_again(
     tmp_path: Path, found: list[str], parts: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts(5)
-    whole, runs = share(), []
+    whole, runs, seen = share(), [], []
     monkeypatch.setattr(schedule, "dispatch", noting(schedule.dispatch, runs))
-    *_, swept = interrupted(lambda: share(tmp_path), calls=20)
+    *_, swept = interrupted(lambda: share(tmp_path, progress=lambda state: seen.append(state)), calls=20)
     assert {"ended", "running", "nothing"} == set(found)
     # No call was made for the same updates of the same trials twice.
     assert len(set(runs)) == len(runs)
     assert swept is not None
     assert_frame_equal(swept.table, whole.table, check_exact=True)
+    # What was made before an interruption is not to be done any more.
+    begun = [place for place, state in enumerate(seen) if state.updates == state.trials == 0][-1]
+    assert seen[begun].of_updates > seen[-1].of_updates == seen[-1].updates > 0
+    assert seen[-1].trials == len(SPREAD)
 
 
 def noting(dispatch: Any, runs: list[Any]) -> Any:
@@ -279,7 +282,7 @@ def test_a_checkpoint_that_is_not_whole_or_not_of_these_trials_is_left_out(
     damage: str, tmp_path: Path, found: list[str], recwarn: pytest.WarningsRecorder
 ) -> None:
     def sweep(folder: Path, steps: int = 30) -> lrsweep.Sweep:
-        options = {**SHARING, "steps": steps, "store": folder, "shard_size": len(SPREAD)}
+        options = {**SHARING, "steps": steps, "store": folder, "shard_size": len(SPREAD), "progress": False}
         return lrsweep.sweep(network(), optax.sgd, SPREAD, **options)
 
     whole = sweep(tmp_path / "whole")
