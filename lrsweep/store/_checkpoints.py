@@ -58,6 +58,8 @@ class ShardCheckpoints:
             about: What the shard says of itself, as JSON can hold it; what is left must say the same.
         """
         self._folder, self._shard, self._about = folder, shard, dict(about)
+        # Whether there are files of the shard, whole or not.
+        self._there = False
         # Into how many parts groups are divided: as the files have it, and as they are computed now.
         self._kept: dict[str, int] = {}
         self._divided: dict[str, int] = {}
@@ -121,11 +123,9 @@ class ShardCheckpoints:
 
     def remove(self) -> None:
         """Removes the files, once the shard is there."""
-        for group, parts in self._kept.items():
-            for number in range(parts):
-                self._folder.remove(self._name(_Part(int(group), number)))
-        if self._kept:
-            self._folder.remove(self._name())
+        if self._there:
+            for name in find_checkpoints(self._folder.names()).get(self._shard, ()):
+                self._folder.remove(name)
 
     @property
     def _pause(self) -> float:
@@ -144,7 +144,7 @@ class ShardCheckpoints:
         if needed > available:
             self._warn(f"needs {show_bytes(needed)} of memory, and there are {show_bytes(available)}: it is left out")
             return
-        group = str(part.group)
+        group, self._there = str(part.group), True
         try:
             if self._kept.get(group) != self._divided[group]:
                 kept = {**self._kept, group: self._divided[group]}
@@ -159,6 +159,7 @@ class ShardCheckpoints:
         content = self._folder.read(self._name(part))
         if content is None:
             return None
+        self._there = True
         try:
             return decode_arrays(content)
         except (ValueError, KeyError, TypeError):

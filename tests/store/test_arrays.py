@@ -3,7 +3,6 @@
 from typing import Any
 
 import jax.numpy as jnp
-import ml_dtypes
 import numpy as np
 import pytest
 
@@ -11,7 +10,7 @@ from lrsweep.store._arrays import decode_arrays, describe_arrays, encode_arrays
 
 DTYPES: list[Any] = [
     *(np.bool_, np.int8, np.uint32, np.int64, np.float16, np.float32, np.float64, np.complex64),
-    *(ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e5m2, ml_dtypes.float8_e4m3b11fnuz, ml_dtypes.int4),
+    *(jnp.bfloat16, jnp.float8_e4m3fn, jnp.float8_e5m2, jnp.float8_e4m3b11fnuz, jnp.int4),
 ]
 
 

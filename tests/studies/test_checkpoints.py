@@ -268,6 +268,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "cut": (lambda file: file.write_bytes(file.read_bytes()[:-70]), "is damaged"),
     "empty": (lambda file: file.write_bytes(b""), "is damaged"),
     "a flipped bit": (lambda file: file.write_bytes(flipped(file.read_bytes())), "is damaged"),
+    "the list of parts cut": (lambda file: (file.parent / file.name[:17]).write_bytes(b"x"), "is damaged"),
     "gone": (lambda file: file.unlink(), ""),
     "another part's": (lambda file: file.write_bytes((file.parent / "theirs").read_bytes()), "is of other trials"),
 }
