@@ -15,6 +15,7 @@ from lrsweep.engine._layout import Layout
 from lrsweep.engine._recording import Recorded, record, start_curves
 from lrsweep.engine._scalarize import join, split, unroll
 from lrsweep.training._monitor import (
+    NEVER,
     Evaluation,
     Monitor,
     StopLimits,
@@ -71,7 +72,7 @@ def start_lane(
     train = start_trial(program, row, seed, shared, guarded=guarded)
     metrics = jax.eval_shape(lambda: evaluate(program, row, shared, train, train.predicted_decrease))[1]
     seen = Evaluation(True, True, train.predicted_decrease, metrics, train.measures)
-    monitor = start_monitor(train.predicted_decrease, metrics)
+    monitor = start_monitor(train.predicted_decrease, metrics, is_finite(train))
     return TrialState(jnp.int32(0), train, monitor, start_curves(program, seen, records))
 
 
@@ -159,27 +160,70 @@ class Block(NamedTuple):
         return call(run, state, until, one_kernel=self.layout.one_kernel and not state.curves)
 
     def _advance(self, update_lanes: _UpdateLanes, state: TrialState) -> TrialState:
-        """Runs a chunk, and observes its updates."""
+        """Runs a chunk of updates, and looks at the trials before the first of them where that is due."""
         k, train, monitor, curves = state
+        limits, now = self.limits, jnp.minimum(k, self.limits.steps)
+        updated, lost_at, losses, measures = self._run_chunk(update_lanes, k, train, monitor.diverged_at)
+        is_lost = (lost_at != NEVER) & (lost_at <= now)
+        due = (now % limits.evaluate_every == 0) | (now >= limits.steps) | is_lost
 
-        def run_update(carry: tuple[Any, Any], _: None) -> tuple[tuple[Any, Any], Evaluation]:
-            k, train = carry
-            updated, losses, finite = self._update(update_lanes, k, train)
-            after = k + 1, updated
-            seen = self._evaluate(k, train, losses, finite, monitor.active)
-            return after, seen._replace(measures=updated.measures)
+        def look(monitor: Monitor, curves: Recorded) -> tuple[Monitor, Recorded]:
+            axes = 0, None, _axes(self.by_lane, self.layout), 0
+            evaluate_lanes = jax.vmap(partial(evaluate, self.program), in_axes=axes)
+            loss, metrics = evaluate_lanes(self.rows, self.shared, train, losses)
+            seen, at = Evaluation(due, ~is_lost, loss, metrics, measures), jnp.where(is_lost, lost_at, now)
+            curves = record(self.program, curves, now, seen, monitor.active & (at == now), limits.record_every)
+            return observe(monitor, at, seen, limits, self.program.best_metric), curves
 
-        (end, updated), seen = lax.scan(run_update, (k, train), length=self.layout.chunk)
-        monitor_after, curves = self._observe(k, partial(_pick, seen), monitor, curves)
+        after, curves = lax.cond((due & monitor.active).any(), look, lambda *unchanged: unchanged, monitor, curves)
+        after = after._replace(diverged_at=jnp.where(after.active, lost_at, after.diverged_at))
+        end = k + self.layout.chunk
         if train.finite is None and not self.program.diagnoses:
             # Nobody looks at the parameters of a trial that has ended, and to keep them would take time and memory.
-            return TrialState(end, updated, monitor_after, curves)
+            return TrialState(end, updated, after, curves)
         # On later ones a loop in its loss might never end.
-        train_after = _choose(monitor_after.active, updated, train, self.by_lane, self.layout)
+        train_after = _choose(after.active, updated, train, self.by_lane, self.layout)
         if self.program.diagnoses:
             # The gradient at the end still says whether the last update overshot.
             train_after = train_after._replace(overshot=jnp.where(monitor.active, updated.overshot, train.overshot))
-        return TrialState(end, train_after, monitor_after, curves)
+        return TrialState(end, train_after, after, curves)
+
+    def _run_chunk(self, update_lanes: _UpdateLanes, k: Any, train: Any, lost_at: Any) -> tuple[Any, Any, Any, Any]:
+        """Runs a chunk of updates. A trial that ceases to be finite within it stops there.
+
+        Args:
+            update_lanes: Makes one update of all lanes.
+            k: int32, the number of updates so far.
+            train: The train states.
+            lost_at: ``[lane] int32``, the update at which each trial has ceased to be finite, or `NEVER`.
+
+        Returns:
+            The train states and `lost_at` after the chunk; the losses before its first update, ``[lane]``, where these
+            are the ones in the table; and what is recorded of that update.
+        """
+        program, steps, by_lane = self.program, self.limits.steps, self.by_lane
+
+        def run_update(carry: tuple[Any, Any], at: Any) -> tuple[tuple[Any, Any], Any]:
+            train, lost_at = carry
+            updated, losses, _ = update_lanes(at, train)
+            lost_at = jnp.where((lost_at == NEVER) & (at < steps) & ~jnp.isfinite(losses), at, lost_at)
+            if self.layout.chunk > 1:
+                moves = (lost_at == NEVER) & (at < steps)
+                kept = _choose(moves, updated, train, by_lane, self.layout)
+                updated = updated._replace(params=kept.params, state=kept.state)
+            finite = jax.vmap(is_finite, in_axes=(_axes(by_lane, self.layout),))(updated)
+            lost_at = jnp.where((lost_at == NEVER) & ~finite, at + 1, lost_at)
+            return (updated, lost_at), (losses if program.updates_measure else None, updated.measures)
+
+        def run(train: Any, lost_at: Any) -> tuple[Any, Any, Any, Any]:
+            places = k + jnp.arange(self.layout.chunk, dtype=jnp.int32)
+            (train, lost_at), told = lax.scan(run_update, (train, lost_at), places)
+            return train, lost_at, *jax.tree.map(lambda leaf: leaf[0], told)
+
+        if program.updates_measure or program.diagnoses or program.measures:
+            return run(train, lost_at)
+        # Once the steps are over nothing is learned from another update.
+        return lax.cond(k < steps, run, lambda *unchanged: (*unchanged, None, train.measures), train, lost_at)
 
     def _advance_quietly(self, update_lanes: _UpdateLanes, state: TrialState, until: Any) -> TrialState:
         """Runs chunks up to one by which a trial may stop, and observes the updates of that one."""
@@ -211,51 +255,17 @@ class Block(NamedTuple):
         run = _QuietRun(start, train, unseen, (monitor.best_loss, monitor.best_at), jnp.bool_(False))
         run = lax.while_loop(lambda run: ~run.busy & (run.end < until), run_chunk, run)
         monitor = note_quiet(monitor, start, run.best, limits)
-        monitor, curves = self._observe(run.end - length, run.seen.at, monitor, curves, run.busy)
+        monitor, curves = self._observe(run.end - length, run.seen, monitor, curves, run.busy)
         return TrialState(run.end, run.train, monitor, curves)
 
-    def _update(self, update_lanes: _UpdateLanes, k: Any, train: Any) -> tuple[Any, Any, Any]:
-        """Updates all lanes; once the steps are over only where something is still learned from the update."""
-        if self.program.updates_measure or self.program.diagnoses or self.program.measures:
-            return update_lanes(k, train)
-
-        def stay(k: Any, train: Any) -> tuple[Any, Any, Any]:
-            losses = jax.eval_shape(update_lanes, k, train)[1]
-            finite = jax.vmap(is_finite, in_axes=(_axes(self.by_lane, self.layout),))(train)
-            return train, jnp.zeros(losses.shape, losses.dtype), finite
-
-        return lax.cond(k < self.limits.steps, update_lanes, stay, k, train)
-
-    def _evaluate(self, k: Any, train: TrainState, losses: Any, finite: Any, active: Any) -> Evaluation:
-        """Evaluates all lanes, and spares the work where no active lane is due."""
-        limits = self.limits
-        finite = finite & jnp.isfinite(losses)
-        due = (k % limits.evaluate_every == 0) | (k >= limits.steps) | ~finite
-        if self.program.sees_loss:
-            return Evaluation(due, finite, losses, ())
-
-        def compute() -> tuple[Any, Any]:
-            axes = 0, None, _axes(self.by_lane, self.layout), 0
-            return jax.vmap(partial(evaluate, self.program), in_axes=axes)(self.rows, self.shared, train, losses)
-
-        def skip() -> tuple[Any, Any]:
-            return jax.tree.map(lambda like: jnp.full(like.shape, jnp.nan, like.dtype), jax.eval_shape(compute))
-
-        return Evaluation(due, finite, *lax.cond((due & active).any(), compute, skip))
-
     def _observe(
-        self,
-        k: Any,
-        evaluation_at: Callable[[Any], Evaluation],
-        monitor: Monitor,
-        curves: Recorded,
-        wanted: Any = True,
+        self, k: Any, seen: _Losses, monitor: Monitor, curves: Recorded, wanted: Any
     ) -> tuple[Monitor, Recorded]:
         """Observes the updates of the chunk that begins at `k`, one by one, where it is wanted."""
         length = self.layout.chunk
 
         def observe_next(place: Any, carry: tuple[Monitor, Recorded]) -> tuple[Monitor, Recorded]:
-            (monitor, curves), evaluation = carry, evaluation_at(place)
+            (monitor, curves), evaluation = carry, seen.at(place)
             curves = record(self.program, curves, k + place, evaluation, monitor.active, self.limits.record_every)
             return observe(monitor, k + place, evaluation, self.limits, self.program.best_metric), curves
 
@@ -288,10 +298,6 @@ class Block(NamedTuple):
         if layout.unrolled:
             return jax.vmap(split, in_axes=(by_lane,), out_axes=by_lane)(train), update_lanes
         return _move_lanes(train, by_lane, 0, -1) if layout.lanes_last else train, update_lanes
-
-
-def _pick(seen: Evaluation, place: Any) -> Evaluation:
-    return jax.tree.map(lambda leaf: leaf[place], seen)
 
 
 def _reaches_milestone(k: Any, length: int, limits: StopLimits) -> Any:
