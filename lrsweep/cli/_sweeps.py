@@ -115,7 +115,7 @@ def _sweep_asked(
     """Runs the trials of `run`, into a store where one is named, which keeps the command's options."""
     from lrsweep.store._folder import Folder
     from lrsweep.studies._stored import sweep_into
-    from lrsweep.studies._sweep import run_sweep, sweep
+    from lrsweep.studies._sweep import sweep
 
     how: dict[str, Any] = {
         "steps": search.steps,
@@ -134,7 +134,6 @@ def _sweep_asked(
         asked.objective,
         asked.optimizer,
         asked.trials,
-        run_sweep,
         how,
         executor=executor,
         wanted=progress,

@@ -2,8 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +14,7 @@ from lrsweep.engine._checkpoints import Checkpoints
 from lrsweep.engine._compile import CompiledCall, GroupJob, Plan, compile_calls, empty_state, spec_of, state_shapes
 from lrsweep.engine._devices import devices
 from lrsweep.engine._order import similar_first
+from lrsweep.engine._parts import Call, RunningPart, first_ended
 from lrsweep.engine._plan import OUT_OF_MEMORY, fit_plan, narrower, stage_of, too_large
 from lrsweep.inputs._errors import InputError
 from lrsweep.tables._schema import Status
@@ -44,43 +44,6 @@ class GroupResult(NamedTuple):
     plan: Plan
 
 
-# Two parts are never equal: comparing their states would give one answer per trial.
-@dataclass(eq=False)
-class _Part:
-    """A part of the trials, and how far it has come.
-
-    Attributes:
-        index: Its number.
-        trials: How many trials it has.
-        active: How many of them still run.
-        k: How many updates these have made.
-        device: The device that its state is on, or None where it has not started or the host holds its state.
-        columns: Its trials' columns, on that device unless it is a CPU; or None.
-        state: The state of its trials, or None before the start.
-        advanced: How many updates of its trials have been made, or need not be made any more.
-    """
-
-    index: int
-    trials: int
-    active: int
-    k: int = 0
-    device: Any = None
-    columns: Columns | None = None
-    state: TrialState | None = None
-    advanced: int = 0
-
-
-class _Call(NamedTuple):
-    """A call that runs: its part, where it runs it to, since when, and what it will give."""
-
-    part: _Part
-    device: Any
-    until: int
-    since: float
-    state: TrialState
-    report: Report
-
-
 class GroupExecutor:
     """The executor of a group, which runs its trials on all devices, and collects their outcomes and curves.
 
@@ -96,6 +59,7 @@ class GroupExecutor:
         records: int,
         advance: Callable[[int, int, int], None] = lambda *_: None,
         checkpoints: Checkpoints | None = None,
+        after: "GroupExecutor | None" = None,
     ) -> None:
         """Compiles the program for the other devices, and puts the columns on each.
 
@@ -107,26 +71,32 @@ class GroupExecutor:
             advance: Called with how many updates have been made, or need not be made any more, how many trials have
                 ended, and how many updates are kept from before, since the last call.
             checkpoints: What keeps the trials while they run, none of which may be dropped then; None to keep nothing.
+            after: The executor of another part of the same group, or None. What that has put on the devices serves this
+                one too where both have one plan.
         """
         self.job, self._records, self._advance, self._checkpoints = job, records, advance, checkpoints
         self._steps, self._trials = job.limits.steps, len(job.group.seeds)
         self._dropped = np.zeros(self._trials, bool)
         # Of trials that had been dropped before all started anew: their rows, their outcomes and curves.
         self._dropped_before: list[tuple[np.ndarray, Any]] = []
-        self._prepare(plan, compiled)
+        self._prepare(plan, compiled, after)
 
-    def _prepare(self, plan: Plan, compiled: CompiledCall) -> None:
+    def _prepare(self, plan: Plan, compiled: CompiledCall, after: "GroupExecutor | None" = None) -> None:
         """Puts everything in place before the first call."""
         self.plan, self._compiled = plan, compiled
         self._order = similar_first(self.job.group, plan.width)
-        used = devices()[: plan.parts]
-        self._programs = dict(zip(used, compile_calls(self.job, plan, self._records, used), strict=True))
-        self._inputs = {device: jax.device_put((self.job.shared, self.job.limits), device) for device in used}
-        self._running: list[_Call] = []
-        self._waiting: deque[_Part] = deque()
-        self._spare: dict[Any, list[TrialState]] = {device: [] for device in self._programs}
-        # The seconds that an update of one block takes, once that is known.
-        self._pace: float | None = None
+        if after is not None and after.plan == plan and after.job.shared is self.job.shared:
+            self._programs, self._inputs, self._spare = after._programs, after._inputs, after._spare
+            self._pace = after._pace
+        else:
+            used = devices()[: plan.parts]
+            self._programs = dict(zip(used, compile_calls(self.job, plan, self._records, used), strict=True))
+            self._inputs = {device: jax.device_put((self.job.shared, self.job.limits), device) for device in used}
+            self._spare: dict[Any, list[TrialState]] = {device: [] for device in used}
+            # The seconds that an update of one block takes, once that is known.
+            self._pace: float | None = None
+        self.running: list[Call] = []
+        self.waiting: deque[RunningPart] = deque()
         # By lane, as the trials are sorted: their outcomes and curves; which are not dropped, and which still run.
         lanes, (state, report) = plan.parts * plan.blocks * plan.width, compiled.shapes
         self._results: tuple[Outcome, Any] = jax.tree.map(
@@ -136,7 +106,7 @@ class GroupExecutor:
         self._kept[: self._trials] = ~self._dropped[self._order]
         self._active = self._kept & (np.arange(lanes) < self._trials)
         parts = [(index, int(self._of(index, self._active).sum())) for index in range(plan.parts)]
-        self._parts = [_Part(index, trials, trials) for index, trials in parts if trials]
+        self._parts = [RunningPart(index, trials, trials) for index, trials in parts if trials]
         self._go_on()
 
     def _go_on(self) -> None:
@@ -156,7 +126,7 @@ class GroupExecutor:
                 self._of(part.index, self._active)[:] = False
                 self._note(part, 0, kept=True)
 
-    def _columns_of(self, part: _Part) -> Columns:
+    def _columns_of(self, part: RunningPart) -> Columns:
         """Gives the columns of a part's trials; lanes without a trial repeat the last one."""
         blocks = part.index + self.plan.parts * np.arange(self.plan.blocks)
         places = np.minimum(blocks[:, None] * self.plan.width + np.arange(self.plan.width), self._trials - 1)
@@ -180,19 +150,9 @@ class GroupExecutor:
         Raises:
             ValueError: Not even one trial finds the memory it needs.
         """
-        goal = _BEYOND if until is None else until + 1
-        self._waiting = self._parts_before(goal)
-        while self._waiting or self._running:
-            try:
-                self._start_all(goal)
-                part = self._collect(self._first_ready())
-                if part.active and part.k < goal:
-                    self._waiting.appendleft(part)
-            except jax.errors.JaxRuntimeError as error:
-                if OUT_OF_MEMORY not in str(error):
-                    raise
-                self._narrow(error)
-                self._waiting = self._parts_before(goal)
+        self.begin(until).keep_busy()
+        while self.running:
+            self.keep_busy(first_ended(self.running))
         if len(self._parts) > len(self._programs):
             # A device would not find room for the states of several parts.
             for part in self._parts:
@@ -203,8 +163,8 @@ class GroupExecutor:
         """Waits for the calls that run, collects what has become of their trials, and starts no others."""
         # Whoever is told may raise what has ended the trials once more, and to keep them would take time.
         self._advance, self._checkpoints = lambda *_: None, None
-        while self._running:
-            self._collect(self._first_ready())
+        while self.running:
+            self._collect(first_ended(self.running))
         return self
 
     def drop(self, dropped: np.ndarray) -> None:
@@ -228,25 +188,53 @@ class GroupExecutor:
         outcome.status[self._dropped] = Status.DROPPED
         return GroupResult(outcome, curves, ~active, self.plan)
 
-    def _parts_before(self, goal: int) -> "deque[_Part]":
+    def _parts_before(self, goal: int) -> "deque[RunningPart]":
         """Gives the parts with trials that have not come to an update."""
         return deque(part for part in self._parts if part.active and part.k < goal)
 
-    def _start_all(self, goal: int) -> None:
-        """Starts calls on every device that has too few of them."""
+    def begin(self, until: int | None = None) -> "GroupExecutor":
+        """Puts the trials in line that are to run, see `run`; nothing runs yet."""
+        self._goal = _BEYOND if until is None else until + 1
+        self.waiting = self._parts_before(self._goal)
+        return self
+
+    def keep_busy(self, ended: Call | None = None, beside: Sequence[Call] = ()) -> None:
+        """Collects a call that has ended, and starts others on every device that has too few of them.
+
+        Args:
+            ended: The call, or None.
+            beside: The calls of other executors that run.
+
+        Raises:
+            ValueError: Not even one trial finds the memory it needs.
+        """
+        try:
+            if ended is not None:
+                part = self._collect(ended)
+                if part.active and part.k < self._goal:
+                    self.waiting.appendleft(part)
+            self._start_all(beside)
+        except jax.errors.JaxRuntimeError as error:
+            if OUT_OF_MEMORY not in str(error):
+                raise
+            self._narrow(error)
+            self.waiting = self._parts_before(self._goal)
+            self.keep_busy(beside=beside)
+
+    def _start_all(self, beside: Sequence[Call]) -> None:
         for device in self._programs:
-            for _ in range(self._calls_at_once - sum(call.device == device for call in self._running)):
-                part = next((part for part in self._waiting if part.device in (None, device)), None)
+            for _ in range(self._calls_at_once - sum(call.device == device for call in (*self.running, *beside))):
+                part = next((part for part in self.waiting if part.device in (None, device)), None)
                 if part is not None:
-                    self._waiting.remove(part)
-                    self._start(part, device, goal)
+                    self.waiting.remove(part)
+                    self._start(part, device)
 
     @property
     def _calls_at_once(self) -> int:
         # Small trials are over so soon that the next call must be there before the host looks.
         return 2 if self.plan.layout.unrolled else 1
 
-    def _start(self, part: _Part, device: Any, goal: int) -> None:
+    def _start(self, part: RunningPart, device: Any) -> None:
         plan, chunk = self.plan, self.plan.layout.chunk
         # The program takes over the memory of the state that it is given.
         state, part.state = part.state, None
@@ -257,31 +245,27 @@ class GroupExecutor:
         # The first call makes but one chunk of updates: how long they take is not known before.
         seconds = CALL_SECONDS / self._calls_at_once
         updates = 0 if self._pace is None else int(seconds / (self._pace * self._blocks_of(part)))
-        until = min(goal, part.k + max(1, updates // chunk) * chunk)
+        until = min(self._goal, part.k + max(1, updates // chunk) * chunk)
         span = Part(self._of(part.index, self._active), np.int32(stage_of(plan.layout, self._steps)), np.int32(until))
         if part.columns is None:
             columns = self._columns_of(part)
             part.columns = columns if device.platform == "cpu" else jax.device_put(columns, device)
         since = time.perf_counter()
         states_and_report = dispatch(self._programs[device], part.columns, *self._inputs[device], span, state)
-        self._running.append(_Call(part, device, until, since, *states_and_report))
+        self.running.append(Call(part, device, until, since, *states_and_report))
 
-    def _blocks_of(self, part: _Part) -> int:
+    def _blocks_of(self, part: RunningPart) -> int:
         """Gives in how many blocks the active trials of a part run."""
         return -(-part.active // self.plan.width)
 
-    def _first_ready(self) -> _Call:
-        """Waits for the first call that finishes."""
-        return self._running[first_ready({place: call.report.active for place, call in enumerate(self._running)})]
-
-    def _collect(self, call: _Call) -> _Part:
+    def _collect(self, call: Call) -> RunningPart:
         """Stores what a call gives; gives its part."""
         part, made = call.part, min(call.until, self._steps + 1) - call.part.k
         report, active = jax.device_get((call.report, call.state.monitor.active))
         if self._pace is None or report.active:
             # Trials that have all ended may have made fewer updates than these.
             self._pace = (time.perf_counter() - call.since) / (made * self._blocks_of(part))
-        self._running.remove(call)
+        self.running.remove(call)
         self._store(part, (report.outcome, call.state.curves))
         self._of(part.index, self._active)[:] = active
         part.k = call.until
@@ -297,18 +281,18 @@ class GroupExecutor:
             self._checkpoints.keep_ended(part.index, self._results_of(part))
         return part
 
-    def _store(self, part: _Part, results: tuple[Outcome, Any]) -> None:
+    def _store(self, part: RunningPart, results: tuple[Outcome, Any]) -> None:
         """Stores what has become of a part's trials, ``[block, lane, ...]``, without those that were dropped before."""
         kept: Any = self._of(part.index, self._kept)
         kept = ... if kept.all() else kept
         for array, result in zip(jax.tree.leaves(self._results_of(part)), jax.tree.leaves(results), strict=True):
             array[kept] = np.asarray(result)[kept]
 
-    def _results_of(self, part: _Part) -> tuple[Outcome, Any]:
+    def _results_of(self, part: RunningPart) -> tuple[Outcome, Any]:
         """Views what is stored of a part's trials, ``[block, lane, ...]``."""
         return jax.tree.map(lambda array: self._of(part.index, array), self._results)
 
-    def _note(self, part: _Part, active: int, *, kept: bool = False) -> None:
+    def _note(self, part: RunningPart, active: int, *, kept: bool = False) -> None:
         """Notes how many trials of a part still run, and tells how far it has come since the last time."""
         advanced = (part.trials - active) * self._steps + active * min(part.k, self._steps)
         more, ended = advanced - part.advanced, part.active - active
@@ -331,15 +315,3 @@ class GroupExecutor:
 def dispatch(compiled: CompiledCall, *arguments: Any) -> tuple[TrialState, Report]:
     """Starts a call on its device, and does not wait for it."""
     return compiled.run(*arguments)
-
-
-def first_ready(awaited: Mapping[Any, Any]) -> Any:
-    """Waits for the first array that is computed, and gives its key."""
-    # Blocking inside JAX would hold back Ctrl-C.
-    pause = 1e-5
-    while True:
-        for key, array in awaited.items():
-            if array.is_ready():
-                return key
-        time.sleep(pause)
-        pause = min(2 * pause, 1e-3)

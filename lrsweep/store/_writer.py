@@ -1,4 +1,4 @@
-"""A thread that writes beside what computes."""
+"""Threads that write beside what computes."""
 
 import contextlib
 from collections import deque
@@ -6,12 +6,15 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
-# So many pieces of work wait at most, since each holds a shard in memory.
-_MOST_WAITING = 2
+# Where shards end faster than one thread writes them, another takes part.
+_THREADS = 2
+
+# So many pieces of work are in hand at most, since each holds a shard in memory.
+_MOST_IN_HAND = 4
 
 
 class Writer:
-    """A thread that does one piece of work after another while its caller computes.
+    """Two threads that do one piece of work after another while their caller computes.
 
     At its end all that was handed over has been done, also where an exception ends it.
 
@@ -20,13 +23,13 @@ class Writer:
         >>> with Writer() as writer:
         ...     writer.hand_over(lambda: done.append(1))
         ...     writer.hand_over(lambda: done.append(2))
-        >>> done
+        >>> sorted(done)
         [1, 2]
     """
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lrsweep-store")
-        self._waiting: deque[Future[object]] = deque()
+        self._pool = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="lrsweep-store")
+        self._in_hand: deque[Future[object]] = deque()
 
     def __enter__(self) -> "Writer":
         return self
@@ -37,13 +40,13 @@ class Writer:
         Raises:
             Exception: What an earlier piece of work has raised; the new one is not begun.
         """
-        while self._waiting and (self._waiting[0].done() or len(self._waiting) >= _MOST_WAITING):
-            self._waiting.popleft().result()
-        self._waiting.append(self._pool.submit(work))
+        while self._in_hand and (self._in_hand[0].done() or len(self._in_hand) >= _MOST_IN_HAND):
+            self._in_hand.popleft().result()
+        self._in_hand.append(self._pool.submit(work))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self._pool.shutdown()
-        for work in self._waiting:
+        for work in self._in_hand:
             # Where something has gone wrong already, that is what the caller is told.
             with contextlib.suppress(Exception) if error is not None else contextlib.nullcontext():
                 work.result()

@@ -12,14 +12,14 @@ from lrsweep.inputs._arguments import check_count
 from lrsweep.inputs._errors import InputTypeError
 from lrsweep.optimizers._factories import Factory
 from lrsweep.problems._objective import Objective
-from lrsweep.studies._prepare import limits_of, prepare
+from lrsweep.studies._prepare import limits_of, prepare, shared_seeds
 from lrsweep.studies._recorded import recorded_names
 from lrsweep.studies._validate import check_objective
 from lrsweep.tables._columns import check_trials
 from lrsweep.tables._lazy import LazyTrials
 from lrsweep.tables._schema import DIAGNOSIS, check_names
 from lrsweep.training._monitor import StopLimits
-from lrsweep.training._partition import check_static
+from lrsweep.training._partition import Group, check_static
 from lrsweep.training._stopping import Stopping
 
 
@@ -73,9 +73,8 @@ def ask(
     block_width: int | None = None,
     layout: Layout | None = None,
     on_batches: bool = False,
-    is_part: bool = False,
 ) -> Asked:
-    """Checks the arguments of `sweep`, before anything compiles; for `on_batches` and `is_part` see `prepare`.
+    """Checks the arguments of `sweep`, before anything compiles; for `on_batches` see `prepare`.
 
     Raises:
         InputTypeError: An argument or a column is of the wrong kind.
@@ -97,8 +96,9 @@ def ask(
     width = None if block_width is None else check_count("block_width", block_width)
     optimizers = optimizer if isinstance(optimizer, Mapping) else {None: optimizer}
     names = check_static(static, table)
-    how: dict[str, bool] = {"diagnose": diagnose, "on_batches": on_batches, "is_part": is_part}
-    jobs = prepare(objective, optimizers, table, names, limits, recorded=recorded, **how)
+    jobs = prepare(
+        objective, optimizers, table, names, limits, diagnose=diagnose, on_batches=on_batches, recorded=recorded
+    )
     if lazy is not None:
         # Every group has the same share of the sample as of all rows.
         jobs = [of_length(job, len(lazy) * len(job.group.rows) // len(table)) for job in jobs]
@@ -127,6 +127,24 @@ def of_length(job: GroupJob, count: int) -> GroupJob:
     """Gives a job of so many trials, of which there is only their number: enough to plan and to compile it."""
     seeds = np.broadcast_to(np.uint32(0), count)
     return job._replace(group=job.group._replace(rows=range(count), seeds=seeds))
+
+
+def part_of(group: Group, first: int, end: int) -> Group:
+    """Gives the part of a group in the rows of the trials from `first` to the one before `end`, counted from there."""
+    if isinstance(group.rows, range):
+        part, rows = slice(first, end), range(len(group.rows[first:end]))
+    else:
+        part = slice(*np.searchsorted(group.rows, [first, end]))
+        rows = group.rows[part] - first
+    values = {name: column[part] for name, column in group.values.items()}
+    return group._replace(rows=rows, values=values, seeds=group.seeds[part])
+
+
+def with_shared_seeds(objective: Objective, job: GroupJob) -> GroupJob:
+    """Puts the distinct seeds of a job's trials beside the arrays that they share, unless these are there."""
+    seeds, there = shared_seeds(objective, job.group), job.shared.seeds
+    is_same = seeds is None if there is None else seeds is not None and np.array_equal(seeds, there)
+    return job if is_same else job._replace(shared=job.shared._replace(seeds=seeds))
 
 
 def rows_between(trials: pd.DataFrame | LazyTrials, first: int, end: int) -> pd.DataFrame:

@@ -18,13 +18,12 @@ from lrsweep.engine._modes import ordinary_modes
 from lrsweep.inputs._errors import InputError
 from lrsweep.optimizers._factories import Factory
 from lrsweep.problems._objective import Objective
-from lrsweep.store._checkpoints import ShardCheckpoints
 from lrsweep.store._folder import Folder
-from lrsweep.store._manifest import Manifest, check_same, read_manifest
-from lrsweep.studies._asked import ask
+from lrsweep.store._manifest import check_same, read_manifest
+from lrsweep.studies._asked import Asked, ask
 from lrsweep.studies._manifest import describe_machine, manifest_in
-from lrsweep.studies._part import Run, compute_shard
-from lrsweep.studies._pieces import least_in, store_shard
+from lrsweep.studies._part import Shards
+from lrsweep.studies._pieces import store_shard
 from lrsweep.tables._lazy import LazyTrials
 
 # What the file of a job is called; while there is one, a driver is at work, or was killed.
@@ -38,7 +37,6 @@ class Job(NamedTuple):
     """A sweep as its workers get it.
 
     Attributes:
-        part: Runs a part of its trials.
         objective: See `sweep`.
         optimizer: See `sweep`.
         trials: See `sweep`.
@@ -50,7 +48,6 @@ class Job(NamedTuple):
         precision: See `lrsweep.engine._spec.precision`.
     """
 
-    part: Run
     objective: Objective
     optimizer: Factory | Mapping[str, Factory]
     trials: pd.DataFrame | LazyTrials
@@ -121,8 +118,9 @@ def open_store_at(ticket: Ticket) -> None:
     """
     job, folder = _load(ticket), Folder(ticket.folder)
     with _ONE_AT_A_TIME, _precision_of(job), ordinary_modes():
-        asked = ask(job.objective, job.optimizer, job.trials, **job.options)
-        manifest_in(folder, asked, {**job.sweep, **describe_machine()}, job.unhashed, job.shard_size, job.command)
+        manifest_in(
+            folder, _asked_of(ticket), {**job.sweep, **describe_machine()}, job.unhashed, job.shard_size, job.command
+        )
 
 
 def write_shard(ticket: Ticket, shard: int, attempt: int) -> Written:
@@ -138,15 +136,11 @@ def write_shard(ticket: Ticket, shard: int, attempt: int) -> Written:
         UnwrittenError: The shard cannot be written.
     """
     del attempt
-    job, folder = _load(ticket), Folder(ticket.folder)
-    with _ONE_AT_A_TIME, _precision_of(job):
-        manifest = _manifest_of(ticket)
-        checkpoints = ShardCheckpoints(folder, shard, manifest.about(shard))
-        computed = compute_shard(job.part, manifest, job.trials, shard, checkpoints)
-    return Written(
-        store_shard(folder, manifest, shard, computed, checkpoints),
-        least_in(job.objective, manifest, computed),
-    )
+    with _ONE_AT_A_TIME, _precision_of(_load(ticket)), ordinary_modes():
+        shards = _shards_of(ticket)
+        (ran,) = shards.run([shard])
+    computed = shards.tabulate(ran)
+    return Written(store_shard(shards.folder, shards.manifest, ran, computed), computed.least)
 
 
 @functools.lru_cache(maxsize=1)
@@ -161,14 +155,21 @@ def _load(ticket: Ticket) -> Job:
 
 
 @functools.lru_cache(maxsize=1)
-def _manifest_of(ticket: Ticket) -> Manifest:
+def _asked_of(ticket: Ticket) -> Asked:
+    """Checks a job once."""
+    job = _load(ticket)
+    return ask(job.objective, job.optimizer, job.trials, **job.options)
+
+
+@functools.lru_cache(maxsize=1)
+def _shards_of(ticket: Ticket) -> Shards:
     """Reads the manifest once, and checks that this machine gives the bits that it promises."""
     folder = Folder(ticket.folder)
     manifest = read_manifest(folder)
     if manifest is None:
         raise RuntimeError(f"there is no manifest in {folder}")
     check_same(folder, manifest.sweep, {**manifest.sweep, **describe_machine()})
-    return manifest
+    return Shards(folder, manifest, _asked_of(ticket))
 
 
 @contextlib.contextmanager

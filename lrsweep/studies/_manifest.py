@@ -22,17 +22,16 @@ from lrsweep.store._fingerprint import fingerprint
 from lrsweep.store._folder import LOCK, Folder
 from lrsweep.store._manifest import HASH, Manifest, check_same, read_manifest
 from lrsweep.store._shards import arrow_types
-from lrsweep.studies._asked import Asked, loss_columns_of, of_length
+from lrsweep.studies._asked import Asked, loss_columns_of, of_length, part_of, with_shared_seeds
 from lrsweep.studies._fitting import fit
-from lrsweep.studies._prepare import shared_seeds
 from lrsweep.studies._provenance import installed_versions, provenance_of
 from lrsweep.tables._lazy import LazyTrials
 
 # The versions on which the bits of a result depend; of Python's those that compile functions in another way.
 _VERSIONS = ("lrsweep", "jax", "jaxlib", "optax", "numpy")
 
-# So many updates of small trials take about a second, and writing them a twentieth of that.
-_SMALL_UPDATES = 2**27
+# So many updates of small trials take some seconds at most, and writing them a hundredth of that or more.
+_SMALL_UPDATES = 2**29
 
 # The fewest and the most rows of a shard of small trials; and how many shards there are of others, if blocks allow it.
 _FEWEST_ROWS, _MOST_ROWS = 2**14, 2**17
@@ -206,14 +205,8 @@ def _plan(asked: Asked, rows: int, shard_size: int | None) -> tuple[list[tuple[P
 
 def _first_part(objective: Objective, job: GroupJob, size: int) -> GroupJob:
     """Gives the part of a job in the first shard that has any of its trials: what is compiled for it is used there."""
-    group = job.group
-    if isinstance(group.rows, range):
-        part: Any = slice(0, size)
-    else:
-        part = group.rows // size == group.rows[0] // size
-    values = {name: column[part] for name, column in group.values.items()}
-    group = group._replace(rows=group.rows[part], values=values, seeds=group.seeds[part])
-    return job._replace(group=group, shared=job.shared._replace(seeds=shared_seeds(objective, group)))
+    first = job.group.rows[0] // size * size
+    return with_shared_seeds(objective, job._replace(group=part_of(job.group, first, first + size)))
 
 
 def choose_shard_size(

@@ -7,30 +7,29 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
 from lrsweep.engine._compile import Plan
 from lrsweep.inputs._messages import listed
-from lrsweep.problems._objective import Objective
-from lrsweep.store._checkpoints import ShardCheckpoints, find_checkpoints
+from lrsweep.store._checkpoints import find_checkpoints
 from lrsweep.store._folder import Folder
 from lrsweep.store._manifest import Manifest
 from lrsweep.store._shards import curve_column, curve_in, encode, find_shards, name_of
 from lrsweep.store._store import Store, read_shard, results_of, with_causes
 from lrsweep.studies._asked import Asked
 from lrsweep.studies._fitting import wanted_of
-from lrsweep.studies._minimum import least_below_minimum
+from lrsweep.studies._part import RanShard
+from lrsweep.studies._ran import Tabulated, tabulate
 from lrsweep.studies._replay import Replayable, follow, replay, without_columns
 from lrsweep.studies._result import Sweep
-from lrsweep.tables._curves import Curves, label_curves
+from lrsweep.tables._curves import label_curves
 from lrsweep.tables._lazy import LazyTrials
 from lrsweep.tables._notes import PROVENANCE, Provenance
 from lrsweep.tables._schema import CAUSE, INDEX
 
 
-def store_shard(folder: Folder, manifest: Manifest, shard: int, computed: Sweep, checkpoints: ShardCheckpoints) -> str:
+def store_shard(folder: Folder, manifest: Manifest, shard: RanShard, computed: Tabulated) -> str:
     """Writes a shard that has been computed into the folder of its store; gives the name of its file.
 
     Its checkpoints are removed.
@@ -38,30 +37,18 @@ def store_shard(folder: Folder, manifest: Manifest, shard: int, computed: Sweep,
     Args:
         folder: The folder.
         manifest: The manifest of the store.
-        shard: The shard's number.
-        computed: The sweep of its rows, see `compute_shard`.
-        checkpoints: Its checkpoints.
+        shard: The shard.
+        computed: What has become of its trials.
 
     Raises:
         UnwrittenError: It cannot be written.
     """
-    # What a cause says compares a trial with all others.
-    table = computed.table.drop(columns=CAUSE, errors="ignore")
-    # When it was computed is no part of it: computed twice, it has the same bytes.
-    table.attrs = {}
-    curves = _narrow(computed.curves, manifest)
-    content = encode(table, curves, manifest.table["types"], manifest.about(shard))
-    name = name_of(shard, content)
+    table = _without_causes(computed.table)
+    content = encode(table, _widen(computed.recorded), manifest.table["types"], manifest.about(shard.number))
+    name = name_of(shard.number, content)
     folder.write(name, content)
-    checkpoints.remove()
+    shard.checkpoints.remove()
     return name
-
-
-def least_in(objective: Objective, manifest: Manifest, computed: Sweep) -> float | None:
-    """Gives the least loss of a shard where one fell below the stated minimum; otherwise None."""
-    dtype = jnp.dtype(manifest.provenance["dtype"])
-    initial, best = (computed.table[name].to_numpy().astype(dtype) for name in ("initial_loss", "best_loss"))
-    return least_below_minimum(objective, initial, best)
 
 
 class _Piece(NamedTuple):
@@ -72,12 +59,14 @@ class _Piece(NamedTuple):
         is_kept: Whether they are in the store.
         results: The columns of results, on any index; None where they are in the store alone.
         curves: What was recorded, ``[row, record]`` by name.
+        least: The least loss that fell below the stated minimum, or None; where they were run now.
     """
 
     rows: np.ndarray | range
     is_kept: bool
     results: pd.DataFrame | None = None
     curves: Mapping[str, np.ndarray] | None = None
+    least: float | None = None
 
 
 class Stored:
@@ -87,12 +76,10 @@ class Stored:
         folder: The folder of the store.
         manifest: Its manifest.
         asked: What the call of `sweep` asks for.
-        least: The least loss that fell below the stated minimum, or None.
     """
 
     def __init__(self, folder: Folder, manifest: Manifest, asked: Asked) -> None:
         self.folder, self.manifest, self.asked = folder, manifest, asked
-        self.least: float | None = None
         # By the numbers of shards.
         self._pieces: dict[int, _Piece] = {}
 
@@ -105,6 +92,11 @@ class Stored:
     def kept(self) -> int:
         """How many trials are in the store."""
         return sum(len(piece.rows) for piece in self._pieces.values() if piece.is_kept)
+
+    @property
+    def least(self) -> float | None:
+        """The least loss that fell below the stated minimum in trials that were run now, or None."""
+        return min((piece.least for piece in self._pieces.values() if piece.least is not None), default=None)
 
     def read(self) -> list[int]:
         """Reads the shards that are there; lists the numbers of those that are missing or damaged."""
@@ -125,11 +117,11 @@ class Stored:
                 self.folder.remove(name)
         return [shard for shard in range(self.manifest.shards) if shard not in self._pieces]
 
-    def keep(self, shard: int, computed: Sweep, checkpoints: ShardCheckpoints) -> None:
-        """Writes a shard that has been computed."""
-        store_shard(self.folder, self.manifest, shard, computed, checkpoints)
-        self._add(shard, computed, self._kept(shard))
-        self._see(least_in(self.asked.objective, self.manifest, computed))
+    def keep(self, shard: RanShard) -> None:
+        """Tabulates and writes a shard of which all trials have been run."""
+        computed = tabulate(self.asked.objective, shard.trials, shard.ran)
+        store_shard(self.folder, self.manifest, shard, computed)
+        self._add(shard, computed, is_kept=True)
 
     def take(self, shard: int, name: str, least: float | None) -> bool:
         """Takes over a shard that a worker has written; tells whether its file is there, and whole.
@@ -137,20 +129,19 @@ class Stored:
         Args:
             shard: The shard's number.
             name: Its file.
-            least: See `least_in`.
+            least: See `Tabulated`.
         """
         if isinstance(self.asked.trials, LazyTrials):
             self._pieces[shard] = self._kept(shard)
         elif not self._read(shard, [name]):
             return False
-        self._see(least)
+        self._pieces[shard] = self._pieces[shard]._replace(least=least)
         return True
 
-    def add_ended(self, shard: int, computed: Sweep) -> None:
+    def add_ended(self, shard: RanShard) -> None:
         """Adds those trials of a shard that have ended, where the rest of it has not and so nothing is written."""
-        trials = self.asked.trials
-        if not isinstance(trials, LazyTrials):
-            self._add(shard, computed, _Piece(trials.index.get_indexer(computed.table.index), is_kept=False))
+        if not isinstance(self.asked.trials, LazyTrials):
+            self._add(shard, tabulate(self.asked.objective, shard.trials, shard.ran), is_kept=False)
 
     def _read(self, shard: int, names: Sequence[str]) -> bool:
         """Reads a shard; tells whether one of its files is whole."""
@@ -172,14 +163,12 @@ class Stored:
     def _kept(self, shard: int) -> _Piece:
         return _Piece(range(*self.manifest.rows_of(shard)), is_kept=True)
 
-    def _see(self, least: float | None) -> None:
-        self.least = min((each for each in (self.least, least) if each is not None), default=None)
-
-    def _add(self, shard: int, computed: Sweep, piece: _Piece) -> None:
+    def _add(self, shard: RanShard, computed: Tabulated, *, is_kept: bool) -> None:
+        piece = _Piece(shard.rows, is_kept, least=computed.least)
         if not isinstance(self.asked.trials, LazyTrials):
-            results = computed.table.iloc[:, len(self.asked.trials.columns) :].drop(columns=CAUSE, errors="ignore")
-            piece = piece._replace(results=results, curves=_narrow(computed.curves, self.manifest))
-        self._pieces[shard] = piece
+            results = _without_causes(computed.table.iloc[:, len(self.asked.trials.columns) :])
+            piece = piece._replace(results=results, curves=_widen(computed.recorded))
+        self._pieces[shard.number] = piece
 
     def result(self, clock: float) -> Sweep | Store:
         """Gives the sweep of all trials of which it is known what became; of rows made by range, the store.
@@ -221,7 +210,14 @@ def _at(again: Callable[..., Any], rows: Sequence[int], groups: Any, trials: pd.
     return again(groups, trials, int(rows[row]), *how)
 
 
-def _narrow(curves: Curves, manifest: Manifest) -> dict[str, np.ndarray]:
+def _without_causes(table: pd.DataFrame) -> pd.DataFrame:
+    """Takes out the causes, which compare a trial with all others of its sweep."""
+    return table.drop(columns=CAUSE) if CAUSE in table.columns else table
+
+
+def _widen(recorded: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Gives what was recorded in the dtype that it was computed in, or one of Arrow's that holds it exactly."""
-    dtype = np.float64 if manifest.provenance["dtype"] == "float64" else np.float32
-    return {name: curve.to_numpy(dtype) for name, curve in curves.items()}
+    return {
+        name: curve.astype(np.float64 if curve.dtype == np.float64 else np.float32, copy=False)
+        for name, curve in recorded.items()
+    }

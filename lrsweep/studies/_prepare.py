@@ -43,7 +43,6 @@ def prepare(
     diagnose: bool = False,
     on_batches: bool = False,
     recorded: tuple[str, ...] = (),
-    is_part: bool = False,
 ) -> list[GroupJob]:
     """Checks a trials table against its objective and optimizers, and divides it into the jobs that the engine runs.
 
@@ -56,7 +55,6 @@ def prepare(
         diagnose: Whether to measure what says why each trial ended as it did.
         on_batches: Whether the loss of each minibatch is evaluated, instead of the loss over all the data.
         recorded: What is recorded, as `recorded_names` gives it.
-        is_part: Whether the trials are a part of those of a sweep, in which every one of the optimizers has rows.
 
     Returns:
         The jobs, in the order of their first rows.
@@ -65,7 +63,7 @@ def prepare(
         TypeError: An argument or a column is of the wrong kind.
         ValueError: Nobody takes a column, a value is out of range, or objective and optimizer do not fit.
     """
-    names = list(optimizers) if None in optimizers or is_part else optimizers_of(trials, optimizers)
+    names = list(optimizers) if None in optimizers else optimizers_of(trials, optimizers)
     columns = [name for name in trials.columns if name != OPTIMIZER or None in optimizers]
     bindings = bind(columns, objective, {name: optimizers[name] for name in names})
     groups = partition(trials, bindings, static)

@@ -12,9 +12,9 @@ import pandas as pd
 from lrsweep.engine._block import TrialState
 from lrsweep.engine._call import Columns, Part
 from lrsweep.engine._compile import GroupJob, Plan, empty_state, spec_of
-from lrsweep.engine._executor import first_ready
 from lrsweep.engine._layout import Layout
 from lrsweep.engine._modes import ordinary_modes
+from lrsweep.engine._parts import first_ready
 from lrsweep.engine._plan import fit_plan, stage_of
 from lrsweep.engine._spec import with_keys
 from lrsweep.problems._objective import Objective

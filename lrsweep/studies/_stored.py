@@ -14,7 +14,6 @@ from lrsweep.engine._spec import precision
 from lrsweep.inputs._arguments import check_count
 from lrsweep.optimizers._factories import Factory
 from lrsweep.problems._objective import Objective
-from lrsweep.store._checkpoints import ShardCheckpoints
 from lrsweep.store._executors import Submits, check_executor
 from lrsweep.store._folder import Folder
 from lrsweep.store._shards import curve_column
@@ -25,9 +24,9 @@ from lrsweep.studies._interrupted import Interrupted
 from lrsweep.studies._job import Job
 from lrsweep.studies._manifest import describe_sweep, manifest_in
 from lrsweep.studies._minimum import warn_of_minimum
-from lrsweep.studies._part import Run, compute_shard
+from lrsweep.studies._part import Shards
 from lrsweep.studies._pieces import Stored
-from lrsweep.studies._progress import Progress, check_progress, pass_on, progress
+from lrsweep.studies._progress import Progress, check_progress, progress
 from lrsweep.studies._result import Sweep
 from lrsweep.studies._workers import hired
 from lrsweep.tables._lazy import LazyTrials
@@ -40,7 +39,6 @@ def sweep_into(
     objective: Objective,
     optimizer: Factory | Mapping[str, Factory],
     trials: pd.DataFrame | LazyTrials,
-    run: Run,
     options: Mapping[str, Any],
     *,
     shard_size: int | None = None,
@@ -55,7 +53,6 @@ def sweep_into(
         objective: See `sweep`.
         optimizer: See `sweep`.
         trials: See `sweep`.
-        run: `run_sweep`.
         options: Of the arguments of `sweep`, those of `ask`.
         shard_size: How many rows a shard is to have, or None.
         executor: What computes the shards, see `sweep`; None for this process.
@@ -73,19 +70,16 @@ def sweep_into(
     asked = ask(objective, optimizer, trials, **options)
     if asked.records:
         check_names(asked.trials.columns, more=map(curve_column, asked.recorded))
-    options, every = {**options, "static": asked.static, "record": asked.recorded or None}, optimizer
-    used = {job.group.optimizer for job in asked.jobs}
-    if isinstance(optimizer, Mapping):
-        optimizer = {name: factory for name, factory in optimizer.items() if name in used}
-    part = partial(run, objective, optimizer, **options | {"block_width": None, "layout": None})
     folder.make()
     sweep, unhashed = describe_sweep(asked)
     with folder.lock(), ExitStack() as stack:
         if executor is None:
             manifest = manifest_in(folder, asked, sweep, unhashed, shard_size, command)
-            compute = partial(_compute, run=part)
+            compute = _compute
         else:
-            job = Job(part, objective, every, trials, options, sweep, unhashed, shard_size, command, precision())
+            # What an iterator gave is gone by now.
+            options = {**options, "static": asked.static, "record": asked.recorded or None}
+            job = Job(objective, optimizer, trials, options, sweep, unhashed, shard_size, command, precision())
             workers = stack.enter_context(hired(executor, folder, job))
             manifest, compute = workers.manifest(), workers.compute
         stored = Stored(folder, manifest, asked)
@@ -107,18 +101,18 @@ def sweep_into(
         return stored.result(clock)
 
 
-def _compute(stored: Stored, missing: Sequence[int], *, run: Run, wanted: bool | Callable[[Progress], object]) -> None:
-    """Computes the missing shards, while another thread writes those that have been computed."""
+def _compute(stored: Stored, missing: Sequence[int], *, wanted: bool | Callable[[Progress], object]) -> None:
+    """Computes the missing shards, while two threads tabulate and write those that have been computed."""
     manifest, asked = stored.manifest, stored.asked
     if not missing:
         return
     trials = sum(end - first for first, end in map(manifest.rows_of, missing))
+    shards = Shards(stored.folder, manifest, asked)
     with progress(trials, trials * asked.limits.steps, wanted) as advance, Writer() as writer:
-        for shard in missing:
-            checkpoints = ShardCheckpoints(stored.folder, shard, manifest.about(shard))
-            try:
-                computed = compute_shard(run, manifest, asked.trials, shard, checkpoints, pass_on(advance))
-            except Interrupted as stopped:
-                stored.add_ended(shard, stopped.result)
-                raise
-            writer.hand_over(partial(stored.keep, shard, computed, checkpoints))
+        try:
+            for shard in shards.run(missing, advance):
+                writer.hand_over(partial(stored.keep, shard))
+        except KeyboardInterrupt:
+            for shard in shards.stop():
+                stored.add_ended(shard)
+            raise

@@ -3,42 +3,37 @@
 import datetime
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, NamedTuple, cast, overload
+from typing import Any, cast, overload
 
-import jax
 import numpy as np
 import pandas as pd
 
-from lrsweep.engine._checkpoints import Checkpoints
 from lrsweep.engine._compile import CompiledCall, GroupJob, Plan
-from lrsweep.engine._executor import GroupExecutor, GroupResult
+from lrsweep.engine._executor import GroupExecutor
 from lrsweep.engine._layout import Layout
 from lrsweep.engine._modes import ordinary_modes
 from lrsweep.inputs._errors import InputError
 from lrsweep.optimizers._factories import Factory
 from lrsweep.problems._objective import Objective
-from lrsweep.statistics._causes import add_diagnosis
-from lrsweep.store._checkpoints import ShardCheckpoints
 from lrsweep.store._executors import Submits
 from lrsweep.store._store import Store
-from lrsweep.studies._asked import ask, loss_columns_of
-from lrsweep.studies._fitting import fit, wanted_of
+from lrsweep.studies._asked import ask
+from lrsweep.studies._fitting import fit
 from lrsweep.studies._halving import Halving, check_halving, halve
 from lrsweep.studies._interrupted import Interrupted
-from lrsweep.studies._minimum import least_below_minimum, warn_of_minimum
+from lrsweep.studies._minimum import warn_of_minimum
 from lrsweep.studies._progress import Progress, check_progress, progress
 from lrsweep.studies._provenance import provenance_of
+from lrsweep.studies._ran import Ran, only_ended, tabulate
 from lrsweep.studies._replay import Replayable, follow, replay, without_columns
-from lrsweep.studies._result import Sweep, result_table
+from lrsweep.studies._result import Sweep
 from lrsweep.studies._starts import starts_of
 from lrsweep.studies._stored import sweep_into
 from lrsweep.tables._curves import label_curves
 from lrsweep.tables._lazy import LazyTrials
 from lrsweep.tables._notes import PROVENANCE, Provenance
-from lrsweep.tables._schema import Criterion
-from lrsweep.training._monitor import StopLimits
 from lrsweep.training._stopping import Stopping
 
 
@@ -216,7 +211,6 @@ def sweep(
         objective,
         optimizer,
         trials,
-        run_sweep,
         options,
         shard_size=shard_size,
         executor=executor,
@@ -233,126 +227,49 @@ def run_sweep(
     halving: Halving | None = None,
     progress: bool | Callable[[Progress], object] = True,
     on_batches: bool = False,
-    groups: Sequence[Mapping[str, Any]] | None = None,
-    checkpoints: ShardCheckpoints | None = None,
     **options: Any,
 ) -> Sweep:
     """Does what `sweep` does; with `on_batches` the loss of each minibatch stands for the loss over all the data.
 
-    `groups` are what `describe_group` has given of the groups of a sweep that these trials are a part of: they run in
-    blocks of the same widths and layouts, and nobody is warned; `checkpoints` keep them while they run. The other
-    `options` are those of `ask`.
+    The other `options` are those of `ask`.
     """
     check_progress(progress)
-    asked = ask(objective, optimizer, trials, on_batches=on_batches, is_part=groups is not None, **options)
+    asked = ask(objective, optimizer, trials, on_batches=on_batches, **options)
     trials, limits, jobs, records = cast(pd.DataFrame, asked.trials), asked.limits, asked.jobs, asked.records
     if halving is not None:
         check_halving(halving, limits.steps)
 
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
-    wanted = [(asked.width, asked.layout) if groups is None else wanted_of(job.group, groups) for job in jobs]
-    exact = asked.width is not None or groups is not None
-    kept = None if checkpoints is None else [checkpoints.of(place) for place in range(len(jobs))]
-    fitted = fit(jobs, records, wanted, exact=exact, diagnose=asked.diagnose, halving=halving, checkpoints=kept)
+    wanted, exact = [(asked.width, asked.layout) for _ in jobs], asked.width is not None
+    fitted = fit(jobs, records, wanted, exact=exact, diagnose=asked.diagnose, halving=halving)
     starts = [starts_of(job) if asked.diagnose else () for job in jobs]
 
-    def assemble(trials: pd.DataFrame, ran: list[_Ran]) -> Sweep:
+    def assemble(trials: pd.DataFrame, ran: list[Ran]) -> Sweep:
         # No name but `ran` refers to the results, or they would not be freed as the table takes them over.
         plans, dtype = [(each.job.group, each.result.plan) for each in ran], ran[0].result.outcome.final_loss.dtype
         provenance = provenance_of(objective, asked.optimizers, asked.stopping, limits, asked.recorded, plans, dtype)
         seconds = round(time.perf_counter() - clock, 3)
         provenance |= {"started": started.isoformat(timespec="seconds"), "seconds": seconds}
-        return _assemble(objective, limits, trials, ran, provenance, warns=groups is None and not on_batches)
+        groups = [Replayable(without_columns(job), result.plan, objective) for job, result, _ in ran]
+        table, recorded, least = tabulate(objective, trials, ran)
+        # A minibatch may be fitted better than all the data can be, and then nobody is warned.
+        if least is not None and not on_batches:
+            warn_of_minimum(objective, least, stacklevel=5)
+        table.attrs[PROVENANCE] = made = Provenance(provenance)
+        curves = label_curves(recorded, table.index, limits.record_every)
+        # The copy shares its memory with the caller's table until one of the two is changed.
+        places = groups, trials.copy(deep=False)
+        return Sweep(table, curves, made, partial(replay, *places), partial(follow, *places))
 
-    ran: list[_Ran] = []
+    ran: list[Ran] = []
     try:
-        _run(jobs, fitted, starts, trials, objective, records, halving, progress, kept, ran)
+        _run(jobs, fitted, starts, trials, objective, records, halving, progress, ran)
     except KeyboardInterrupt:
         if not ran:
             raise
-        ended, kept = _only_ended(ran, trials)
-        raise Interrupted(assemble(ended, kept), ended=len(ended), of_trials=len(trials)) from None
-    if checkpoints is not None:
-        checkpoints.release()
+        rows, ended = only_ended(ran)
+        raise Interrupted(assemble(trials.iloc[rows], ended), ended=len(rows), of_trials=len(trials)) from None
     return assemble(trials, ran)
-
-
-class _Ran(NamedTuple):
-    """A group of trials that has been run, at least in part.
-
-    Attributes:
-        job: The job of the group.
-        result: What has become of its trials.
-        starts: What was measured where they start, ``[row]`` each; nothing where trials are not diagnosed.
-    """
-
-    job: GroupJob
-    result: GroupResult
-    starts: tuple[np.ndarray, ...]
-
-
-def _assemble(
-    objective: Objective,
-    limits: StopLimits,
-    trials: pd.DataFrame,
-    ran: list[_Ran],
-    provenance: dict[str, Any],
-    *,
-    warns: bool,
-) -> Sweep:
-    """Makes the sweep of what has been run. The list is emptied: arrays are freed as the table takes them over."""
-    jobs = [each.job for each in ran]
-    outcome = _in_row_order(jobs, [each.result.outcome for each in ran])._asdict()
-    recorded = _in_row_order(jobs, [each.result.curves for each in ran])
-    # JAX sorts names; here they are as they were asked for.
-    recorded = {name: recorded[name] for name in jobs[0].program.recorded if name in recorded}
-    at_start = _in_row_order(jobs, [each.starts for each in ran])
-    groups = [Replayable(without_columns(job), result.plan, objective) for job, result, _ in ran]
-    loss_columns = loss_columns_of(jobs)
-    ran.clear()
-    del jobs
-    # A minibatch may be fitted better than all the data can be, and then nobody is warned.
-    least = least_below_minimum(objective, outcome["initial_loss"], outcome["best_loss"]) if warns else None
-    if least is not None:
-        warn_of_minimum(objective, least, stacklevel=6)
-    table = _tabulate(objective, trials, outcome, at_start, loss_columns)
-    provenance = Provenance(provenance)
-    table.attrs[PROVENANCE] = provenance
-    curves = label_curves(recorded, table.index, limits.record_every)
-    # The copy shares its memory with the caller's table until one of the two is changed.
-    trials = trials.copy(deep=False)
-    return Sweep(table, curves, provenance, partial(replay, groups, trials), partial(follow, groups, trials))
-
-
-def _only_ended(ran: list[_Ran], trials: pd.DataFrame) -> tuple[pd.DataFrame, list[_Ran]]:
-    """Leaves out the trials that have not ended."""
-    rows = np.sort(np.concatenate([np.asarray(each.job.group.rows)[each.result.ended] for each in ran]))
-
-    def only_ended(each: _Ran) -> _Ran:
-        group, ended = each.job.group, np.flatnonzero(each.result.ended)
-        places = np.searchsorted(rows, np.asarray(group.rows)[ended])
-        by_row = group.values, group.seeds, each.result.outcome, each.result.curves, each.starts
-        values, seeds, outcome, curves, starts = jax.tree.map(lambda array: array[ended], by_row)
-        group = group._replace(rows=places, values=values, seeds=seeds)
-        result = each.result._replace(outcome=outcome, curves=curves, ended=np.ones(len(ended), bool))
-        return _Ran(each.job._replace(group=group), result, starts)
-
-    return trials.iloc[rows], [only_ended(each) for each in ran]
-
-
-def _tabulate(
-    objective: Objective, trials: pd.DataFrame, outcome: dict[str, Any], at_start: Any, loss_columns: list[str]
-) -> pd.DataFrame:
-    """Makes the result table, with a diagnosis where there is one."""
-    diagnosis = outcome.pop("diagnosis")
-    criterion = Criterion(objective.best_by, objective.mode)
-    table = result_table(trials, outcome, objective.minimum, metrics=list(objective.metrics), criterion=criterion)
-    if not at_start:
-        return table
-    batches = objective.batch_size is not None
-    return add_diagnosis(
-        table, diagnosis, *at_start, batches=batches, minimum=objective.minimum, loss_columns=loss_columns
-    )
 
 
 def _run(
@@ -364,8 +281,7 @@ def _run(
     records: int,
     halving: Halving | None,
     wanted: bool | Callable[[Progress], object],
-    checkpoints: Sequence[Checkpoints] | None,
-    ran: list[_Ran],
+    ran: list[Ran],
 ) -> None:
     """Runs the groups one after another, since each takes memory on every device; with halving all at the same time.
 
@@ -374,8 +290,8 @@ def _run(
     of_updates = sum(len(job.group.rows) * job.limits.steps for job in jobs)
     with progress(len(trials), of_updates, wanted) as advance:
         executors: Iterable[GroupExecutor] = (
-            GroupExecutor(job, plan, compiled, records=records, advance=advance, checkpoints=kept)
-            for job, (plan, compiled), kept in zip(jobs, fitted, checkpoints or [None for _ in jobs], strict=True)
+            GroupExecutor(job, plan, compiled, records=records, advance=advance)
+            for job, (plan, compiled) in zip(jobs, fitted, strict=True)
         )
         if halving is not None:
             executors = list(executors)
@@ -383,25 +299,11 @@ def _run(
                 halve(executors, trials, objective, halving)
             except KeyboardInterrupt:
                 ran += [
-                    _Ran(each.job, each.wait().result(), start) for each, start in zip(executors, starts, strict=True)
+                    Ran(each.job, each.wait().result(), start) for each, start in zip(executors, starts, strict=True)
                 ]
                 raise
         for executor, start in zip(executors, starts, strict=True):
             try:
                 executor.run()
             finally:
-                ran.append(_Ran(executor.job, executor.wait().result(), start))
-
-
-def _in_row_order(jobs: list[GroupJob], by_group: list[Any]) -> Any:
-    """Merges pytrees of arrays ``[row, ...]``, one per group, into one of ``[trial, ...]`` in the table's order."""
-    if len(by_group) == 1:
-        return by_group[0]
-
-    def merge(*parts: np.ndarray) -> np.ndarray:
-        merged = np.empty((sum(map(len, parts)), *parts[0].shape[1:]), parts[0].dtype)
-        for job, part in zip(jobs, parts, strict=True):
-            merged[job.group.rows] = part
-        return merged
-
-    return jax.tree.map(merge, *by_group)
+                ran.append(Ran(executor.job, executor.wait().result(), start))
