@@ -1,5 +1,6 @@
 """The best setting, the best learning rate, and the interval of learning rates that may be best over other seeds."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,8 +9,11 @@ import pandas as pd
 from lrsweep.inputs._arguments import check_count, check_number
 from lrsweep.inputs._errors import InputError
 from lrsweep.statistics._display import setting_names
-from lrsweep.statistics._rules import BY_METRIC, SAFE, STEPS, default_rule, least_rule, resolve_rule, safe_rule
-from lrsweep.statistics._summary import LEVEL, summarize
+from lrsweep.statistics._draws import NUMBERS_OF_DRAWS, best_of_draws
+from lrsweep.statistics._rules import BY_METRIC, SAFE, STEPS, default_rule, resolve_rule
+from lrsweep.statistics._settings import Settings
+from lrsweep.statistics._summary import LEVEL, resolve_by, summarize
+from lrsweep.tables._parts import Table, distinct_values, head_of, rows_where
 from lrsweep.tables._schema import LEARNING_RATE, SEED, Criterion, criterion_of, final, settings_of
 
 # The least and the most resamples of the seeds, and how many trials to draw in all of them, which takes seconds.
@@ -65,11 +69,11 @@ def rank(summary: pd.DataFrame, criterion: Criterion, rule: str | None = None) -
     return summary.loc[ordered.sort_values(ordered.columns.tolist(), kind="stable").index]
 
 
-def best_setting(table: pd.DataFrame, *, rule: str | None = None) -> pd.Series:
+def best_setting(table: Table, *, rule: str | None = None) -> pd.Series:
     """Gives the best setting's row of `summarize(table)`.
 
     Args:
-        table: A result table.
+        table: A result table, or a `Store`.
         rule: What best means, as in `best_learning_rate`. By the rule "safe" it is the best, by the rule that holds
             where none is named, among those with the largest learning rate that is safe.
 
@@ -91,34 +95,41 @@ def best_setting(table: pd.DataFrame, *, rule: str | None = None) -> pd.Series:
     return row.astype(object).where(~row.index.isin(setting_names(best)), np.nan) if is_none else row
 
 
-def _best_row(table: pd.DataFrame, rule: str | None) -> tuple[pd.DataFrame, bool]:
+def _best_row(table: Table, rule: str | None, summary: pd.DataFrame | None = None) -> tuple[pd.DataFrame, bool]:
     """Gives the best setting's row of the summary, as a table of that row alone, and whether there is no best one."""
-    own = settings_of(table)
-    if len(table) == 0:
+    own = settings_of(head_of(table))
+    summary = summarize(table) if summary is None else summary
+    if len(summary) == 0:
         raise InputError("the table is empty: there is no best setting among no trials")
     rule = resolve_rule(rule, table)
     if rule == SAFE and LEARNING_RATE not in own:
         raise InputError(f"the table has no column {LEARNING_RATE!r}, which the rule 'safe' is about")
-    summary = summarize(table)
-    ranked = rank(summary, criterion_of(table), None if rule == SAFE else rule)
+    ranked = rank(summary, criterion_of(head_of(table)), None if rule == SAFE else rule)
     none = ranked["diverged"].iloc[0] == 1
     if rule == SAFE:
-        safe = _largest_safe(table[table[LEARNING_RATE].notna()])
+        safe = _largest_safe(with_rate(table, summary))
         none, ranked = np.isnan(safe), ranked if np.isnan(safe) else ranked[ranked[LEARNING_RATE] == safe]
     return ranked.iloc[:1], bool(none)
 
 
-def _largest_safe(table: pd.DataFrame) -> float:
+def with_rate(table: Table, summary: pd.DataFrame) -> Table:
+    """Gives the trials that have a learning rate; the summary of the table tells whether some have none."""
+    if summary[LEARNING_RATE].notna().all():
+        return table
+    return rows_where(table, [LEARNING_RATE], lambda rows: rows[LEARNING_RATE].notna())
+
+
+def _largest_safe(table: Table) -> float:
     """Gives the largest learning rate that is safe; NaN where there is none."""
-    if len(table) == 0:
+    settings = Settings(table, resolve_by(table, None))
+    if len(settings.rows) == 0:
         return float("nan")
-    rates, place = np.unique(table[LEARNING_RATE], return_inverse=True)
-    (safe,) = safe_rule(table, place, np.zeros(len(table), int))(np.ones((1, 1), int))
-    return float(rates[safe]) if safe >= 0 else float("nan")
+    (safe,) = best_of_draws(table, settings, SAFE, np.ones((1, 1), int), None, np.empty(0, int))
+    return float(np.unique(settings.rows[LEARNING_RATE])[safe]) if safe >= 0 else float("nan")
 
 
 def best_learning_rate(
-    table: pd.DataFrame,
+    table: Table,
     *,
     rule: str | None = None,
     level: float = LEVEL,
@@ -134,7 +145,7 @@ def best_learning_rate(
     the truth in 96 to 100% of tables for which the truth is known (`tests/test_coverage.py`).
 
     Args:
-        table: A result table with a column `learning_rate`; a row in which it is missing is left out.
+        table: A result table, or a `Store`, with a column `learning_rate`; a row in which it is missing is left out.
         rule: What best means; None for "metric" where the objective's `best_by` names one, and else for "steps".
 
             - "steps": the largest share of trials that converged; among equals the least median `converged_at`; among
@@ -169,32 +180,58 @@ def best_learning_rate(
         >>> lrsweep.best_learning_rate(result.table).learning_rate
         0.1
     """
-    own = settings_of(table)
+    return find_best(table, rule, level, resamples, seed)
+
+
+def find_best(
+    table: Table,
+    rule: str | None,
+    level: float = LEVEL,
+    resamples: int | None = None,
+    seed: int = 0,
+    summary: pd.DataFrame | None = None,
+) -> Best:
+    """Gives what `best_learning_rate` gives; `summary` is what `summarize(table)` gives, if that is known already."""
+    own = settings_of(head_of(table))
     if LEARNING_RATE not in own:
         raise InputError(f"the table has no column {LEARNING_RATE!r}: see best_setting")
-    table = table[table[LEARNING_RATE].notna()]
-    if len(table) == 0:
-        raise InputError("the table is empty: there is no best learning rate among no trials")
     rule = resolve_rule(rule, table)
     check_number("level", level, "between 0 and 1", lambda share: 0 < share < 1)
+    summary = summarize(table) if summary is None else summary
+    table, summary = with_rate(table, summary), summary[summary[LEARNING_RATE].notna()].reset_index(drop=True)
+    if len(summary) == 0:
+        raise InputError("the table is empty: there is no best learning rate among no trials")
     if resamples is None:
-        resamples = max(_RESAMPLES[0], min(_RESAMPLES[1], _TRIALS_DRAWN // len(table)))
+        resamples = max(_RESAMPLES[0], min(_RESAMPLES[1], _TRIALS_DRAWN // int(summary["trials"].sum())))
     check_count("resamples", resamples)
     check_count("seed", seed, least=0)
-    seeds = pd.factorize(table[SEED], use_na_sentinel=False)[0] if SEED in own else np.zeros(len(table), int)
+    settings = Settings(table, [name for name in own if name != SEED])
+    seeds = pd.Index(distinct_values(table, SEED)) if SEED in own else None
+    ranked = rank(summary, criterion_of(head_of(table)), None if rule == SAFE else rule).index.to_numpy()
     # A learning rate's place in ascending order stands for it, so that quantiles of places are rates that were tried.
-    rates, place = np.unique(table[LEARNING_RATE], return_inverse=True)
-    count = int(seeds.max()) + 1
-    apply = safe_rule(table, place, seeds) if rule == SAFE else least_rule(table, place, seeds, rule)
-    (best,) = apply(np.ones((1, count), int))
+    rates = np.unique(settings.rows[LEARNING_RATE])
+    count = 1 if seeds is None else len(seeds)
+    places = [
+        best_of_draws(table, settings, rule, draws, seeds, ranked)
+        for draws in _draws_of(count, resamples if count > 1 else 0, seed)
+    ]
+    best, *of_draws = np.concatenate(places)
     low = high = -1
-    if count > 1:
-        draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
-        best_of_draws = apply(draws)
-        low = np.quantile(best_of_draws, (1 - level) / 2, method="lower")
-        high = np.quantile(best_of_draws, (1 + level) / 2, method="higher")
+    if of_draws:
+        low = np.quantile(of_draws, (1 - level) / 2, method="lower")
+        high = np.quantile(of_draws, (1 + level) / 2, method="higher")
     rate, least, most = (float(rates[at]) if at >= 0 else float("nan") for at in (best, low, high))
-    row, is_none = _best_row(table, rule)
+    row, is_none = _best_row(table, rule, summary)
     # Each column in its own dtype: a width is a whole number.
     setting = {} if is_none else {str(name): row[name].tolist()[0] for name in own if name != SEED}
     return Best(rate, least, most, rule, {name: value for name, value in setting.items() if not pd.isna(value)})
+
+
+def _draws_of(seeds: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """Draws seeds with replacement: ``[draw, seed]`` int, some draws at a time; first each seed counts once."""
+    draw, once = np.random.default_rng(seed), np.ones((1, seeds), int)
+    at_once = max(1, NUMBERS_OF_DRAWS // seeds)
+    for first in range(0, max(1, resamples), at_once):
+        size = min(at_once, resamples - first)
+        draws = draw.multinomial(seeds, np.full(seeds, 1 / seeds), size=size)
+        yield draws if first else np.concatenate([once, draws])

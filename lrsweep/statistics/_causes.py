@@ -1,6 +1,6 @@
 """Causes: why each trial ended as it did, in a word, from what was measured at its start and its end."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,14 @@ def add_diagnosis(
 
 
 @np.errstate(invalid="ignore", over="ignore", divide="ignore")
-def causes(table: pd.DataFrame, *, batches: bool, minimum: float, loss_columns: Sequence[str] = ()) -> pd.Series:
+def causes(
+    table: pd.DataFrame,
+    *,
+    batches: bool,
+    minimum: float,
+    loss_columns: Sequence[str] = (),
+    lowest: pd.DataFrame | None = None,
+) -> pd.Series:
     """Gives the cause of each trial's end, in a word.
 
     It is the first of these that holds:
@@ -80,6 +87,7 @@ def causes(table: pd.DataFrame, *, batches: bool, minimum: float, loss_columns: 
         minimum: The least value the loss can reach.
         loss_columns: The columns that the loss takes, and those that the program is compiled for: losses of trials
             that differ in one of them cannot be compared.
+        lowest: What `lowest_losses` gives of the whole table, where this one is a part of it.
 
     Returns:
         A Series of str, on the table's index.
@@ -91,8 +99,8 @@ def causes(table: pd.DataFrame, *, batches: bool, minimum: float, loss_columns: 
     end_stability = table["stability"] * largest / table["sharpness_start"]
     gain = table["final_gradient_norm"] ** 2 / (2 * largest)
     gap = table["final_loss"] - minimum
-    keys: Any = [table[name] for name in loss_columns] or np.zeros(len(table), int)
-    lowest = table["best_loss"].groupby(keys, dropna=False, observed=True).transform("min")
+    found = lowest_losses([table], loss_columns) if lowest is None else lowest
+    lower = found["best_loss"].iloc[0] if not loss_columns else _joined(table, found, loss_columns)
     oscillates, stalled = status == "oscillating", status == "stalled"
     rules = {
         "converged": status == "converged",
@@ -103,7 +111,36 @@ def causes(table: pd.DataFrame, *, batches: bool, minimum: float, loss_columns: 
         "flat": stalled & (curvature <= _FLAT * table["sharpness_start"].abs()),
         "too small": (status == "slow") | (stalled & (largest > 0) & (gain >= _GAIN * gap)),
         "saddle": stalled & (least < -_NEGATIVE * curvature),
-        "local minimum": stalled & ((minimum != 0) | (lowest < table["final_loss"] - _GAIN * gap.abs())),
+        "local minimum": stalled & ((minimum != 0) | (lower < table["final_loss"] - _GAIN * gap.abs())),
     }
     words = np.select([rule.to_numpy(bool) for rule in rules.values()], list(rules), "unknown minimum")
     return pd.Series(words, table.index, dtype="str")
+
+
+def lowest_losses(parts: Iterable[pd.DataFrame], loss_columns: Sequence[str]) -> pd.DataFrame:
+    """Gives the lowest loss of all trials whose losses can be compared.
+
+    Args:
+        parts: A result table, part after part.
+        loss_columns: See `causes`.
+
+    Returns:
+        One row per combination of these columns: they, and `best_loss`.
+
+    Example:
+        >>> lowest_losses([result.table], ["learning_rate"]).shape, lowest_losses([result.table], []).shape
+        ((3, 2), (1, 1))
+    """
+    names = list(loss_columns)
+    found = [_lowest(part[[*names, "best_loss"]], names) for part in parts]
+    return _lowest(pd.concat(found, ignore_index=True), names)
+
+
+def _lowest(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    if not names:
+        return pd.DataFrame({"best_loss": [table["best_loss"].min()]})
+    return table.groupby(names, dropna=False, observed=True, sort=False)["best_loss"].min().reset_index()
+
+
+def _joined(table: pd.DataFrame, lowest: pd.DataFrame, names: Sequence[str]) -> pd.Series:
+    return table[list(names)].merge(lowest, on=list(names), how="left")["best_loss"].set_axis(table.index)

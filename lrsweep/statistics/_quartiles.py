@@ -1,6 +1,7 @@
 """Quartiles over the trials of each setting: of any outcome, or of the loss at every recorded update."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,27 +9,27 @@ import pandas as pd
 from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import unknown
 from lrsweep.statistics._bins import is_numeric
+from lrsweep.statistics._settings import group_trials, per_setting
 from lrsweep.statistics._summary import (
     QUARTILES,
     default_outcome,
-    group_trials,
     join_columns,
     outcome_quartiles,
     quartiles_of,
     resolve_by,
     rows_by_count,
 )
+from lrsweep.tables._parts import Table, head_of
+from lrsweep.tables._schema import CONVERGED_AT
 
 STEP = "step"
 
 
-def summarize_outcome(
-    table: pd.DataFrame, outcome: str | None = None, by: str | Sequence[str] | None = None
-) -> pd.DataFrame:
+def summarize_outcome(table: Table, outcome: str | None = None, by: str | Sequence[str] | None = None) -> pd.DataFrame:
     """Gives the quartiles of one outcome over the trials of each setting, in the order settings first appear.
 
     Args:
-        table: A result table.
+        table: A result table, or a `Store`.
         outcome: A column of numbers: `converged_at`, `final_loss`, `rate`, `accuracy_at_best`, ...; None for
             `converged_at`, or, where a metric decides the best or no trial converged, for what decides it at the end.
             Of `converged_at`, of `final_loss` and `best_loss`, and of the metric that decides the best they are defined
@@ -52,13 +53,17 @@ def summarize_outcome(
         2          0.001       1     NaN
     """
     names = resolve_by(table, by)
-    outcome = default_outcome(table) if outcome is None else outcome
-    check_outcome(table, outcome)
-    settings, setting = group_trials(table, names)
-    return join_columns(settings, {"trials": np.bincount(setting), **outcome_quartiles(table, outcome, setting)})
+    chosen = default_outcome(table) if outcome is None else outcome
+    check_outcome(table, chosen)
+
+    def statistics(trials: pd.DataFrame, setting: np.ndarray) -> dict[str, Any]:
+        return {"trials": np.bincount(setting), **outcome_quartiles(trials, chosen, setting)}
+
+    needed = ["status", chosen, *(["steps"] if chosen == CONVERGED_AT else [])]
+    return join_columns(*per_setting(table, names, needed, statistics))
 
 
-def check_outcome(table: pd.DataFrame, outcome: str) -> None:
+def check_outcome(table: Table, outcome: str) -> None:
     """Refuses an outcome that has no quartiles.
 
     Raises:
@@ -67,9 +72,10 @@ def check_outcome(table: pd.DataFrame, outcome: str) -> None:
     Example:
         >>> check_outcome(result.table, "final_loss")
     """
-    if not isinstance(outcome, str) or outcome not in table.columns:
-        raise InputError(unknown("outcome", outcome, table.columns[table.columns.get_loc("status") :]))
-    if not is_numeric(table[outcome]):
+    head = head_of(table)
+    if not isinstance(outcome, str) or outcome not in head.columns:
+        raise InputError(unknown("outcome", outcome, head.columns[head.columns.get_loc("status") :]))
+    if not is_numeric(head[outcome]):
         raise InputError(f"outcome {outcome!r} does not hold numbers, such as converged_at and final_loss do")
 
 

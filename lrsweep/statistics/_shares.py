@@ -1,20 +1,22 @@
 """Shares of the statuses: how the trials of each setting ended."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
 from lrsweep.inputs._errors import InputError
 from lrsweep.statistics._bins import gather
-from lrsweep.statistics._summary import group_trials, join_columns, resolve_by
+from lrsweep.statistics._settings import add_up, group_trials
+from lrsweep.statistics._summary import join_columns, resolve_by
+from lrsweep.tables._parts import Table, head_of, parts_of
 
 
-def status_shares(table: pd.DataFrame, by: str | Sequence[str] | None = None, bins: int | None = None) -> pd.DataFrame:
+def status_shares(table: Table, by: str | Sequence[str] | None = None, bins: int | None = None) -> pd.DataFrame:
     """Gives the share of the trials of each setting that ended in each status.
 
     Args:
-        table: A result table.
+        table: A result table, or a `Store`.
         by: The columns that make a setting, by name; None for every one of the caller's but `seed`.
         bins: The most settings, where `by` is one column of numbers: more values are gathered into so many bins, and
             the column then holds the middles of these; see `gather`. None leaves the values as they are.
@@ -43,11 +45,35 @@ def status_shares(table: pd.DataFrame, by: str | Sequence[str] | None = None, bi
         if len(names) != 1:
             raise InputError(f"by names {len(names)} columns: of one alone the values are gathered into bins")
         table = gather(table, names[0], bins)
-    settings, setting = group_trials(table, names)
-    statuses = table["status"].cat
-    shape = (len(settings), len(statuses.categories))
-    counts = np.bincount(setting * shape[1] + statuses.codes.to_numpy(), minlength=shape[0] * shape[1]).reshape(shape)
+    settings, counts = count_statuses(table, names)
     trials = counts.sum(-1)
-    shares = {str(status): counts[:, code] / trials for code, status in enumerate(statuses.categories)}
+    statuses = head_of(table)["status"].cat.categories
+    shares = {str(status): counts[:, code] / trials for code, status in enumerate(statuses)}
     rows = join_columns(settings, {"trials": trials, **shares})
     return rows if bins is None else rows.sort_values(names[0], ignore_index=True)
+
+
+def count_statuses(table: Table, names: list[str]) -> tuple[pd.DataFrame, np.ndarray]:
+    """Counts how the trials of each setting ended.
+
+    Args:
+        table: A result table, or one in parts.
+        names: The columns that make a setting.
+
+    Returns:
+        The settings, in the order they first appear; and ``[setting, status]`` int, in the order of the categories.
+
+    Example:
+        >>> count_statuses(result.table, [])[1]
+        array([[2, 0, 1, 0, 0, 0]])
+    """
+    head = head_of(table)
+    width = len(head["status"].cat.categories)
+
+    def counted() -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
+        for part in parts_of(table, list(dict.fromkeys([*names, "status"]))):
+            settings, setting = group_trials(part, names)
+            cells = setting * width + part["status"].cat.codes.to_numpy()
+            yield settings, np.bincount(cells, minlength=len(settings) * width).reshape(len(settings), width)
+
+    return add_up(counted(), head[names].iloc[:0])

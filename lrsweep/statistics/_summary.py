@@ -11,7 +11,10 @@ from lrsweep.inputs._arguments import as_names
 from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import unknown
 from lrsweep.statistics._display import Summary
+from lrsweep.statistics._settings import group_trials as group_trials
+from lrsweep.statistics._settings import per_setting
 from lrsweep.statistics._survival import time_quantiles
+from lrsweep.tables._parts import Table, head_of, parts_of
 from lrsweep.tables._schema import CONVERGED_AT, LOSS, LOSSES, SEED, criterion_of, final, metrics_of, settings_of
 
 # The first words of the columns of quartiles.
@@ -21,11 +24,11 @@ QUARTILES = {"lower_quartile": 0.25, "median": 0.5, "upper_quartile": 0.75}
 LEVEL = 0.95
 
 
-def summarize(table: pd.DataFrame, by: str | Sequence[str] | None = None) -> Summary:
+def summarize(table: Table, by: str | Sequence[str] | None = None) -> Summary:
     """Summarises the trials of each setting: one row for every combination of some columns, in order of appearance.
 
     Args:
-        table: A result table, as `Sweep.table` or `read_table` gives it.
+        table: A result table, as `Sweep.table` or `read_table` gives it; or a `Store`, which is read in parts.
         by: The columns that make a setting, by name; None for every one of the caller's but `seed`.
 
     Returns:
@@ -63,19 +66,30 @@ def summarize(table: pd.DataFrame, by: str | Sequence[str] | None = None) -> Sum
            trials  converged  converged_low  converged_high
         0       3       0.67           0.21            0.94
     """
-    names = resolve_by(table, by)
-    settings, setting = group_trials(table, names)
-    shares, quartiles, metrics = _shares(table, setting), _quartiles(table, setting), _metrics(table, setting)
-    columns = shares | quartiles | metrics
-    if leads_by_value(table):
-        first = [f"{quartile}_{name}" for name in criterion_of(table).columns for quartile in QUARTILES]
+    names, head = resolve_by(table, by), head_of(table)
+    criterion = criterion_of(head)
+    decides = [name for name in criterion.columns if name not in LOSSES]
+    others = [final(metric) for metric in metrics_of(head) if metric != criterion.name]
+
+    def statistics(trials: pd.DataFrame, setting: np.ndarray) -> dict[str, Any]:
+        counts = {"trials": np.bincount(setting)}
+        return (
+            counts | _shares(trials, setting) | _quartiles(trials, setting, decides) | _medians(trials, setting, others)
+        )
+
+    settings, columns = per_setting(
+        table, names, ["status", "steps", CONVERGED_AT, *LOSSES, *decides, *others], statistics
+    )
+    trials = columns.pop("trials")
+    if criterion.name != LOSS or not np.any(columns["converged"]):
+        first = [f"{quartile}_{name}" for name in criterion.columns for quartile in QUARTILES]
         last = [name for name in columns if name.startswith("converged") or name.endswith(f"_{CONVERGED_AT}")]
-        others = [name for name in columns if name not in (*first, *last)]
-        columns = {name: columns[name] for name in (*first, *others, *last)}
-    return Summary(join_columns(settings, {"trials": np.bincount(setting)} | columns))
+        between = [name for name in columns if name not in (*first, *last)]
+        columns = {name: columns[name] for name in (*first, *between, *last)}
+    return Summary(join_columns(settings, {"trials": trials} | columns))
 
 
-def leads_by_value(table: pd.DataFrame) -> bool:
+def leads_by_value(table: Table) -> bool:
     """Tells whether the loss or a metric answers for a table, and not when its trials converged.
 
     That is so where a metric decides the best, and where no trial converged, as where nobody knows the minimum.
@@ -84,17 +98,27 @@ def leads_by_value(table: pd.DataFrame) -> bool:
         >>> leads_by_value(result.table), leads_by_value(result.table.assign(status="slow"))
         (False, True)
     """
-    return criterion_of(table).name != LOSS or not (table["status"] == "converged").any()
+    return criterion_of(head_of(table)).name != LOSS or not has_status(table, "converged")
 
 
-def default_outcome(table: pd.DataFrame) -> str:
+def has_status(table: Table, status: str) -> bool:
+    """Tells whether some trial ended so.
+
+    Example:
+        >>> has_status(result.table, "converged"), has_status(result.table, "diverged")
+        (True, False)
+    """
+    return any((part["status"] == status).any() for part in parts_of(table, ["status"]))
+
+
+def default_outcome(table: Table) -> str:
     """Gives the outcome that is meant where none is named: `converged_at`, or what answers for the table at the end.
 
     Example:
         >>> default_outcome(result.table), default_outcome(result.table.assign(status="slow"))
         ('converged_at', 'final_loss')
     """
-    return criterion_of(table).columns[0] if leads_by_value(table) else CONVERGED_AT
+    return criterion_of(head_of(table)).columns[0] if leads_by_value(table) else CONVERGED_AT
 
 
 def join_columns(settings: pd.DataFrame, columns: dict[str, Any]) -> pd.DataFrame:
@@ -114,7 +138,7 @@ def join_columns(settings: pd.DataFrame, columns: dict[str, Any]) -> pd.DataFram
     return pd.concat([settings, pd.DataFrame(columns)], axis=1)
 
 
-def resolve_by(table: pd.DataFrame, by: str | Sequence[str] | None) -> list[str]:
+def resolve_by(table: Table, by: str | Sequence[str] | None) -> list[str]:
     """Gives the columns that make a setting: those of `by`, or every one of the caller's but `seed`.
 
     Raises:
@@ -124,33 +148,17 @@ def resolve_by(table: pd.DataFrame, by: str | Sequence[str] | None) -> list[str]
         >>> resolve_by(result.table, None)
         ['learning_rate']
     """
-    own = settings_of(table)
+    head = head_of(table)
+    own = settings_of(head)
     if by is None:
         return [name for name in own if name != SEED]
     names = as_names("by", by)
     for name in names:
-        if name not in table.columns:
-            raise InputError(unknown("column", name, table.columns))
+        if name not in head.columns:
+            raise InputError(unknown("column", name, head.columns))
         if names.count(name) > 1:
             raise InputError(f"by names column {name!r} twice: name it once")
     return names
-
-
-def group_trials(table: pd.DataFrame, names: list[str]) -> tuple[pd.DataFrame, np.ndarray]:
-    """Numbers the combinations of some columns, the settings, in the order they first appear.
-
-    Returns:
-        These columns, one row per setting, and ``[trial]`` int, the row of each trial's setting.
-
-    Example:
-        >>> group_trials(result.table, ["learning_rate"])[1]
-        array([0, 1, 2])
-    """
-    # Without a column the whole table is one setting.
-    keys: Any = [table[name] for name in names] or np.zeros(len(table), int)
-    setting = table.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
-    firsts = np.unique(setting, return_index=True)[1]
-    return table[names].iloc[firsts].reset_index(drop=True), setting
 
 
 def _shares(table: pd.DataFrame, setting: np.ndarray) -> dict[str, np.ndarray]:
@@ -188,9 +196,8 @@ def wilson(share: np.ndarray, trials: np.ndarray, level: float = LEVEL) -> tuple
     return low, np.where(share == 1, 1.0, (middle + half_width) / (1 + scale))
 
 
-def _quartiles(table: pd.DataFrame, setting: np.ndarray) -> dict[str, Any]:
+def _quartiles(table: pd.DataFrame, setting: np.ndarray, decides: list[str]) -> dict[str, Any]:
     columns: dict[str, Any] = {}
-    decides = [name for name in criterion_of(table).columns if name not in LOSSES]
     for name in (CONVERGED_AT, *LOSSES, *decides):
         for quartile, values in outcome_quartiles(table, name, setting).items():
             columns[f"{quartile}_{name}"] = pd.array(values, dtype="Float64") if name == CONVERGED_AT else values
@@ -314,7 +321,6 @@ def _quantile(ordered: np.ndarray, share: float) -> np.ndarray:
         return np.where(np.isinf(above), above, (1 - weight) * below + weight * above)
 
 
-def _metrics(table: pd.DataFrame, setting: np.ndarray) -> dict[str, Any]:
-    names = [final(metric) for metric in metrics_of(table) if metric != criterion_of(table).name]
+def _medians(table: pd.DataFrame, setting: np.ndarray, names: list[str]) -> dict[str, Any]:
     columns = {name: pd.Series(outcome_values(table, name)) for name in names}
     return {f"median_{name}": column.groupby(setting).median().to_numpy() for name, column in columns.items()}

@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.dataset
 
 from lrsweep.inputs._errors import InputError
-from lrsweep.statistics._causes import causes
+from lrsweep.statistics._causes import causes, lowest_losses
 from lrsweep.store._folder import Folder
 from lrsweep.store._manifest import MANIFEST, Manifest, read_manifest
 from lrsweep.store._shards import curve_column, curve_in, decode, find_shards, is_whole
 from lrsweep.tables._curves import Curves, label_curves
 from lrsweep.tables._notes import PROVENANCE, Provenance
-from lrsweep.tables._schema import INDEX, RESULT_DTYPES
+from lrsweep.tables._schema import CAUSE, INDEX, RESULT_DTYPES
 
 # The memory of a row of a table in bytes, beside that of its recorded losses: what is read, and the table made of it.
 _ROW_BYTES = 400
@@ -62,9 +62,7 @@ class Store:
     @functools.cached_property
     def table(self) -> pd.DataFrame:
         self._check_room(_ROW_BYTES)
-        curves = [curve_column(name) for name in self._manifest.table["curves"]]
-        columns = [name for name in self.dataset.schema.names if name not in curves]
-        table = table_of([arrow for _, arrow in self._read(columns)], self._manifest)
+        table = table_of([arrow for _, arrow in self._read(self._names)], self._manifest)
         table.attrs[PROVENANCE] = self.provenance
         return table
 
@@ -85,6 +83,58 @@ class Store:
         if not files:
             raise InputError(f"the store {self._folder} holds no trials yet")
         return pyarrow.dataset.dataset(files, filesystem=self._folder.filesystem, format="parquet")
+
+    def head(self) -> pd.DataFrame:
+        """Gives the first rows of the table, as `DataFrame.head` does: its columns, their dtypes, and what they hold.
+
+        Raises:
+            ValueError: There are no trials yet, or the first shard is damaged.
+        """
+        for part in self.parts():
+            return part.head()
+        raise InputError(f"the store {self._folder} holds no trials yet")
+
+    def parts(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+        """Gives the table part after part, in the order of its rows, for what does not fit into memory.
+
+        Args:
+            columns: The columns that are wanted, by name; None for all.
+
+        Yields:
+            The rows of a shard, with the columns and dtypes of `table`. The index is the place of each row in `table`.
+
+        Raises:
+            ValueError: There are no trials yet, no such column, or a shard is damaged.
+
+        Example:
+            >>> import optax
+            >>> trials = lrsweep.lazy_grid(learning_rate=[0.1, 0.01], seed=range(50))
+            >>> store = lrsweep.sweep(lrsweep.problems.line(), optax.sgd, trials, store=folder / "line", shard_size=40)
+            >>> [len(part) for part in store.parts(["learning_rate", "status"])]
+            [40, 40, 20]
+        """
+        known = [name for name in self._names if name != INDEX]
+        how, first = self._manifest.table["causes"], 0
+        wanted = [*known, *([CAUSE] if how else [])] if columns is None else list(columns)
+        needed = [name for name in wanted if name != CAUSE]
+        if CAUSE in wanted:
+            needed = known  # it is found by most of them
+        for _, arrow in self._read(needed):
+            place = pd.RangeIndex(first, first + arrow.num_rows)
+            part = frame_of(arrow, self._manifest).set_axis(place) if needed else pd.DataFrame(index=place)
+            first += arrow.num_rows
+            yield with_causes(part, self._manifest, self._lowest)[wanted] if CAUSE in wanted else part[wanted]
+
+    @functools.cached_property
+    def _names(self) -> list[str]:
+        """The columns of the shards, without what was recorded."""
+        curves = [curve_column(name) for name in self._manifest.table["curves"]]
+        return [name for name in self.dataset.schema.names if name not in curves]
+
+    @functools.cached_property
+    def _lowest(self) -> pd.DataFrame:
+        names = self._manifest.table["causes"]["loss_columns"]
+        return lowest_losses(self.parts([*names, "best_loss"]), names)
 
     def _read(self, columns: Sequence[str] | None) -> Iterator[tuple[int, pa.Table]]:
         """Reads the shards there are, with their numbers."""
@@ -171,11 +221,16 @@ def table_of(parts: Sequence[pa.Table], manifest: Manifest) -> pd.DataFrame:
     if not parts:
         raise InputError("the store holds no trials yet")
     arrow = pa.concat_tables(parts)
-    read: Any = arrow.to_pandas()
-    dtypes = {**RESULT_DTYPES, **{name: _categories(each) for name, each in manifest.table["categories"].items()}}
-    table = read.astype({name: dtype for name, dtype in dtypes.items() if name in read.columns})
+    table = frame_of(arrow, manifest)
     table.index = index_of([arrow[INDEX]], manifest, table.index)
     return with_causes(table, manifest)
+
+
+def frame_of(arrow: pa.Table, manifest: Manifest) -> pd.DataFrame:
+    """Gives columns of shards the dtypes that they have in a result table."""
+    read: Any = arrow.to_pandas()
+    dtypes = {**RESULT_DTYPES, **{name: _categories(each) for name, each in manifest.table["categories"].items()}}
+    return read.astype({name: dtype for name, dtype in dtypes.items() if name in read.columns})
 
 
 def results_of(arrow: pa.Table) -> pd.DataFrame:
@@ -184,10 +239,16 @@ def results_of(arrow: pa.Table) -> pd.DataFrame:
     return results.astype({name: dtype for name, dtype in RESULT_DTYPES.items() if name in results.columns})
 
 
-def with_causes(table: pd.DataFrame, manifest: Manifest) -> pd.DataFrame:
-    """Adds the causes where trials were diagnosed, which no shard has: they compare each trial with all others."""
+def with_causes(table: pd.DataFrame, manifest: Manifest, lowest: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Adds the causes where trials were diagnosed, which no shard has: they compare each trial with all others.
+
+    Args:
+        table: A result table.
+        manifest: The manifest of its store.
+        lowest: What `lowest_losses` gives of the whole table, where this one is a part of it.
+    """
     how = manifest.table["causes"]
-    return table if how is None else table.assign(cause=causes(table, **how))
+    return table if how is None else table.assign(cause=causes(table, **how, lowest=lowest))
 
 
 def index_of(labels: Sequence[Any], manifest: Manifest, index: pd.Index | None = None) -> pd.Index:

@@ -303,7 +303,10 @@ def settings_of(table: pd.DataFrame) -> list[str]:
             are not numbers.
     """
     if not isinstance(table, pd.DataFrame):
-        raise InputTypeError(f"the table must be a result table (see lrsweep.sweep), not a {type(table).__name__}")
+        instead = ": give its .table" if hasattr(table, "table") else ""
+        raise InputTypeError(
+            f"the table must be a result table (see lrsweep.sweep), not a {type(table).__name__}{instead}"
+        )
     for name in RESULT_DTYPES:
         if name not in table.columns:
             raise InputError(f"this is not a result table of lrsweep: it has no column {name!r}")

@@ -1,0 +1,137 @@
+"""A table in parts, of which one at a time is in memory: what statistics read where not all rows would fit."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, TypeGuard, runtime_checkable
+
+import pandas as pd
+
+
+@runtime_checkable
+class Parts(Protocol):
+    """A result table in parts; `lrsweep.Store` is one.
+
+    What decides the best is the same in all of its rows.
+    """
+
+    def head(self) -> pd.DataFrame:
+        """Gives the table's first rows, one at least, in whose columns and dtypes all others agree."""
+        ...
+
+    def parts(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+        """Gives some of the columns, or all, part after part, in the order of the rows.
+
+        The index of a part holds the positions of its rows in the table.
+        """
+        ...
+
+
+Table = pd.DataFrame | Parts
+
+
+def is_in_parts(table: Any) -> TypeGuard[Parts]:
+    """Tells whether a table is one in parts.
+
+    Example:
+        >>> is_in_parts(result.table)
+        False
+    """
+    return not isinstance(table, pd.DataFrame) and isinstance(table, Parts)
+
+
+def head_of(table: Table) -> pd.DataFrame:
+    """Gives a table whose columns are those of another: the first rows of one in parts, or the table itself."""
+    return table.head() if is_in_parts(table) else table  # pyright: ignore[reportReturnType]
+
+
+def parts_of(table: Table, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """Gives some columns of a table, part after part; a DataFrame is one part.
+
+    Example:
+        >>> [len(part) for part in parts_of(result.table, ["status"])]
+        [3]
+    """
+    if is_in_parts(table):
+        yield from table.parts(columns)
+    else:
+        yield table[list(columns)]  # pyright: ignore[reportIndexIssue]
+
+
+def count_rows(table: Table) -> int:
+    """Counts the rows of a table.
+
+    Example:
+        >>> count_rows(result.table)
+        3
+    """
+    return len(table) if isinstance(table, pd.DataFrame) else sum(map(len, table.parts([])))
+
+
+def distinct_values(table: Table, name: str) -> pd.Series:
+    """Gives the different values of a column, a missing one among them, in the order they first appear.
+
+    Example:
+        >>> distinct_values(result.table, "learning_rate").tolist()
+        [0.1, 0.01, 0.001]
+    """
+    found = [part[name].drop_duplicates() for part in parts_of(table, [name])]
+    return pd.concat(found, ignore_index=True).drop_duplicates(ignore_index=True)
+
+
+def rows_where(table: Table, needed: Sequence[str], keep: Callable[[pd.DataFrame], Any]) -> Table:
+    """Gives those rows of a table for which something holds.
+
+    Args:
+        table: The table.
+        needed: The columns that `keep` looks at.
+        keep: Takes rows, and tells which of them to keep: ``[row]`` bool.
+
+    Example:
+        >>> len(rows_where(result.table, ["learning_rate"], lambda rows: rows["learning_rate"] < 0.1))
+        2
+    """
+    return table[keep(table)] if isinstance(table, pd.DataFrame) else _Filtered(table, needed, keep)
+
+
+def with_column(table: Table, name: str, values: Callable[[pd.Series], Any]) -> Table:
+    """Gives a table with other values in a column.
+
+    Args:
+        table: The table.
+        name: The column.
+        values: Takes the column of some rows, and gives the values that take their place.
+    """
+    if isinstance(table, pd.DataFrame):
+        return table.assign(**{name: values(table[name])})
+    return _Changed(table, name, values)
+
+
+class _Filtered:
+    """Some of the rows of a table in parts."""
+
+    def __init__(self, source: Parts, needed: Sequence[str], keep: Callable[[pd.DataFrame], Any]) -> None:
+        self._source, self._needed, self._keep = source, list(needed), keep
+
+    def head(self) -> pd.DataFrame:
+        return self._source.head()
+
+    def parts(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+        for part in self._source.parts(None if columns is None else list(dict.fromkeys([*columns, *self._needed]))):
+            kept = part[self._keep(part)]
+            if len(kept):
+                yield kept if columns is None else kept[list(columns)]
+
+
+class _Changed:
+    """A table in parts with other values in a column."""
+
+    def __init__(self, source: Parts, name: str, values: Callable[[pd.Series], Any]) -> None:
+        self._source, self._name, self._values = source, name, values
+
+    def head(self) -> pd.DataFrame:
+        return self._change(self._source.head())
+
+    def parts(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+        return map(self._change, self._source.parts(columns))
+
+    def _change(self, part: pd.DataFrame) -> pd.DataFrame:
+        return part.assign(**{self._name: self._values(part[self._name])}) if self._name in part.columns else part

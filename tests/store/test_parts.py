@@ -1,0 +1,122 @@
+"""What statistics say of a store, read in parts, is what they say of its table: the same numbers, bit for bit."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pandas as pd
+import pytest
+
+import lrsweep
+from lrsweep.statistics import _draws, _settings
+
+RATES = [0.01, 0.1, 0.3, 0.9, 3.0]
+
+
+OPTIMIZERS = {"sgd": optax.sgd, "adam": lambda learning_rate: optax.adam(learning_rate)}
+
+
+def distance(params: Any, *, nan_below: Any) -> Any:
+    return jnp.where(abs(params) < nan_below, jnp.nan, (params - 2.0) ** 2)
+
+
+def start(key: Any) -> Any:
+    return jax.random.normal(key)
+
+
+def mixed_trials() -> pd.DataFrame:
+    """Settings whose trials lie apart, of several columns: words, missing values, whole numbers, an optimizer."""
+    trials = lrsweep.grid(seed=range(7), learning_rate=RATES, optimizer=["sgd", "adam"], nan_below=[0.0, 0.5])
+    momentum = np.where(trials["optimizer"] == "sgd", np.arange(len(trials)) % 3 / 4, np.nan)
+    nesterov = np.where(trials["optimizer"] == "sgd", trials["learning_rate"] < 0.2, None)
+    return trials.assign(momentum=momentum, nesterov=nesterov)
+
+
+def sweep_mixed(path: Path) -> lrsweep.Store:
+    metrics = {"size": lambda params: abs(params), "accuracy": lambda params: 1 / (1 + (params - 2) ** 2)}
+    objective = lrsweep.Objective(distance, start, metrics=metrics, best_by="accuracy", mode="max")
+    lrsweep.sweep(objective, OPTIMIZERS, mixed_trials(), steps=20, store=path, shard_size=16, progress=False)
+    return lrsweep.open_store(path)
+
+
+def sweep_by_loss(path: Path) -> lrsweep.Store:
+    objective = lrsweep.Objective(distance, start, minimum=0.0, metrics={"size": lambda params: abs(params)})
+    lrsweep.sweep(objective, OPTIMIZERS, mixed_trials(), steps=20, store=path, shard_size=16, progress=False)
+    return lrsweep.open_store(path)
+
+
+def sweep_line(path: Path) -> lrsweep.Store:
+    trials = lrsweep.lazy_grid(learning_rate=RATES, seed=range(30))
+    options: dict[str, Any] = {"steps": 60, "shard_size": 16, "diagnose": True, "progress": False}
+    return lrsweep.sweep(lrsweep.problems.line(), optax.sgd, trials, store=path, **options)
+
+
+def sweep_one_seed(path: Path) -> lrsweep.Store:
+    trials = lrsweep.lazy_grid(learning_rate=lrsweep.log_grid(1e-3, 1, 50))
+    return lrsweep.sweep(lrsweep.problems.line(), optax.sgd, trials, steps=60, store=path, shard_size=16)
+
+
+SWEEPS: dict[str, Callable[[Path], lrsweep.Store]] = {
+    "several columns, by a metric": sweep_mixed,
+    "several columns, by the loss": sweep_by_loss,
+    "a lazy grid of the line": sweep_line,
+    "one seed": sweep_one_seed,
+}
+
+
+@pytest.fixture(scope="module", params=SWEEPS)
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> lrsweep.Store:
+    return SWEEPS[request.param](tmp_path_factory.mktemp("parts") / "store")
+
+
+@pytest.fixture(autouse=True)
+def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks, files and draws so small that a table of a hundred rows has many."""
+    monkeypatch.setattr(_settings, "ROWS_AT_ONCE", 20)
+    monkeypatch.setattr(_settings, "_MOST_FILES", 9)
+    monkeypatch.setattr(_settings, "_MANY", 5)
+    monkeypatch.setattr(_draws, "_NUMBERS_AT_A_TIME", 20_000)
+    monkeypatch.setattr("lrsweep.statistics._best.NUMBERS_OF_DRAWS", 900)
+
+
+def own_of(store: lrsweep.Store) -> list[str]:
+    columns = list(store.table.columns)
+    return columns[: columns.index("status")]
+
+
+def check(of_store: Any, of_table: Any) -> None:
+    if isinstance(of_table, pd.DataFrame):
+        pd.testing.assert_frame_equal(of_store, of_table, check_exact=True)
+    elif isinstance(of_table, pd.Series):
+        pd.testing.assert_series_equal(of_store, of_table, check_exact=True)
+    else:
+        assert repr(of_store) == repr(of_table)
+
+
+def test_its_parts_are_the_table(store: lrsweep.Store) -> None:
+    parts = list(store.parts())
+    assert len(parts) > 3
+    together = pd.concat(parts)
+    check(together.set_axis(store.table.index), store.table)
+    check(store.head().reset_index(drop=True), store.table.head().reset_index(drop=True))
+    assert [len(part) for part in store.parts([])] == [len(part) for part in parts]
+
+
+@pytest.mark.parametrize("function", [lrsweep.summarize, lrsweep.summarize_outcome, lrsweep.status_shares])
+def test_statistics_of_settings(store: lrsweep.Store, function: Callable[..., Any]) -> None:
+    check(function(store), function(store.table))
+    check(function(store, by=[]), function(store.table, by=[]))
+    for name in own_of(store):
+        check(function(store, by=name), function(store.table, by=name))
+    check(function(store, by=own_of(store)), function(store.table, by=own_of(store)))
+
+
+@pytest.mark.parametrize("rule", [None, "steps", "loss", "safe"])
+def test_the_best(store: lrsweep.Store, rule: str | None) -> None:
+    check(lrsweep.best_setting(store, rule=rule), lrsweep.best_setting(store.table, rule=rule))
+    of_table = lrsweep.best_learning_rate(store.table, rule=rule, resamples=60)
+    check(lrsweep.best_learning_rate(store, rule=rule, resamples=60), of_table)
