@@ -1,5 +1,9 @@
 """Advice on a sweep in a sentence or two: which learning rate to use and why, and which ones to avoid."""
 
+from collections.abc import Callable
+from operator import itemgetter
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -7,9 +11,12 @@ from lrsweep.inputs._messages import number, plural
 from lrsweep.statistics._best import rank
 from lrsweep.statistics._display import setting_names
 from lrsweep.statistics._rules import ended_above
-from lrsweep.statistics._starts import cannot_start, describe_bad_starts
+from lrsweep.statistics._select import group_medians
+from lrsweep.statistics._shares import count_statuses, statuses_of
+from lrsweep.statistics._starts import BadStarts, describe_bad_starts
 from lrsweep.statistics._summary import summarize
-from lrsweep.tables._schema import LEARNING_RATE, LOSS, Criterion, criterion_of
+from lrsweep.tables._parts import Table, head_of, parts_of, rows_where
+from lrsweep.tables._schema import CAUSE, LEARNING_RATE, LOSS, Criterion, criterion_of
 from lrsweep.tables._text import write
 
 # What is said where every trial diverged.
@@ -22,30 +29,30 @@ _SAME_LOSS = 0.01
 _NOT_CONVERGED = ["slow", "stalled", "oscillating", "diverged"]
 
 
-def advise(summary: pd.DataFrame, table: pd.DataFrame) -> str:
+def advise(summary: pd.DataFrame, table: Table) -> str:
     """Says what to take from a sweep.
 
     Args:
         summary: What `summarize(table)` gives.
-        table: The result table, not empty.
+        table: The result table, in parts or not, not empty.
 
     Example:
         >>> advise(lrsweep.summarize(result.table), result.table)
         'Use learning_rate 0.1: it converged after 51 updates. None of these learning rates diverged; 0.1 is the
         largest tried, and a larger one may be faster.'
     """
-    bad_start = cannot_start(table)
-    if bad_start.all():
-        return describe_bad_starts(table)
-    if bad_start.any():
-        # A trial that diverged because of its start says nothing of its learning rate.
-        others = table[~bad_start]
-        return f"{_advise(summarize(others), others)} {describe_bad_starts(table)}"
-    return _advise(summary, table)
+    bad = BadStarts(table)
+    if bad.trials == 0:
+        return _advise(summary, table)
+    if bad.trials == bad.of_trials:
+        return describe_bad_starts(table, bad)
+    # A trial that diverged because of its start says nothing of its learning rate.
+    others = bad.others(table)
+    return f"{_advise(summarize(others), others)} {describe_bad_starts(table, bad)}"
 
 
-def _advise(summary: pd.DataFrame, table: pd.DataFrame) -> str:
-    criterion = criterion_of(table)
+def _advise(summary: pd.DataFrame, table: Table) -> str:
+    criterion = criterion_of(head_of(table))
     best = rank(summary, criterion).iloc[0]
     if best["diverged"] == 1:
         answer = NONE_LEFT
@@ -93,7 +100,7 @@ def describe_convergence(best: pd.Series) -> str:
     return f"{share} trials converged{after}"
 
 
-def describe_best(best: pd.Series, criterion: Criterion, table: pd.DataFrame) -> str:
+def describe_best(best: pd.Series, criterion: Criterion, table: Table) -> str:
     """Says why a setting is the best: how fast it converged, or, where that does not decide, how good it got.
 
     Args:
@@ -108,7 +115,7 @@ def describe_best(best: pd.Series, criterion: Criterion, table: pd.DataFrame) ->
     if best["converged"] > 0:
         converged = describe_convergence(best)
         return converged if criterion.name == LOSS else f"{describe_value(best, criterion)}, and {converged}"
-    value, start = describe_value(best, criterion), table["initial_loss"].median()
+    value, start = describe_value(best, criterion), _median(table, ["initial_loss"], itemgetter("initial_loss"))
     if criterion.name == LOSS and ended_above(start, best["median_final_loss"]):
         return f"{value}, though above that at the start, {number(start)}: try smaller learning rates"
     return value
@@ -131,7 +138,7 @@ def describe_value(best: pd.Series, criterion: Criterion, *, peak: bool = True) 
     return f"its median final {criterion.name.replace('_', ' ')}, {last}, is the {criterion.superlative}{beside}"
 
 
-def describe_ends(best: pd.Series, criterion: Criterion, table: pd.DataFrame) -> str:
+def describe_ends(best: pd.Series, criterion: Criterion, table: Table) -> str:
     """Says, where the best setting did not converge, how its trials ended, and what may help.
 
     Args:
@@ -144,39 +151,48 @@ def describe_ends(best: pd.Series, criterion: Criterion, table: pd.DataFrame) ->
     """
     if best["converged"] > 0 or best["diverged"] == 1:
         return ""
-    own = table[is_same(table, best, list(best.index[: best.index.get_loc("trials")]))]
+    names = list(best.index[: best.index.get_loc("trials")])
+    own = count_ends(rows_where(table, names, lambda rows: is_same(rows, best, names)))
     how = {
         "slow": "were still improving: give more steps",
         "stalled": "came to rest: try other starts, or another optimizer",
         "oscillating": "bounced without improving: try smaller learning rates",
         "diverged": "diverged: try smaller learning rates",
-    }[_how_most_ended(own)]
-    those = f"{'most of its' if own['status'].nunique() > 1 else 'its'} trials" if len(own) > 1 else "it"
+    }[_most_frequent(own)]
+    those = f"{'most of its' if (own > 0).sum() > 1 else 'its'} trials" if own.sum() > 1 else "it"
     ended = f"{those} {how.replace('were', 'was') if those == 'it' else how}."
     if criterion.name != LOSS:
         return ended[0].upper() + ended[1:]
-    lead = f"No trial converged within {plural(int(table['steps'].max()), 'update')}"
+    lead = f"No trial converged within {plural(_most_steps(table), 'update')}"
     minimum = advise_on_minimum(table)
     return f"{lead}. {minimum}" if minimum else f"{lead}; {ended}"
 
 
-def advise_on_minimum(table: pd.DataFrame) -> str:
+def advise_on_minimum(table: Table) -> str:
     """Says which minimum to state, where most trials came to rest at one loss and the minimum is not known.
 
     Args:
-        table: A result table in which no trial converged.
+        table: A result table, in parts or not, in which no trial converged.
 
     Returns:
         A sentence; an empty text where trials ended otherwise.
     """
-    if _how_most_ended(table) != "stalled":
+    if _most_frequent(count_ends(table)) != "stalled":
         return ""
-    stalled, not_diverged = table[table["status"] == "stalled"], table[table["status"] != "diverged"]
-    least, most = stalled["final_loss"].min(), stalled["final_loss"].max()
-    tolerance = _SAME_LOSS * (stalled["initial_loss"] - stalled["final_loss"]).abs().median()
-    # A diagnosis knows whether the objective states a lower minimum.
-    is_unknown = "cause" not in stalled or (stalled["cause"] == "unknown minimum").any()
-    if not is_unknown or most - least > tolerance or not_diverged["best_loss"].min() < least - tolerance:
+    head = head_of(table)
+    least, most, lowest, is_unknown = np.inf, -np.inf, np.inf, CAUSE not in head.columns
+    for part in parts_of(table, ["status", "final_loss", "best_loss", *([CAUSE] if CAUSE in head.columns else [])]):
+        stalled = part[part["status"] == "stalled"]
+        least, most = np.fmin(least, stalled["final_loss"].min()), np.fmax(most, stalled["final_loss"].max())
+        lowest = np.fmin(lowest, part.loc[part["status"] != "diverged", "best_loss"].min())
+        # A diagnosis knows whether the objective states a lower minimum.
+        is_unknown = is_unknown or (stalled[CAUSE] == "unknown minimum").any()
+    tolerance = _SAME_LOSS * _median(
+        rows_where(table, ["status"], lambda rows: rows["status"] == "stalled"),
+        ["initial_loss", "final_loss"],
+        lambda rows: (rows["initial_loss"] - rows["final_loss"]).abs(),
+    )
+    if not is_unknown or most - least > tolerance or lowest < least - tolerance:
         return ""
     return (
         f"Most trials came to rest at one loss, {number(least)}, which may be the least there is: if so, state "
@@ -185,8 +201,27 @@ def advise_on_minimum(table: pd.DataFrame) -> str:
     )
 
 
-def _how_most_ended(table: pd.DataFrame) -> str:
-    return str(table["status"].value_counts().reindex(_NOT_CONVERGED).idxmax())
+def count_ends(table: Table) -> pd.Series:
+    """Counts how the trials of a table ended, by status.
+
+    Example:
+        >>> count_ends(result.table).to_dict()
+        {'converged': 2, 'diverged': 0, 'slow': 1, 'oscillating': 0, 'stalled': 0, 'dropped': 0}
+    """
+    counts = count_statuses(table, [])[1]
+    return pd.Series(counts.sum(0), statuses_of(head_of(table)))
+
+
+def _most_frequent(ends: pd.Series) -> str:
+    return str(ends.reindex(_NOT_CONVERGED).idxmax())
+
+
+def _median(table: Table, needed: list[str], values: Callable[[pd.DataFrame], Any]) -> float:
+    return float(group_medians(table, [], needed, values)[1][0])
+
+
+def _most_steps(table: Table) -> int:
+    return max(int(part["steps"].max()) for part in parts_of(table, ["steps"]))
 
 
 def _warn_of_rates(summary: pd.DataFrame, best: pd.Series) -> str:

@@ -7,7 +7,10 @@ import pandas as pd
 
 from lrsweep.inputs._arguments import check_number
 from lrsweep.inputs._errors import InputError
-from lrsweep.statistics._summary import group_trials, penalised
+from lrsweep.statistics._quartiles import summarize_outcome
+from lrsweep.statistics._select import group_medians
+from lrsweep.statistics._settings import group_trials
+from lrsweep.tables._parts import Table, head_of, rows_where
 from lrsweep.tables._schema import LEARNING_RATE, SEED, settings_of
 
 _COLUMNS: dict[str, Any] = {
@@ -22,7 +25,7 @@ _COLUMNS: dict[str, Any] = {
 }
 
 
-def sensitivity(table: pd.DataFrame, *, factor: float = 2.0) -> pd.DataFrame:
+def sensitivity(table: Table, *, factor: float = 2.0) -> pd.DataFrame:
     """Measures what it costs to miss the best learning rate, for every setting of the other columns.
 
     With `loss(lr)` the median final loss over the seeds of a learning rate, a diverged trial counting as infinite, and
@@ -43,7 +46,8 @@ def sensitivity(table: pd.DataFrame, *, factor: float = 2.0) -> pd.DataFrame:
     or the bound is 0, the last one inside is the end.
 
     Args:
-        table: A result table with a column `learning_rate`; a row in which it is missing or 0 is left out.
+        table: A result table, or a `Store`, with a column `learning_rate`; rows in which it is missing or 0 are left
+            out.
         factor: Losses up to so many times the least are good enough, 1 or more.
 
     Returns:
@@ -69,17 +73,30 @@ def sensitivity(table: pd.DataFrame, *, factor: float = 2.0) -> pd.DataFrame:
            learning_rate  sensitivity    low  high
         0            0.1        0.048  0.007   0.1
     """
-    own = settings_of(table)
+    own = settings_of(head_of(table))
     if LEARNING_RATE not in own:
         raise InputError(f"the table has no column {LEARNING_RATE!r}, which its rows must differ in")
     check_number("factor", factor, "a finite number, 1 or more", lambda factor: 1 <= factor < np.inf)
-    table = table[table[LEARNING_RATE] > 0]
-    settings, setting = group_trials(table, [name for name in own if name not in (LEARNING_RATE, SEED)])
-    starts = table["initial_loss"].groupby(setting).median()
-    losses = pd.Series(penalised(table, "final_loss")).groupby([setting, table[LEARNING_RATE].to_numpy(float)]).median()
+    table = rows_where(table, [LEARNING_RATE], lambda rows: rows[LEARNING_RATE] > 0)
+    settings = [name for name in own if name != SEED]
+    return costs_of(table, summarize_outcome(table, "final_loss", settings), factor)
+
+
+def costs_of(table: Table, losses: pd.DataFrame, factor: float) -> pd.DataFrame:
+    """Gives what `sensitivity` gives, from the median losses of the settings.
+
+    Args:
+        table: The trials, all with a learning rate above 0.
+        losses: What `summarize_outcome` gives for their `final_loss`.
+        factor: As `sensitivity` takes it.
+    """
+    names = [name for name in losses.columns[: losses.columns.get_loc("trials")] if name != LEARNING_RATE]
+    settings, starts = group_medians(table, names, ["initial_loss"], lambda trials: trials["initial_loss"])
+    # Of these the settings first appear in the same order.
+    by_setting = losses[[LEARNING_RATE, "median"]].astype(float).groupby(group_trials(losses, names)[1])
     rows = [
-        _row(by_rate.index.get_level_values(1).to_numpy(), by_rate.to_numpy(), float(start), factor)
-        for start, (_, by_rate) in zip(starts, losses.groupby(level=0), strict=True)
+        _row(*by_rate.sort_values(LEARNING_RATE).to_numpy().T, float(start), factor)
+        for start, (_, by_rate) in zip(starts, by_setting, strict=True)
     ]
     return pd.concat([settings, pd.DataFrame(rows, columns=pd.Index(_COLUMNS)).astype(_COLUMNS)], axis=1)
 

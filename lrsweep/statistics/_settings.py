@@ -69,11 +69,12 @@ class Settings:
             pairs = prefix * codes.count + codes.of(self.rows[name])
             self._prefixes.append(pd.Index(pd.unique(pairs)))
             prefix = self._prefixes[-1].get_indexer(pairs)
-        self._setting = np.empty(len(self.rows), np.int64)
+        # The last place is that of a row of no setting.
+        self._setting = np.full(len(self.rows) + 1, -1)
         self._setting[prefix] = np.arange(len(self.rows))
 
     def number(self, part: pd.DataFrame) -> np.ndarray:
-        """Gives the setting of each of some rows, ``[trial]`` int."""
+        """Gives the setting of each of some rows, ``[trial]`` int; -1 where it is none of these."""
         prefix = np.zeros(len(part), np.int64)
         for name, codes, known in zip(self.names, self._columns, self._prefixes, strict=True):
             prefix = _indexer(known, prefix * codes.count + codes.of(part[name]))
@@ -94,16 +95,17 @@ class _Runs:
 
 
 class _Codes:
-    """A number for every value of a column, and one for a missing value."""
+    """A number for every value of a column, one for a missing value, and one for all others."""
 
     def __init__(self, column: pd.Series) -> None:
         self._values = pd.Index(column.dropna().unique())
-        self.count = len(self._values) + 1
+        self.count = len(self._values) + 2
 
     def of(self, column: pd.Series) -> np.ndarray:
         codes, values = pd.factorize(column)
+        places = self._values.get_indexer(pd.Index(values))
         # The code -1, of a missing value, finds the last.
-        return np.append(self._values.get_indexer(pd.Index(values)), self.count - 1)[codes]
+        return np.append(np.where(places < 0, self.count - 1, places), self.count - 2)[codes]
 
 
 def _indexer(known: pd.Index, pairs: np.ndarray) -> np.ndarray:

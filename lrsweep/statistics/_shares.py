@@ -10,6 +10,7 @@ from lrsweep.statistics._bins import gather
 from lrsweep.statistics._settings import add_up, group_trials
 from lrsweep.statistics._summary import join_columns, resolve_by
 from lrsweep.tables._parts import Table, head_of, parts_of
+from lrsweep.tables._schema import RESULT_DTYPES
 
 
 def status_shares(table: Table, by: str | Sequence[str] | None = None, bins: int | None = None) -> pd.DataFrame:
@@ -47,10 +48,16 @@ def status_shares(table: Table, by: str | Sequence[str] | None = None, bins: int
         table = gather(table, names[0], bins)
     settings, counts = count_statuses(table, names)
     trials = counts.sum(-1)
-    statuses = head_of(table)["status"].cat.categories
+    statuses = statuses_of(head_of(table))
     shares = {str(status): counts[:, code] / trials for code, status in enumerate(statuses)}
     rows = join_columns(settings, {"trials": trials, **shares})
     return rows if bins is None else rows.sort_values(names[0], ignore_index=True)
+
+
+def statuses_of(table: pd.DataFrame) -> pd.Index:
+    """Gives the statuses that trials can have, in order: the categories of the column, or, where it is text, all."""
+    dtype = table["status"].dtype
+    return (dtype if isinstance(dtype, pd.CategoricalDtype) else RESULT_DTYPES["status"]).categories
 
 
 def count_statuses(table: Table, names: list[str]) -> tuple[pd.DataFrame, np.ndarray]:
@@ -68,12 +75,13 @@ def count_statuses(table: Table, names: list[str]) -> tuple[pd.DataFrame, np.nda
         array([[2, 0, 1, 0, 0, 0]])
     """
     head = head_of(table)
-    width = len(head["status"].cat.categories)
+    statuses = statuses_of(head)
+    width = len(statuses)
 
     def counted() -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
         for part in parts_of(table, list(dict.fromkeys([*names, "status"]))):
             settings, setting = group_trials(part, names)
-            cells = setting * width + part["status"].cat.codes.to_numpy()
+            cells = setting * width + pd.Categorical(part["status"], statuses).codes
             yield settings, np.bincount(cells, minlength=len(settings) * width).reshape(len(settings), width)
 
     return add_up(counted(), head[names].iloc[:0])

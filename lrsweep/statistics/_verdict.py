@@ -12,23 +12,27 @@ from lrsweep.statistics._advice import (
     describe_value,
     is_same,
 )
-from lrsweep.statistics._best import Best, best_learning_rate, rank
+from lrsweep.statistics._best import Best, find_best, rank
+from lrsweep.statistics._display import setting_names
 from lrsweep.statistics._rules import SAFE, default_rule
-from lrsweep.statistics._sensitivity import sensitivity
-from lrsweep.statistics._starts import cannot_start, describe_bad_starts
+from lrsweep.statistics._sensitivity import costs_of
+from lrsweep.statistics._settings import group_trials
+from lrsweep.statistics._starts import BadStarts, describe_bad_starts
 from lrsweep.statistics._summary import LEVEL, summarize
-from lrsweep.tables._schema import BY_LOSS, LEARNING_RATE, LOSS, SEED, criterion_of, settings_of
+from lrsweep.tables._parts import Table, head_of, is_empty, rows_where
+from lrsweep.tables._schema import BY_LOSS, LEARNING_RATE, LOSS, criterion_of
 
 FACTOR = 2.0
 
 
-def judge(table: pd.DataFrame, rule: str | None = None, best: Best | None = None) -> str:
+def judge(table: Table, rule: str | None = None, best: Best | None = None, summary: pd.DataFrame | None = None) -> str:
     """Names the best learning rate of a table by a rule, its interval over seeds, and what it costs to miss it.
 
     Args:
-        table: A result table.
+        table: A result table, in parts or not.
         rule: One of those of `best_learning_rate`, or None.
         best: What `best_learning_rate(table, rule=rule)` gives; None where it is yet to be computed.
+        summary: What `summarize(table)` gives; None where it is yet to be computed.
 
     Raises:
         ValueError: There is no such rule.
@@ -38,38 +42,43 @@ def judge(table: pd.DataFrame, rule: str | None = None, best: Best | None = None
         'Use learning_rate 0.1: it converged after 51 updates; the final loss is within a factor of 2 of the least from
         0.03169 to 0.1 (the largest tried), and any of the 3 learning rates tried costs 0.04753 of loss on average.'
     """
-    if len(table) == 0:
+    if is_empty(table):
         return "The table holds no trials."
-    summary = summarize(table)
+    summary = summarize(table) if summary is None else summary
     if LEARNING_RATE not in summary or summary[LEARNING_RATE].isna().all():
         return advise(summary, table)
-    best = best_learning_rate(table, rule=rule) if best is None else best
-    if (table["status"] == "diverged").all():
+    best = find_best(table, rule, summary=summary) if best is None else best
+    if (summary["diverged"] == 1).all():
         return advise(summary, table)
+    bad = BadStarts(table)
     if np.isnan(best.learning_rate):
-        return f"{_none_safe(table)} {describe_bad_starts(table)}".strip()
-    criterion = criterion_of(table)
+        return f"{_none_safe(summary)} {describe_bad_starts(table, bad)}".strip()
+    criterion = criterion_of(head_of(table))
     rule, ends = default_rule(criterion) if rule is None else rule, ""
     if rule == SAFE:
         setting = f"learning_rate {number(best.learning_rate)}"
-        why, costs = "no trial diverged there or below, and no median loss ended above its start", _costs(table)
+        why, costs = (
+            "no trial diverged there or below, and no median loss ended above its start",
+            _costs(table, summary),
+        )
     else:
         row = rank(summary[summary[LEARNING_RATE].notna()], criterion, rule).iloc[0]
         # What it costs to miss a learning rate depends on the other settings: those of the best one count.
-        others = [name for name in settings_of(table) if name not in (LEARNING_RATE, SEED)]
+        others = [name for name in setting_names(summary) if name != LEARNING_RATE]
+        own = table if not others else rows_where(table, others, lambda rows: is_same(rows, row, others))
         # A cost is one of loss, of which the best metric need not have the least.
-        costs = _costs(table[is_same(table, row, others)]) if LOSS in (criterion.name, rule) else []
+        costs = _costs(own, summary[is_same(summary, row, others)]) if LOSS in (criterion.name, rule) else []
         setting, why = describe_setting(row), describe_value(row, BY_LOSS, peak=criterion.name == LOSS)
         if rule != LOSS:
-            why, ends = describe_best(row, criterion, table), describe_ends(row, criterion, table[~cannot_start(table)])
+            why, ends = describe_best(row, criterion, table), describe_ends(row, criterion, bad.others(table))
     answer = "; ".join([f"Use {setting}{_interval(best)}: {why}", *costs])
-    return " ".join(filter(None, [f"{answer}.", ends, describe_bad_starts(table)]))
+    return " ".join(filter(None, [f"{answer}.", ends, describe_bad_starts(table, bad)]))
 
 
-def _none_safe(table: pd.DataFrame) -> str:
+def _none_safe(summary: pd.DataFrame) -> str:
     """Says why not even the smallest learning rate is safe."""
-    least = table[LEARNING_RATE].min()
-    diverged = (table.loc[table[LEARNING_RATE] == least, "status"] == "diverged").any()
+    least = summary[LEARNING_RATE].min()
+    diverged = (summary.loc[summary[LEARNING_RATE] == least, "diverged"] > 0).any()
     what = "trials diverged at" if diverged else "the loss ended above its start at"
     return f"No learning rate is safe: {what} the smallest, {number(least)}."
 
@@ -80,10 +89,15 @@ def _interval(best: Best) -> str:
     return f" ({LEVEL:.0%} interval over seeds: {number(best.low)} to {number(best.high)})"
 
 
-def _costs(table: pd.DataFrame) -> list[str]:
+def _costs(table: Table, summary: pd.DataFrame) -> list[str]:
     """Says what it costs to miss the best, where several learning rates were tried with one setting of the rest."""
-    costs, rates = sensitivity(table, factor=FACTOR), table[LEARNING_RATE].nunique()
-    if rates == 1 or len(costs) != 1 or np.isnan(costs["sensitivity"].iloc[0]):
+    rates, names = summary[LEARNING_RATE].nunique(), setting_names(summary)
+    tried = summary[summary[LEARNING_RATE] > 0]
+    if rates == 1 or len(group_trials(tried, [name for name in names if name != LEARNING_RATE])[0]) != 1:
+        return []
+    above = rows_where(table, [LEARNING_RATE], lambda rows: rows[LEARNING_RATE] > 0)
+    costs = costs_of(above, tried[[*names, "trials"]].assign(median=tried["median_final_loss"]), FACTOR)
+    if np.isnan(costs["sensitivity"].iloc[0]):
         return []
     cost = costs.iloc[0]
     mean = f"any of the {rates} learning rates tried costs {number(cost['sensitivity'])} of loss on average"

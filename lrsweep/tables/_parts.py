@@ -66,6 +66,16 @@ def count_rows(table: Table) -> int:
     return len(table) if isinstance(table, pd.DataFrame) else sum(map(len, table.parts([])))
 
 
+def is_empty(table: Table) -> bool:
+    """Tells whether a table has no rows.
+
+    Example:
+        >>> is_empty(result.table)
+        False
+    """
+    return not any(len(part) for part in parts_of(table, []))
+
+
 def distinct_values(table: Table, name: str) -> pd.Series:
     """Gives the different values of a column, a missing one among them, in the order they first appear.
 

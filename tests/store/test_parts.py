@@ -13,6 +13,9 @@ import pytest
 
 import lrsweep
 from lrsweep.statistics import _draws, _settings
+from lrsweep.statistics._advice import advise
+from lrsweep.statistics._verdict import judge
+from lrsweep.tables._parts import with_column
 
 RATES = [0.01, 0.1, 0.3, 0.9, 3.0]
 
@@ -120,3 +123,20 @@ def test_the_best(store: lrsweep.Store, rule: str | None) -> None:
     check(lrsweep.best_setting(store, rule=rule), lrsweep.best_setting(store.table, rule=rule))
     of_table = lrsweep.best_learning_rate(store.table, rule=rule, resamples=60)
     check(lrsweep.best_learning_rate(store, rule=rule, resamples=60), of_table)
+
+
+def test_sensitivity(store: lrsweep.Store) -> None:
+    check(lrsweep.sensitivity(store, factor=3), lrsweep.sensitivity(store.table, factor=3))
+
+
+@pytest.mark.parametrize("rule", [None, "loss", "safe"])
+def test_the_verdict(store: lrsweep.Store, rule: str | None) -> None:
+    assert judge(store, rule) == judge(store.table, rule)
+    assert advise(lrsweep.summarize(store), store) == advise(lrsweep.summarize(store.table), store.table)
+
+
+@pytest.mark.parametrize("status", ["slow", "stalled", "oscillating"])
+def test_the_verdict_where_none_converged(store: lrsweep.Store, status: str) -> None:
+    table = store.table.assign(status=store.table["status"].replace("converged", status))
+    as_parts = with_column(store, "status", lambda statuses: statuses.replace("converged", status))
+    assert judge(as_parts) == judge(table)
