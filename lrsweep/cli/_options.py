@@ -56,7 +56,12 @@ OutTrials = Annotated[
         help="Write the table of trials (.csv, .parquet), and beside it what made it (.json).",
     ),
 ]
-TableFile = Annotated[str, typer.Argument(help="A result table (.csv, .parquet), as `lrsweep run --out` writes it.")]
+TableFile = Annotated[
+    str,
+    typer.Argument(
+        help="A result table (.csv, .parquet), as `lrsweep run --out` writes it, or the folder of a store (`--store`)."
+    ),
+]
 TrialsFile = Annotated[
     str | None,
     typer.Option(metavar="FILE", help="A ready-made trials table (.csv, .parquet) instead of axes and seeds."),

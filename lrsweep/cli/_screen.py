@@ -13,6 +13,7 @@ from lrsweep.statistics._best import rank
 from lrsweep.statistics._critical import advise_critical, summarize_critical
 from lrsweep.statistics._display import MOST_SHOWN, SHOWN_OF_MANY, column_head, columns_shown, write_cells
 from lrsweep.statistics._range_test import advise_range_test
+from lrsweep.tables import _parts
 from lrsweep.tables._schema import BY_LOSS, LEARNING_RATE, Criterion, criterion_of
 
 # So many learning rates on either side of the answer are shown where a zoom has but one.
@@ -22,17 +23,17 @@ _BETWEEN = 3
 
 
 def print_summary(
-    summary: pd.DataFrame, table: pd.DataFrame, answer: str, *, rest: str = "--out FILE has every trial"
+    summary: pd.DataFrame, table: _parts.Table, answer: str, *, rest: str = "--out FILE has every trial"
 ) -> None:
     """Prints a summary and, below it, the answer.
 
     Args:
         summary: What `summarize` gives, or some rows of it.
-        table: The result table that it sums up.
+        table: The result table that it sums up, in parts or not.
         answer: What the table comes to.
         rest: Where the rows are that are too many to print.
     """
-    layout = lay_out(summary, room=_width_of_screen(), criterion=criterion_of(table))
+    layout = lay_out(summary, room=_width_of_screen(), criterion=criterion_of(_parts.head_of(table)))
     _print_table(layout)
     if layout.row_count < len(summary):
         print_out(f"\nThese are the best {layout.row_count} of {len(summary):,} settings; {rest}.")

@@ -1,9 +1,15 @@
-"""The commands that read a result table: `summarize`, `report` and `plot`."""
+"""The commands that read a result table, or a store: `summarize`, `report` and `plot`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lrsweep.cli import _options as options
 from lrsweep.cli._startup import keep_loaded
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lrsweep.store._store import Store
 
 # pandas and matplotlib are imported where they are needed, so that --help does not wait for them; JAX is not needed.
 
@@ -22,14 +28,15 @@ def summarize(
     from lrsweep.cli._screen import print_summary
     from lrsweep.statistics import _summary
     from lrsweep.statistics._verdict import judge
-    from lrsweep.tables._io import read_table, table_content
+    from lrsweep.tables._io import table_content
 
     keep_loaded()
     path = check_out(out, [table], force=force, note=False)
-    trials = read_table(table)
+    trials = _open(table)
     names = None if by is None else [name.strip() for name in by.split(",") if name.strip()]
     summary = _summary.summarize(trials, names)
-    print_summary(summary, trials, judge(trials, rule), rest="--out FILE has them all")
+    known = summary if names is None else None
+    print_summary(summary, trials, judge(trials, rule, summary=known), rest="--out FILE has them all")
     if path is None:
         return 0
     return write({path: table_content(summary, path.suffix)}, f"Wrote {len(summary):,} settings to {path}.")
@@ -80,11 +87,10 @@ def plot(
     from lrsweep.cli._destinations import check_picture
     from lrsweep.cli._output import draw
     from lrsweep.plots._style import FIGURE_SIZE
-    from lrsweep.tables._io import read_table
 
     keep_loaded()
     path = check_picture("--out", out, [table], force=force)
-    trials = read_table(table)
+    trials = _open(table)
     # A legend above the axes takes up to half an inch.
     figure = Figure(figsize=(FIGURE_SIZE[0], FIGURE_SIZE[1] + 0.5), layout="constrained")
     if y is not None:
@@ -94,3 +100,11 @@ def plot(
     else:
         figure = plots.overview(trials, x)
     return draw(figure, path)
+
+
+def _open(path: str) -> "pd.DataFrame | Store":
+    """Reads the table of a file, or opens the store in a folder."""
+    from lrsweep.store._store import open_store
+    from lrsweep.tables._io import read_table
+
+    return open_store(path) if Path(path).is_dir() else read_table(path)

@@ -1,25 +1,12 @@
 """Bins: many values of a column gathered into few, evenly spaced, so that trials of a random design share settings."""
 
-from typing import NamedTuple
-
 import numpy as np
 import pandas as pd
 
 from lrsweep.inputs._arguments import check_count
 from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import unknown
-
-
-class Binned(NamedTuple):
-    """The values of a column, gathered into bins where there are many.
-
-    Attributes:
-        values: ``[bin]``, its only value or its middle, in ascending order; text in the order it first appears.
-        bin: ``[trial]`` int, each trial's bin; -1 where its value is missing or infinite.
-    """
-
-    values: np.ndarray
-    bin: np.ndarray
+from lrsweep.tables._parts import Table, distinct_values, head_of, with_column
 
 
 def is_logarithmic(values: np.ndarray) -> bool:
@@ -87,16 +74,27 @@ def gather(table: pd.DataFrame, name: str, bins: int = 64) -> pd.DataFrame:
     """
     if not isinstance(table, pd.DataFrame):
         raise InputTypeError(f"the table must be a DataFrame, not a {type(table).__name__}")
-    if not isinstance(name, str) or name not in table.columns:
-        raise InputError(unknown("column", name, table.columns))
-    if not is_numeric(table[name]):
+    return gathered(table, name, bins)
+
+
+def gathered(table: Table, name: str, bins: int) -> Table:
+    """Gives what `gather` gives, of a table in parts too."""
+    head = head_of(table)
+    if not isinstance(name, str) or name not in head.columns:
+        raise InputError(unknown("column", name, head.columns))
+    if not is_numeric(head[name]):
         raise InputError(f"column {name!r} does not hold numbers, which alone can be gathered into bins")
     check_count("bins", bins)
-    if table[name].nunique() <= bins:
+    distinct = distinct_values(table, name)
+    if distinct.nunique() <= bins:
         return table
-    middles, bin_of = bin_column(table[name], bins)
-    values = table[name].to_numpy(float, na_value=np.nan)
-    return table.assign(**{name: np.where(bin_of < 0, values, middles[bin_of])})
+    bin_of = Binning(distinct, bins)
+
+    def middles(column: pd.Series) -> np.ndarray:
+        places = bin_of(column)
+        return np.where(places < 0, column.to_numpy(float, na_value=np.nan), bin_of.values[places])
+
+    return with_column(table, name, middles)
 
 
 def has_value(column: pd.Series) -> np.ndarray:
@@ -111,29 +109,49 @@ def has_value(column: pd.Series) -> np.ndarray:
     return column.notna().to_numpy()
 
 
-def bin_column(column: pd.Series, most: int) -> Binned:
-    """Gives each value of a column a bin of its own, or, where there are more than `most` numbers, gathers them.
+class Binning:
+    """Bins for the values of a column: one for each, or, where there are more than `most` numbers, wider ones.
 
-    Args:
-        column: The trials' values. More than `most` numbers are gathered as `gather` does it, into `most` bins, some of
-            which may hold no trial.
-        most: The most bins; words have a bin each, however many they are.
+    Attributes:
+        values: ``[bin]``, the only value of each, or its middle, in ascending order; text in the order it first
+            appears.
 
     Example:
-        >>> bin_column(pd.Series([30.0, 10.0, None, 30.0]), 9)
-        Binned(values=array([10., 30.]), bin=array([ 1,  0, -1,  1]))
+        >>> bin_of = Binning(pd.Series([30.0, 10.0, None]), 9)
+        >>> bin_of.values, bin_of(pd.Series([30.0, 10.0, None, 30.0]))
+        (array([10., 30.]), array([ 1,  0, -1,  1]))
     """
-    if not is_numeric(column):
-        codes, words = pd.factorize(column)
-        return Binned(np.asarray(words), codes)
-    codes, numbers = pd.factorize(column.where(has_value(column)), sort=True)
-    distinct = np.asarray(numbers)
-    if len(distinct) <= most:
-        return Binned(distinct, codes)
-    logarithmic = is_logarithmic(distinct)
-    scaled = np.log(distinct) if logarithmic else distinct.astype(float)
-    edges = np.linspace(scaled[0], scaled[-1], most + 1)
-    middles = (edges[1:] + edges[:-1]) / 2
-    # The upper end of the last bin belongs to it too; the code -1, of no value, is found at the end.
-    bin_of = np.append(np.searchsorted(edges[1:-1], scaled, side="right"), -1)
-    return Binned(np.exp(middles) if logarithmic else middles, bin_of[codes])
+
+    def __init__(self, distinct: pd.Series, most: int) -> None:
+        """Chooses the bins.
+
+        Args:
+            distinct: The different values, in the order they first appear.
+            most: The most bins, into which more numbers are gathered as `gather` does it, some of which may then hold
+                no trial; words have a bin each, however many they are.
+        """
+        self._numeric = is_numeric(distinct)
+        known = distinct[has_value(distinct)]
+        if not self._numeric:
+            self._known = pd.Index(known)
+            self.values, self._bin = known.to_numpy(object), np.arange(len(known))
+            return
+        self._known = pd.Index(known.sort_values())
+        ascending = np.asarray(self._known)
+        if len(ascending) <= most:
+            self.values, self._bin = ascending, np.arange(len(ascending))
+            return
+        logarithmic = is_logarithmic(ascending)
+        scaled = np.log(ascending) if logarithmic else ascending.astype(float)
+        edges = np.linspace(scaled[0], scaled[-1], most + 1)
+        middles = (edges[1:] + edges[:-1]) / 2
+        # The upper end of the last bin belongs to it too.
+        self._bin = np.searchsorted(edges[1:-1], scaled, side="right")
+        self.values = np.exp(middles) if logarithmic else middles
+
+    def __call__(self, column: pd.Series) -> np.ndarray:
+        """Gives the bin of each value, ``[trial]`` int; -1 where it is missing or infinite."""
+        codes, values = pd.factorize(column)
+        places = self._known.get_indexer(pd.Index(values))
+        # The code -1, of a missing value, finds the last; so does the place -1, of an infinite one.
+        return np.append(np.append(self._bin, -1)[places], -1)[codes]

@@ -1,21 +1,25 @@
 """A map of the trials: one outcome in every cell of two columns' values."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from lrsweep.inputs._arguments import check_count
 from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import unknown
-from lrsweep.statistics._bins import bin_column, has_value, is_numeric
+from lrsweep.statistics._bins import Binning, has_value, is_numeric
+from lrsweep.statistics._settings import per_setting
 from lrsweep.statistics._summary import default_outcome, outcome_quartiles
+from lrsweep.tables._parts import Table, distinct_values, head_of, is_empty, rows_where, with_column
 from lrsweep.tables._schema import settings_of
 
 
-def outcome_map(table: pd.DataFrame, x: str, y: str, outcome: str | None = None, cells: int = 512) -> pd.DataFrame:
+def outcome_map(table: Table, x: str, y: str, outcome: str | None = None, cells: int = 512) -> pd.DataFrame:
     """Gives the median outcome over the trials in each cell of a map, whatever their other columns.
 
     Args:
-        table: A result table.
+        table: A result table, or a `Store`.
         x: The caller's column along the map's columns. A trial in which it, or `y`, is missing or infinite is left out.
         y: The caller's column along the map's rows.
         outcome: A column of results; None for `converged_at`, or, where a metric decides the best or no trial
@@ -45,30 +49,38 @@ def outcome_map(table: pd.DataFrame, x: str, y: str, outcome: str | None = None,
         0.1            converged converged
         1.0             diverged  diverged
     """
-    own = settings_of(table)
+    head = head_of(table)
+    own = settings_of(head)
     for axis, name in (("x", x), ("y", y)):
         if not isinstance(name, str) or name not in own:
             raise InputError(f"{axis}: {unknown('column', name, own)}")
     if x == y:
         raise InputError(f"x and y are both {x!r}: a map has two columns")
-    outcome = default_outcome(table) if outcome is None else outcome
-    if not isinstance(outcome, str) or outcome not in table.columns:
-        raise InputError(unknown("outcome", outcome, table.columns[len(own) :]))
+    chosen = default_outcome(table) if outcome is None else outcome
+    if not isinstance(chosen, str) or chosen not in head.columns:
+        raise InputError(unknown("outcome", chosen, head.columns[len(own) :]))
     check_count("cells", cells)
-    on_map = has_value(table[x]) & has_value(table[y])
-    if not on_map.any():
+    on_map = rows_where(table, [x, y], lambda rows: has_value(rows[x]) & has_value(rows[y]))
+    if is_empty(on_map):
         raise InputError(f"no trial has both {x!r} and {y!r}: there is nothing to map")
-    table = table[on_map]
-    columns, rows = bin_column(table[x], cells), bin_column(table[y], cells)
-    # A map may have far more cells than trials: only those that hold one become settings, in the order of the map.
-    filled, setting = np.unique(rows.bin * len(columns.values) + columns.bin, return_inverse=True)
-    numeric = is_numeric(table[outcome])
+    columns, rows = (Binning(distinct_values(on_map, name), cells) for name in (x, y))
+    numeric = is_numeric(head[chosen])
+
+    def statistics(trials: pd.DataFrame, cell: np.ndarray) -> dict[str, Any]:
+        if numeric:
+            return {"outcome": outcome_quartiles(trials, chosen, cell)["median"]}
+        return {"outcome": most_frequent(trials[chosen], cell)}
+
+    binned = with_column(with_column(on_map, _ROW, rows, y), _COLUMN, columns, x)
+    filled, found = per_setting(binned, [_ROW, _COLUMN], ["status", "steps", chosen], statistics)
     values = np.full((len(rows.values), len(columns.values)), np.nan, float if numeric else object)
-    values.flat[filled] = (
-        outcome_quartiles(table, outcome, setting)["median"] if numeric else most_frequent(table[outcome], setting)
-    )
+    values[filled[_ROW], filled[_COLUMN]] = np.asarray(found["outcome"])
     outcomes = pd.DataFrame(values, pd.Index(rows.values, name=y), pd.Index(columns.values, name=x))
-    return outcomes if numeric else outcomes.astype(table[outcome].dtype)
+    return outcomes if numeric else outcomes.astype(head[chosen].dtype)
+
+
+# The columns of the cells' numbers, as none of the caller's is called.
+_ROW, _COLUMN = "row of the map", "column of the map"
 
 
 def most_frequent(words: pd.Series, setting: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.inputs._errors import InputError
-from lrsweep.statistics._bins import gather
+from lrsweep.statistics._bins import gathered
 from lrsweep.statistics._settings import add_up, group_trials
 from lrsweep.statistics._summary import join_columns, resolve_by
 from lrsweep.tables._parts import Table, head_of, parts_of
@@ -45,7 +45,7 @@ def status_shares(table: Table, by: str | Sequence[str] | None = None, bins: int
     if bins is not None:
         if len(names) != 1:
             raise InputError(f"by names {len(names)} columns: of one alone the values are gathered into bins")
-        table = gather(table, names[0], bins)
+        table = gathered(table, names[0], bins)
     settings, counts = count_statuses(table, names)
     trials = counts.sum(-1)
     statuses = statuses_of(head_of(table))

@@ -140,3 +140,17 @@ def test_the_verdict_where_none_converged(store: lrsweep.Store, status: str) -> 
     table = store.table.assign(status=store.table["status"].replace("converged", status))
     as_parts = with_column(store, "status", lambda statuses: statuses.replace("converged", status))
     assert judge(as_parts) == judge(table)
+
+
+@pytest.mark.parametrize("outcome", [None, "final_loss", "status", "converged_at"])
+def test_maps(store: lrsweep.Store, outcome: str | None) -> None:
+    own = own_of(store)
+    for y in own[1:]:
+        check(lrsweep.outcome_map(store, own[0], y, outcome), lrsweep.outcome_map(store.table, own[0], y, outcome))
+        of_table = lrsweep.outcome_map(store.table, own[0], y, outcome, cells=3)
+        check(lrsweep.outcome_map(store, own[0], y, outcome, cells=3), of_table)
+
+
+def test_shares_of_bins(store: lrsweep.Store) -> None:
+    of_table = lrsweep.status_shares(store.table, "learning_rate", bins=3)
+    check(lrsweep.status_shares(store, "learning_rate", bins=3), of_table)
