@@ -50,6 +50,8 @@ def report(
     force: options.Force = False,
 ) -> int:
     """Write a result table as one HTML page, to be opened in a browser: the answer, charts, what went wrong."""
+    import pandas as pd
+
     from lrsweep.cli._destinations import check_replaced
     from lrsweep.cli._output import write
     from lrsweep.report._page import ENDINGS, check_page, is_page, page_content
@@ -58,10 +60,13 @@ def report(
     from lrsweep.tables._notes import curves_for, read_provenance
 
     keep_loaded()
-    trials = read_table(table)
+    trials = _open(table)
     text = out or str(Path(table).with_suffix(ENDINGS[0]))
     path = check_page(text)
     check_replaced("the report" if out is None else "--out", text, path, [table], is_page, force=force)
+    if not isinstance(trials, pd.DataFrame):
+        content = page_content(trials, trials.provenance, title=path.stem, x=x)
+        return write({path: content}, f"Wrote a report of {trials.trials:,} trials to {path}.")
     beside, curves = curves_for(Path(table)), None
     recorded = read_provenance(beside) if beside.is_file() else None
     # What is not of the run that made the table is left alone.

@@ -12,6 +12,7 @@ from lrsweep.plots._style import COLOURS, LEGEND, axes_or_new
 from lrsweep.statistics._bins import is_numeric
 from lrsweep.statistics._outcome_map import outcome_map
 from lrsweep.statistics._summary import default_outcome
+from lrsweep.tables._parts import Table, head_of, is_empty, with_column
 from lrsweep.tables._schema import MAX, MIN, mode_of
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ COLOUR_MAPS = {MIN: "viridis_r", MAX: "viridis"}
 
 
 def cells(
-    table: pd.DataFrame,
+    table: Table,
     x: str,
     y: str,
     outcome: str | None = None,
@@ -38,7 +39,7 @@ def cells(
     its name, as that of an accuracy does.
 
     Args:
-        table: A result table.
+        table: A result table, or a `Store`.
         x: One of the caller's columns, along the horizontal axis. Numbers lie on a logarithmic axis where they are
             positive and more evenly spaced so; words side by side.
         y: Another one, along the vertical axis.
@@ -63,15 +64,16 @@ def cells(
     """
     from matplotlib.colors import LogNorm, Normalize
 
-    if len(table) == 0:
+    if is_empty(table):
         raise InputError("the table is empty: there is nothing to draw of no trials")
     outcome = default_outcome(table) if outcome is None else outcome
     values = words = outcome_map(table, x, y, outcome, cells)
-    numeric = is_numeric(table[outcome])
+    head = head_of(table)
+    numeric = is_numeric(head[outcome])
     if numeric:
         # Among the trials that have no outcome.
         has = "diverged" if outcome == "diverged_at" else "converged"
-        without = table.assign(status=table["status"].where(table["status"] != has))
+        without = with_column(table, "status", lambda status: status.where(status != has))
         words = outcome_map(without, x, y, "status", cells)
     new, ax = ax is None, axes_or_new(ax)
     across = set_up_axis(ax, "x", values.columns.to_series(), x)
@@ -84,10 +86,10 @@ def cells(
     if numeric:
         finite = np.ma.masked_invalid(values.to_numpy(float))
         norm = (LogNorm if suits_logarithm(outcome, finite.compressed()) else Normalize)()
-        colours = COLOUR_MAPS[mode_of(table, outcome)]
+        colours = COLOUR_MAPS[mode_of(head, outcome)]
         mesh = ax.pcolormesh(*edges, finite, cmap=colours, norm=norm, rasterized=True)
         if finite.count():
-            add_colour_bar(ax, mesh, outcome_label(table, outcome))
+            add_colour_bar(ax, mesh, outcome_label(head, outcome))
         words = words.where(np.ma.getmaskarray(finite))
     add_legend(ax, _draw_words(ax, edges, words), grow=new)
     return ax

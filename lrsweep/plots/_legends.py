@@ -10,8 +10,10 @@ from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import unknown
 from lrsweep.plots._axes import label_of, plain_text, write_ticks
 from lrsweep.plots._style import COLOURS, LEGEND, MARKERS
-from lrsweep.statistics._bins import gather, is_logarithmic, is_numeric
-from lrsweep.statistics._summary import group_trials, resolve_by
+from lrsweep.statistics._bins import gathered, is_logarithmic, is_numeric
+from lrsweep.statistics._settings import settings_in
+from lrsweep.statistics._summary import resolve_by
+from lrsweep.tables._parts import Table, head_of, is_empty
 from lrsweep.tables._schema import settings_of
 from lrsweep.tables._text import write
 
@@ -36,13 +38,11 @@ COLOUR_MAP, LIGHTEST = "viridis", 0.92
 _LINE, _LETTER, _HANDLE = 0.16, 0.55, 4
 
 
-def prepare_settings(
-    table: pd.DataFrame, by: str | Sequence[str] | None, x: str | None = None
-) -> tuple[pd.DataFrame, list[str]]:
+def prepare_settings(table: Table, by: str | Sequence[str] | None, x: str | None = None) -> tuple[Any, list[str]]:
     """Checks the columns whose settings a picture tells apart, and gathers a column of too many numbers.
 
     Args:
-        table: A result table.
+        table: A result table, in parts or not.
         by: The columns, by name; None for every one of the caller's but `seed` and `x`.
         x: The column along the picture's axis.
 
@@ -53,8 +53,9 @@ def prepare_settings(
     Raises:
         ValueError: The table is empty, it has no such column, or there are too many settings.
     """
-    own = settings_of(table)
-    if len(table) == 0:
+    head = head_of(table)
+    own = settings_of(head)
+    if is_empty(table):
         raise InputError("the table is empty: there is nothing to draw of no trials")
     if x is not None and x not in own:
         raise InputError(unknown("column", x, own))
@@ -62,9 +63,9 @@ def prepare_settings(
     if x in names and by is not None:
         raise InputError(f"by names column {x!r}, which lies along the axis: leave it out")
     names = [name for name in names if name != x]
-    if len(names) == 1 and is_numeric(table[names[0]]):
-        table = gather(table, names[0], MOST_SHADES)
-    settings = len(group_trials(table, names)[0])
+    if len(names) == 1 and is_numeric(head[names[0]]):
+        table = gathered(table, names[0], MOST_SHADES)
+    settings = len(settings_in(table, names))
     if settings > MOST_SETTINGS:
         raise InputError(f"there are {settings:,} settings of {', '.join(names)}, too many to draw: name fewer in by")
     return table, names

@@ -19,7 +19,7 @@ from lrsweep.plots._legends import (
 from lrsweep.plots._style import COLOURS, MARKERS, axes_or_new
 from lrsweep.statistics._quartiles import summarize_curves
 from lrsweep.statistics._summary import QUARTILES, group_trials
-from lrsweep.tables._schema import LOSS, greater_is_good
+from lrsweep.tables._schema import LOSS, greater_is_good, settings_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,6 +71,7 @@ def losses(
         >>> ax.get_xlabel(), ax.get_yscale(), len(ax.lines)
         ('updates', 'log', 2)
     """
+    settings_of(table)  # refuses a store, whose curves are not read in parts
     table, names = prepare_settings(table, by)
     sign = -1 if greater_is_good(table, of) else 1
     # Trials that have diverged count as infinitely bad.

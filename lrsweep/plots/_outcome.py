@@ -20,12 +20,15 @@ from lrsweep.plots._legends import (
     style_settings,
 )
 from lrsweep.plots._style import COLOURS, MARKERS, axes_or_new
+from lrsweep.statistics._advice import count_ends
 from lrsweep.statistics._best import Best
-from lrsweep.statistics._bins import gather, has_value, is_numeric
+from lrsweep.statistics._bins import gathered, has_value, is_numeric
 from lrsweep.statistics._critical import summarize_critical
 from lrsweep.statistics._quartiles import check_outcome, summarize_outcome
+from lrsweep.statistics._settings import group_trials
 from lrsweep.statistics._shares import status_shares
-from lrsweep.statistics._summary import QUARTILES, default_outcome, group_trials
+from lrsweep.statistics._summary import QUARTILES, default_outcome
+from lrsweep.tables._parts import Table, distinct_values, head_of, is_empty, rows_where
 from lrsweep.tables._schema import CONVERGED_AT, LEARNING_RATE, MAX, criterion_of
 from lrsweep.tables._text import write
 
@@ -44,7 +47,7 @@ _MOST_DOTS = 40
 
 
 def outcome(
-    table: pd.DataFrame,
+    table: Table,
     outcome: str | None = None,
     x: str = "learning_rate",
     by: str | Sequence[str] | None = None,
@@ -62,7 +65,7 @@ def outcome(
     of marks per status; the larger a mark, the greater the share of the trials there.
 
     Args:
-        table: A result table.
+        table: A result table, or a `Store`.
         outcome: A column of numbers, such as `converged_at` or `final_loss`; None for `converged_at`, or, where a
             metric decides the best or no trial converged, for what decides it at the end.
         x: One of the caller's columns. Numbers lie on a logarithmic axis where they are positive and more evenly
@@ -118,24 +121,24 @@ class OutcomeLegend(NamedTuple):
         return self.styles.title if self.settings else ""
 
 
-def prepare_x(table: pd.DataFrame, x: str) -> pd.DataFrame:
+def prepare_x(table: Table, x: str) -> Table:
     """Gives the trials that have a value along the axis, gathered where there are too many values.
 
     Raises:
         ValueError: No trial has a value.
     """
-    drawn = table[has_value(table[x])]
-    if len(drawn) == 0:
+    drawn = rows_where(table, [x], lambda trials: has_value(trials[x]))
+    if is_empty(drawn):
         raise InputError(f"no trial has a {x!r}: there is nothing to draw along it")
-    return gather(drawn, x, MOST_VALUES) if is_numeric(table[x]) else drawn
+    return gathered(drawn, x, MOST_VALUES) if is_numeric(head_of(table)[x]) else drawn
 
 
-def draw_outcome(ax: "Axes", table: pd.DataFrame, outcome: str, x: str, names: list[str]) -> OutcomeLegend:
+def draw_outcome(ax: "Axes", table: Table, outcome: str, x: str, names: list[str]) -> OutcomeLegend:
     """Draws the lines of `outcome`, its bands, and the marks at the edge."""
     table = prepare_x(table, x)
     quartiles = summarize_outcome(table, outcome, [x, *names])
     settings, setting = group_trials(quartiles, names)
-    styles, band = style_settings(settings), band_opacity(len(settings), repeated=len(table) > len(quartiles))
+    styles, band = style_settings(settings), band_opacity(len(settings), repeated=bool((quartiles["trials"] > 1).any()))
     positions = set_up_axis(ax, "x", quartiles[x], x)
     values = quartiles[list(QUARTILES)].to_numpy(float)
     if outcome == CONVERGED_AT:
@@ -149,7 +152,7 @@ def draw_outcome(ax: "Axes", table: pd.DataFrame, outcome: str, x: str, names: l
         logarithmic=suits_logarithm(outcome, values),
         **{"footroom" if bad_is_low else "headroom": room},
     )
-    ax.set_ylabel(outcome_label(table, outcome))
+    ax.set_ylabel(outcome_label(head_of(table), outcome))
     lines, words = [], not is_numeric(quartiles[x])
     for index, colour in enumerate(styles.colours):
         rows = np.flatnonzero(setting == index)
@@ -185,29 +188,29 @@ def draw_outcome(ax: "Axes", table: pd.DataFrame, outcome: str, x: str, names: l
     return OutcomeLegend(legend_entries(lines, styles), marks, styles)
 
 
-def _statuses_without(table: pd.DataFrame, outcome: str) -> list[str]:
+def _statuses_without(table: Table, outcome: str) -> list[str]:
     """Gives the statuses, of those in the table, whose trials have no such outcome."""
     has = {CONVERGED_AT: "converged", "diverged_at": "diverged"}.get(outcome)
     without = ["diverged"] if has is None else [status for status in EDGE_STATUSES if status != has]
-    in_table = set(table["status"].unique())
-    return [status for status in without if status in in_table]
+    ends = count_ends(table)
+    return [status for status in without if ends[status]]
 
 
-def _is_good_high(table: pd.DataFrame, outcome: str) -> bool:
+def _is_good_high(table: Table, outcome: str) -> bool:
     """Tells whether a trial that diverged counts as the least, and not as the greatest, of an outcome."""
-    criterion = criterion_of(table)
+    criterion = criterion_of(head_of(table))
     return outcome in criterion.columns and criterion.mode == MAX
 
 
-def _draw_best(ax: "Axes", table: pd.DataFrame, x: str, best: Best | None) -> list[tuple[Any, str]]:
+def _draw_best(ax: "Axes", table: Table, x: str, best: Best | None) -> list[tuple[Any, str]]:
     """Draws where the best setting lies as a line, with the interval of a learning rate; returns its entry."""
     if best is None or x not in best.setting:
         return []
     value = best.setting[x]
-    if is_numeric(table[x]):
+    if is_numeric(head_of(table)[x]):
         place, name = value, number(value)
     else:
-        places = pd.unique(table.loc[table[x].notna(), x]).tolist()
+        places = distinct_values(table, x).dropna().tolist()
         place, name = places.index(value), plain_text(write(value))
     if x == LEARNING_RATE and np.isfinite(best.low):
         ax.axvspan(best.low, best.high, color="black", alpha=0.1, linewidth=0)

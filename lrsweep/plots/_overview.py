@@ -3,28 +3,29 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from lrsweep.plots._legends import MOST_NAMED, add_colour_bar, add_legend, prepare_settings, status_entry
 from lrsweep.plots._outcome import draw_outcome
 from lrsweep.plots._statuses import draw_statuses
 from lrsweep.plots._style import COLOURS, FIGURE_SIZE
+from lrsweep.statistics._advice import count_ends
 from lrsweep.statistics._bins import is_numeric
-from lrsweep.statistics._summary import default_outcome, group_trials, resolve_by
+from lrsweep.statistics._settings import settings_in
+from lrsweep.statistics._summary import default_outcome, has_status, resolve_by
+from lrsweep.tables._parts import Table, head_of
 from lrsweep.tables._schema import CONVERGED_AT, LOSSES, criterion_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def overview(table: pd.DataFrame, x: str = "learning_rate", by: str | Sequence[str] | None = None) -> "Figure":
+def overview(table: Table, x: str = "learning_rate", by: str | Sequence[str] | None = None) -> "Figure":
     """Draws a sweep at a glance, one above the other: how fast and how well trials did, and the shares of the statuses.
 
     These are the updates to converge and the final loss. Where a metric decides the best, it comes first, in the loss's
     place; and where no trial converged, the loss stands in the place of the updates.
 
     Args:
-        table: A result table.
+        table: A result table, or a `Store`.
         x: The column that all three are drawn against, as in `outcome`.
         by: The columns that make a setting, as in `outcome`. Where it is left out and there are more settings than a
             legend names, and no colour bar can measure them, all trials are drawn as one setting.
@@ -53,22 +54,23 @@ def overview(table: pd.DataFrame, x: str = "learning_rate", by: str | Sequence[s
         ax.set_xlabel("")
     if drawn.styles.scale is not None:
         add_colour_bar([*charts, shares], drawn.styles.scale, drawn.styles.title)
-    ended = [status_entry(status) for status in COLOURS if (table["status"] == status).any()]
+    ends = count_ends(table)
+    ended = [status_entry(status) for status in COLOURS if ends[status]]
     add_legend(charts[0], [*drawn.settings, *ended], title=drawn.title, grow=True)
     return figure
 
 
-def _outcomes(table: pd.DataFrame) -> list[str]:
+def _outcomes(table: Table) -> list[str]:
     """Names the outcomes to draw, the one that answers for the table first."""
-    first, deciding = default_outcome(table), criterion_of(table).columns[0]
-    if (table["status"] == "converged").any():
+    first, deciding = default_outcome(table), criterion_of(head_of(table)).columns[0]
+    if has_status(table, "converged"):
         return [first, deciding if first == CONVERGED_AT else CONVERGED_AT]
     return list(dict.fromkeys([first, LOSSES[0]]))
 
 
-def _columns_to_name(table: pd.DataFrame, x: str) -> list[str]:
+def _columns_to_name(table: Table, x: str) -> list[str]:
     """Gives the other columns, where they make few settings or are one of numbers; otherwise none."""
     names = [name for name in resolve_by(table, None) if name != x]
-    if len(names) == 1 and is_numeric(table[names[0]]):
+    if len(names) == 1 and is_numeric(head_of(table)[names[0]]):
         return names
-    return names if len(group_trials(table, names)[0]) <= MOST_NAMED else []
+    return names if len(settings_in(table, names)) <= MOST_NAMED else []

@@ -3,23 +3,23 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from lrsweep.plots._axes import cell_edges, set_up_axis
 from lrsweep.plots._legends import add_legend, prepare_settings
 from lrsweep.plots._outcome import prepare_x
 from lrsweep.plots._style import COLOURS, LEGEND, axes_or_new
 from lrsweep.statistics._shares import status_shares
+from lrsweep.tables._parts import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def statuses(table: pd.DataFrame, x: str = "learning_rate", ax: "Axes | None" = None) -> "Axes":
+def statuses(table: Table, x: str = "learning_rate", ax: "Axes | None" = None) -> "Axes":
     """Draws the shares of the statuses against the learning rate, or against another column, stacked.
 
     Args:
-        table: A result table.
+        table: A result table, or a `Store`.
         x: One of the caller's columns. Numbers lie on a logarithmic axis where they are positive and more evenly
             spaced so, each as wide as halfway to its neighbours, and are gathered where there are more than 64 (see
             `lrsweep.gather`); words lie side by side. A trial without a value in it is left out.
@@ -42,7 +42,7 @@ def statuses(table: pd.DataFrame, x: str = "learning_rate", ax: "Axes | None" = 
     return ax
 
 
-def draw_statuses(ax: "Axes", table: pd.DataFrame, x: str) -> list[tuple[Any, str]]:
+def draw_statuses(ax: "Axes", table: Table, x: str) -> list[tuple[Any, str]]:
     """Draws the stack of `statuses`, and returns its entries for a legend."""
     shares = status_shares(prepare_x(table, x), x)
     positions = set_up_axis(ax, "x", shares[x], x)

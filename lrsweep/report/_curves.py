@@ -86,18 +86,23 @@ def by_name(curves: Any) -> dict[str, pd.DataFrame]:
 
 
 def draw_curves(
-    table: pd.DataFrame, curves: Mapping[str, pd.DataFrame], x: ColumnAxis, filters: Sequence[Filter]
+    table: pd.DataFrame,
+    row_of: np.ndarray,
+    curves: Mapping[str, pd.DataFrame],
+    x: ColumnAxis,
+    filters: Sequence[Filter],
 ) -> Curves:
     """Draws a line per setting: its median over the trials at every recorded update, of one kind of curve at a time.
 
     Args:
         table: A result table.
+        row_of: ``[trial]`` int, the row of the axis and the filters that each trial lies at.
         curves: The curves by name, ``[trial, record]`` float each; that of what decides the best is shown first.
         x: The axis of the page's other charts, by whose values lines are coloured.
         filters: The filters of the page.
     """
     settings, setting = group_trials(table, [name for name in settings_of(table) if name != SEED])
-    firsts = np.unique(setting, return_index=True)[1]
+    firsts = row_of[np.unique(setting, return_index=True)[1]]
     codes = np.array([each.codes[firsts] for each in filters], int).reshape(len(filters), len(firsts))
     ranked = rank(summarize(table), criterion_of(table)).index.to_numpy()
     chosen = _choose(ranked, codes)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from lrsweep.tables._schema import SEED, settings_of
+from lrsweep.tables._schema import SEED
 from lrsweep.tables._text import write
 
 # A column of more values is too long a list to choose from. The trials are aggregated beforehand for every combination
@@ -24,7 +24,7 @@ class Filter(NamedTuple):
         name: The column's name.
         column: What the column of codes is called in the charts' data: `f0`, `f1`, ..., whatever `name` is.
         values: ``[value]``, each as text.
-        codes: ``[trial] int64``, the place of each trial's value in `values`.
+        codes: ``[setting] int64``, the place of each setting's value in `values`.
     """
 
     name: str
@@ -33,11 +33,11 @@ class Filter(NamedTuple):
     codes: np.ndarray
 
 
-def filters_of(table: pd.DataFrame, drawn: Sequence[str]) -> list[Filter]:
+def filters_of(settings: pd.DataFrame, drawn: Sequence[str]) -> list[Filter]:
     """Chooses the columns to filter by, in the table's order.
 
     Args:
-        table: A result table.
+        settings: The caller's columns, a row for each setting at least.
         drawn: The columns that are axes already.
 
     Returns:
@@ -45,16 +45,15 @@ def filters_of(table: pd.DataFrame, drawn: Sequence[str]) -> list[Filter]:
         `MOST_COMBINATIONS` combinations together.
 
     Example:
-        >>> trials = result.table.assign(momentum=[0.9, 0.0, 0.9])
-        >>> trials = trials[["momentum", *result.table.columns]]
-        >>> [(each.name, each.values) for each in filters_of(trials, ["learning_rate"])]
+        >>> settings = pd.DataFrame({"learning_rate": [0.1, 0.1, 1.0], "momentum": [0.9, 0.0, 0.9]})
+        >>> [(each.name, each.values) for each in filters_of(settings, ["learning_rate"])]
         [('momentum', ['0', '0.9'])]
     """
     filters, combinations = [], 1
-    for name in settings_of(table):
+    for name in settings.columns:
         if name == SEED or name in drawn:
             continue
-        codes, values = pd.factorize(table[name], use_na_sentinel=False)
+        codes, values = pd.factorize(settings[name], use_na_sentinel=False)
         if not 2 <= len(values) <= MOST_VALUES or combinations * (len(values) + 1) > MOST_COMBINATIONS:
             continue
         combinations *= len(values) + 1
@@ -71,28 +70,25 @@ def _sort_key(value: Any) -> tuple[bool, bool, Any]:
     return is_missing, isinstance(value, str), 0 if is_missing else value
 
 
-def combinations_of(filters: Sequence[Filter], rows: np.ndarray) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
+def combinations_of(codes: Sequence[np.ndarray], rows: np.ndarray) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
     """Goes through every combination of filters: a code per column, `ALL` among them, and the rows that it leaves.
 
     Args:
-        filters: The columns to filter by.
+        codes: ``[trial]`` int of each filter, the trials' codes.
         rows: ``[row]`` int, the rows to choose from.
 
     Returns:
         Pairs of the codes and ``[row]`` int; combinations that leave no row are left out.
 
     Example:
-        >>> momentum = Filter("momentum", "f0", ["0", "0.9"], np.array([1, 0, 1]))
-        >>> [(codes, rows.tolist()) for codes, rows in combinations_of([momentum], np.arange(3))]
+        >>> [(codes, rows.tolist()) for codes, rows in combinations_of([np.array([1, 0, 1])], np.arange(3))]
         [((-1,), [0, 1, 2]), ((0,), [1]), ((1,), [0, 2])]
     """
-    if not filters:
+    if not codes:
         yield (), rows
         return
-    first, *others = filters
-    codes = first.codes[rows]
-    for code in range(ALL, len(first.values)):
-        remaining = rows if code == ALL else rows[codes == code]
-        if len(remaining):
-            for other_codes, chosen in combinations_of(others, remaining):
-                yield (code, *other_codes), chosen
+    first, *others = codes
+    of_rows = first[rows]
+    for code in [ALL, *np.unique(of_rows).tolist()]:
+        for other_codes, chosen in combinations_of(others, rows if code == ALL else rows[of_rows == code]):
+            yield (code, *other_codes), chosen

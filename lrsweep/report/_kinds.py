@@ -1,13 +1,15 @@
 """The trials of a table that did not converge, by how they ended, why, and at which settings."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from lrsweep.report._wording import CAUSES, STATUSES, write_column
-from lrsweep.statistics._summary import group_trials
-from lrsweep.tables._schema import SEED, settings_of
+from lrsweep.statistics._settings import Settings, group_trials
+from lrsweep.tables._parts import Table, head_of, parts_of
+from lrsweep.tables._schema import CAUSE, SEED, settings_of
 from lrsweep.tables._text import write
 
 # Of every kind at most so many settings are shown.
@@ -38,11 +40,11 @@ class Kind(NamedTuple):
     rows: list[list[str]]
 
 
-def kinds_of(table: pd.DataFrame, most: int = MOST_ROWS) -> list[Kind]:
+def kinds_of(table: Table, most: int = MOST_ROWS) -> list[Kind]:
     """Sorts the trials that did not converge by how they ended and why, the most frequent kind first.
 
     Args:
-        table: A result table.
+        table: A result table, in parts or not.
         most: The most settings to show of each kind.
 
     Example:
@@ -51,38 +53,82 @@ def kinds_of(table: pd.DataFrame, most: int = MOST_ROWS) -> list[Kind]:
         >>> [kind.went_wrong for kind in kinds_of(result.table)]
         [False]
     """
-    names = [name for name in settings_of(table) if name != SEED]
-    setting = group_trials(table, names)[1] if len(table) else np.empty(0, int)
-    statuses = table["status"].astype(str)
-    # A table that was not diagnosed has no causes: the status then stands for both.
-    ends = pd.DataFrame({"status": statuses, "cause": table.get("cause", statuses)})
-    kinds, kind = group_trials(ends, ["status", "cause"])
-    failed = np.flatnonzero(kinds["status"] != "converged")
-    trials = np.bincount(kind, minlength=len(kinds))
-    return [
-        _kind(table, names, setting, np.flatnonzero(kind == at), kinds["status"][at], kinds["cause"][at], most)
-        for at in failed[np.argsort(-trials[failed], kind="stable")]
-    ]
+    settings = Settings(table, [name for name in settings_of(head_of(table)) if name != SEED])
+    ends = _ends_of(table, settings)
+    converged = any(status == "converged" for status, _ in ends)
+    wrong = ("diverged", "stalled", "oscillating") if converged else ("diverged",)
+    failed = sorted((end for end in ends if end[0] != "converged"), key=lambda end: -ends[end].trials.sum())
+    shown = {end: ends[end].most_frequent(most) for end in failed}
+    examples = _rows_at(table, [ends[end].first[at] for end in failed for at in shown[end]])
+    return [_kind(end, ends[end], shown[end], settings, examples, wrong) for end in failed]
+
+
+class _End(NamedTuple):
+    """How many trials of each setting ended alike, and which is the first of them, by its place in the table."""
+
+    trials: np.ndarray
+    first: np.ndarray
+
+    def most_frequent(self, most: int) -> np.ndarray:
+        """Gives the settings that have most of them; among equals those that come first in the table."""
+        some = np.flatnonzero(self.trials)
+        return some[np.lexsort((self.first[some], -self.trials[some]))][:most]
+
+
+def _ends_of(table: Table, settings: Settings) -> dict[tuple[str, str], _End]:
+    """Gives the ends of a table by status and cause, in the order they first appear."""
+    ends: dict[tuple[str, str], _End] = {}
+    columns = ["status", *([CAUSE] if CAUSE in head_of(table).columns else [])]
+    before = 0
+    for part in parts_of(table, [*settings.names, *columns]):
+        setting = settings.number(part)
+        # A table that was not diagnosed has no causes: the status then stands for both.
+        kinds, kind = group_trials(part[columns].astype(str), columns)
+        for at, words in enumerate(kinds.itertuples(index=False)):
+            rows = np.flatnonzero(kind == at)
+            end = ends.setdefault(
+                (words[0], words[-1]),
+                _End(np.zeros(len(settings.rows), int), np.full(len(settings.rows), np.iinfo(int).max)),
+            )
+            np.add(end.trials, np.bincount(setting[rows], minlength=len(end.trials)), out=end.trials)
+            np.minimum.at(end.first, setting[rows], rows + before)
+        before += len(part)
+    return ends
+
+
+def _rows_at(table: Table, places: Sequence[Any]) -> dict[int, pd.DataFrame]:
+    """Gives the rows at some places of a table, each as a table of one row."""
+    before, found, wanted = 0, {}, np.unique(places).astype(int)
+    for part in parts_of(table, list(head_of(table).columns)) if len(wanted) else ():
+        here = wanted[(wanted >= before) & (wanted < before + len(part))]
+        found |= {int(place): part.iloc[[place - before]] for place in here}
+        before += len(part)
+    return found
 
 
 def _kind(
-    table: pd.DataFrame, names: list[str], setting: np.ndarray, rows: np.ndarray, status: str, cause: str, most: int
+    words: tuple[str, str],
+    end: _End,
+    shown: np.ndarray,
+    settings: Settings,
+    examples: dict[int, pd.DataFrame],
+    wrong: Sequence[str],
 ) -> Kind:
-    failed, trials = np.bincount(setting[rows], minlength=setting.max() + 1), np.bincount(setting)
-    first = np.full(len(failed), len(table))
-    np.minimum.at(first, setting[rows], rows)
-    with_failures = np.flatnonzero(failed)
-    # Among equals those that come first in the table.
-    shown = with_failures[np.lexsort((first[with_failures], -failed[with_failures]))][:most]
-    examples = table.iloc[first[shown]]
-    columns = {name: write_column(examples[name]) for name in names}
-    columns["trials"] = [f"{failed[at]:,} of {trials[at]:,}" for at in shown]
-    columns["first such trial"] = [write(label) for label in examples.index]
-    results = [name for name in (SEED, "steps", "initial_loss", "final_loss") if name in table.columns]
-    columns |= {f"its {name}": [write(value, "nan") for value in examples[name]] for name in results}
+    status, cause = words
+    rows = pd.concat([examples[int(end.first[at])] for at in shown])
+    columns = {name: write_column(rows[name]) for name in settings.names}
+    columns["trials"] = [f"{end.trials[at]:,} of {settings.trials[at]:,}" for at in shown]
+    columns["first such trial"] = [write(label) for label in rows.index]
+    results = [name for name in (SEED, "steps", "initial_loss", "final_loss") if name in rows.columns]
+    columns |= {f"its {name}": [write(value, "nan") for value in rows[name]] for name in results}
     meaning = " ".join(filter(None, [STATUSES[status], CAUSES.get(cause)]))
-    table_rows = [list(row) for row in zip(*columns.values(), strict=True)]
-    cause_beside = None if cause == status else cause
-    wrong = ("diverged", "stalled", "oscillating") if (table["status"] == "converged").any() else ("diverged",)
-    heads, went_wrong = list(columns), status in wrong
-    return Kind(status, cause_beside, went_wrong, meaning, len(rows), len(with_failures), heads, table_rows)
+    return Kind(
+        status,
+        None if cause == status else cause,
+        status in wrong,
+        meaning,
+        int(end.trials.sum()),
+        int(np.count_nonzero(end.trials)),
+        list(columns),
+        [list(row) for row in zip(*columns.values(), strict=True)],
+    )

@@ -58,12 +58,14 @@ class OutcomeColumn(NamedTuple):
     Attributes:
         name: The column whose quartiles `aggregate` gives as `median_<name>` and so on.
         label: The label of its axis, with the unit.
-        values: ``[trial] float64``, infinite where a trial diverged.
+        values: ``[dot] float64``, of the trials that are drawn one by one; infinite where a trial diverged.
+        extremes: Of all trials the values that make the scale of an axis.
     """
 
     name: str
     label: str
     values: np.ndarray
+    extremes: np.ndarray
 
 
 class Dots(NamedTuple):
@@ -86,7 +88,7 @@ def prepare_dots(
     outcomes: Sequence[OutcomeColumn],
     scales: Sequence[Scale],
     status: pd.Series,
-    rows: np.ndarray,
+    setting: np.ndarray,
     texts: Mapping[str, Sequence[str]],
 ) -> Dots:
     """Prepares the data of the trials that are drawn one by one.
@@ -95,20 +97,21 @@ def prepare_dots(
         shared: The axis that they are drawn along.
         outcomes: What is drawn, one per chart.
         scales: The vertical axes of these.
-        status: ``[trial]``, how each ended.
-        rows: ``[dot] int64``, which trials are drawn.
+        status: ``[dot]``, how each ended.
+        setting: ``[dot] int64``, the row of the axis that each lies at.
         texts: ``[dot]`` texts of their tooltips, by label.
     """
     axis = shared.axis
-    has_position = ~np.isnan(axis.positions[rows])
-    xs = np.full(len(rows), np.nan)
-    xs[has_position] = axis.scale.separate_ties(axis.positions[rows[has_position]], _OF_VALUE)
+    positions = axis.positions[setting]
+    has_position = ~np.isnan(positions)
+    xs = np.full(len(setting), np.nan)
+    xs[has_position] = axis.scale.separate_ties(positions[has_position], _OF_VALUE)
     columns = {"x": xs}
     for at, (outcome, scale) in enumerate(zip(outcomes, scales, strict=True)):
-        columns[f"y{at}"] = scale.position(outcome.values[rows])
-    columns |= {each.column: each.codes[rows].astype(np.int8) for each in shared.filters}
+        columns[f"y{at}"] = scale.position(outcome.values)
+    columns |= {each.column: each.codes[setting].astype(np.int8) for each in shared.filters}
     columns |= {f"c{at}": np.array(of_label, object) for at, of_label in enumerate(texts.values())}
-    statuses, sources = status.to_numpy()[rows], {}
+    statuses, sources = status.to_numpy(), {}
     for name in COLOURS:
         drawn = has_position & (statuses == name)
         if drawn.any():

@@ -23,12 +23,14 @@ from lrsweep.report._charts import Chart, draw_charts
 from lrsweep.report._curves import by_name
 from lrsweep.report._kinds import Kind, kinds_of
 from lrsweep.report._provenance import write_provenance
-from lrsweep.statistics._best import best_learning_rate, rank
+from lrsweep.statistics._advice import count_ends
+from lrsweep.statistics._best import find_best, rank
 from lrsweep.statistics._bins import is_numeric
 from lrsweep.statistics._display import MOST_SHOWN, SHOWN_OF_MANY, column_head, columns_shown, write_cells
 from lrsweep.statistics._summary import summarize
 from lrsweep.statistics._verdict import judge
 from lrsweep.tables._files import check_path, replace_files
+from lrsweep.tables._parts import Table, head_of, is_in_parts
 from lrsweep.tables._schema import LEARNING_RATE, Criterion, criterion_of, settings_of
 
 ENDINGS = (".html", ".htm")
@@ -48,7 +50,7 @@ _MARKS = {
 
 
 def write_report(
-    table: pd.DataFrame,
+    table: Table,
     path: str | os.PathLike[str],
     provenance: Mapping[str, Any] | None = None,
     *,
@@ -66,7 +68,7 @@ def write_report(
     one is complete.
 
     Args:
-        table: A result table.
+        table: A result table, or a `Store`.
         path: The file to write, which ends in `.html` or `.htm`.
         provenance: What made the table, as `Sweep.provenance` or the `.json` beside a table holds it; None where it is
             not known.
@@ -75,7 +77,8 @@ def write_report(
         x: The column of the caller's to draw against, of numbers or of words; None for the learning rate.
 
     Raises:
-        TypeError: The table is no DataFrame, the provenance no mapping that JSON can hold, or the curves no tables.
+        TypeError: The table is no DataFrame and no store, the provenance no mapping that JSON can hold, or the curves
+            no tables; or there are curves with a store.
         ValueError: It is not a result table, what decides the best differs from row to row, the ending is another,
             the folder does not exist or cannot be written to, there is no such column, or a trial has no curve.
 
@@ -85,8 +88,10 @@ def write_report(
         True
     """
     path = check_page(path)
-    if not isinstance(table, pd.DataFrame):
+    if not isinstance(table, pd.DataFrame) and not is_in_parts(table):
         raise InputTypeError(f"the table must be a result table (see lrsweep.sweep), not a {type(table).__name__}")
+    if curves is not None and not isinstance(table, pd.DataFrame):
+        raise InputTypeError("curves are drawn of a table in memory: give the .table of the store, or leave them out")
     if provenance is not None and not isinstance(provenance, Mapping):
         raise InputTypeError(f"the provenance must be a mapping or None, not a {type(provenance).__name__}")
     replace_files({path: page_content(table, provenance, title=path.stem, curves=curves, x=x)})
@@ -118,7 +123,7 @@ def is_page(path: Path) -> bool:
 
 
 def page_content(
-    table: pd.DataFrame,
+    table: Table,
     provenance: Mapping[str, Any] | None,
     *,
     title: str,
@@ -136,7 +141,7 @@ def page_content(
 
 
 def make_page(
-    table: pd.DataFrame,
+    table: Table,
     provenance: Mapping[str, Any] | None,
     *,
     title: str,
@@ -146,7 +151,7 @@ def make_page(
     """Makes the HTML of a report.
 
     Args:
-        table: A result table.
+        table: A result table, in parts or not.
         provenance: What made the table, or None.
         title: The title of the page.
         curves: What was recorded of the trials, as `write_report` takes it.
@@ -156,36 +161,38 @@ def make_page(
         >>> make_page(result.table, None, title="sweep").startswith("<!DOCTYPE html>")
         True
     """
-    rates = LEARNING_RATE in settings_of(table) and bool(table[LEARNING_RATE].notna().any())
-    best = best_learning_rate(table) if rates and is_numeric(table[LEARNING_RATE]) else None
-    recorded = None if provenance is None else provenance.get("trials")
+    head = head_of(table)
+    own = settings_of(head)
+    summary, recorded = summarize(table), None if provenance is None else provenance.get("trials")
+    rates = LEARNING_RATE in own and bool(summary[LEARNING_RATE].notna().any())
+    best = find_best(table, None, summary=summary) if rates and is_numeric(head[LEARNING_RATE]) else None
     chart_set = draw_charts(table, best, x, by_name(curves))
-    summary = summarize(table)
     kinds = [
         kind._asdict() | {"count": plural(kind.trials, "trial"), "caption": _kind_caption(kind)}
         for kind in kinds_of(table)
     ]
     script = _text("page.js")
-    statuses = table["status"].value_counts().reindex(list(COLOURS)).fillna(0).astype(int)
+    statuses = count_ends(table).reindex(list(COLOURS)).fillna(0).astype(int)
+    trials = int(statuses.sum())
     return _template().render(
         title=title,
         source=_source(provenance, title),
         question=f"Which {'learning rate' if rates else 'setting'} should I take?",
-        answer=judge(table, best=best),
-        counts=_write_counts(table, summary, statuses),
+        answer=judge(table, best=best, summary=summary),
+        counts=_write_counts(summary, statuses),
         chart_set=chart_set,
         statuses=[
             {"name": name, "label": LEGEND[str(name)], "trials": f"{trials:,}"}
             for name, trials in statuses.items()
             if trials
         ],
-        summary=_best_settings(summary, criterion_of(table)),
+        summary=_best_settings(summary, criterion_of(head)),
         wrong=[kind for kind in kinds if kind["went_wrong"]],
         others=[kind for kind in kinds if not kind["went_wrong"]],
         none_wrong=_none_wrong(statuses),
         provenance=None if provenance is None else write_provenance(provenance),
-        doubt=f"That record is of {recorded:,} trials, and this table has {len(table):,}: it may be another table's."
-        if isinstance(recorded, int) and recorded != len(table)
+        doubt=f"That record is of {recorded:,} trials, and this table has {trials:,}: it may be another table's."
+        if isinstance(recorded, int) and recorded != trials
         else None,
         version=importlib.metadata.version("lrsweep"),
         colours=COLOURS,
@@ -203,9 +210,10 @@ def _source(provenance: Mapping[str, Any] | None, title: str) -> str:
     return " · ".join([title, *named])
 
 
-def _write_counts(table: pd.DataFrame, summary: pd.DataFrame, statuses: pd.Series) -> str:
+def _write_counts(summary: pd.DataFrame, statuses: pd.Series) -> str:
+    total = int(statuses.sum())
     of_each = ", ".join(f"{trials:,} {LEGEND[str(name)]}" for name, trials in statuses.items() if trials)
-    return f"{plural(len(table), 'trial')} of {plural(len(summary), 'setting')}: {of_each}." if len(table) else ""
+    return f"{plural(total, 'trial')} of {plural(len(summary), 'setting')}: {of_each}." if total else ""
 
 
 def _best_settings(summary: pd.DataFrame, criterion: Criterion) -> dict[str, Any]:

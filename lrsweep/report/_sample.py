@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.report._wording import write_column
+from lrsweep.tables._parts import Table, head_of, parts_of
 from lrsweep.tables._schema import INDEX, final, metrics_of, settings_of
 from lrsweep.tables._text import write
 
@@ -11,28 +12,37 @@ from lrsweep.tables._text import write
 MOST_DOTS, LEAST_OF_STATUS = 4000, 100
 
 
-def sample_rows(table: pd.DataFrame, most: int = MOST_DOTS) -> np.ndarray:
-    """Chooses rows to draw: all, or of every status its share of `most`, but no fewer than `LEAST_OF_STATUS`.
+def sample_trials(table: Table, ends: pd.Series, most: int = MOST_DOTS) -> pd.DataFrame:
+    """Chooses trials to draw: all, or of every status its share of `most`, but no fewer than `LEAST_OF_STATUS`.
 
     Args:
-        table: A result table.
+        table: A result table, in parts or not.
+        ends: How many trials ended in each status, as `count_ends` gives it.
         most: How many rows a table may have for all of them to be drawn.
 
     Returns:
-        ``[row] int64``, ascending; the same for the same table.
+        Rows of the table, in its order; the same for the same table.
 
     Example:
-        >>> sample_rows(result.table)
-        array([0, 1, 2])
+        >>> len(sample_trials(result.table, pd.Series({"converged": 2, "slow": 1})))
+        3
     """
-    if len(table) <= most:
-        return np.arange(len(table))
-    draw, codes, drawn = np.random.default_rng(0), table["status"].cat.codes.to_numpy(), []
-    for code in np.unique(codes):
-        rows = np.flatnonzero(codes == code)
-        wanted = max(LEAST_OF_STATUS, round(most * len(rows) / len(table)))
-        drawn.append(rows if len(rows) <= wanted else draw.choice(rows, wanted, replace=False))
-    return np.sort(np.concatenate(drawn))
+    total, draw, wanted = int(ends.sum()), np.random.default_rng(0), {}
+    for status, trials in ends.items():
+        share = max(LEAST_OF_STATUS, round(most * trials / max(total, 1)))
+        chosen = trials if total <= most or trials <= share else share
+        # Which of the trials that ended so, counted from the table's first.
+        wanted[status] = np.arange(trials) if chosen == trials else np.sort(draw.choice(trials, chosen, replace=False))
+    seen, found = dict.fromkeys(wanted, 0), []
+    for part in parts_of(table, list(head_of(table).columns)):
+        statuses, here = part["status"].to_numpy(object), []
+        for status, places in wanted.items():
+            rows = np.flatnonzero(statuses == status)
+            first, end = np.searchsorted(places, [seen[status], seen[status] + len(rows)])
+            here.append(rows[places[first:end] - seen[status]])
+            seen[status] += len(rows)
+        found.append(part.iloc[np.sort(np.concatenate(here))])
+    return pd.concat(found)
 
 
 def write_trials(table: pd.DataFrame) -> dict[str, list[str]]:

@@ -171,3 +171,17 @@ def scale_of(values: np.ndarray, *, always_beyond: bool = False, even: bool = Fa
     length = (high - low) or abs(high) or 1.0
     lower = _END if is_below.any() else _BEYOND
     return Scale(False, low - lower * length, high + upper * length, low - _BEYOND * length, high + _BEYOND * length)
+
+
+def extremes_of(values: np.ndarray) -> np.ndarray:
+    """Gives few of some values, for which `scale_of` chooses the scale that it chooses for all of them.
+
+    Example:
+        >>> extremes_of(np.array([3.0, 0.0, 2.0, np.inf, 1.0])).tolist()
+        [0.0, 3.0, 1.0, inf]
+    """
+    finite = values[np.isfinite(values)]
+    positive = finite[finite > 0]
+    few = [*([finite.min(), finite.max()] if finite.size else []), *([positive.min()] if positive.size else [])]
+    few += [kind for kind in (np.inf, -np.inf) if (values == kind).any()]
+    return np.array([*few, *([np.nan] if np.isnan(values).any() else [])], float)

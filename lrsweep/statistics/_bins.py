@@ -1,5 +1,7 @@
 """Bins: many values of a column gathered into few, evenly spaced, so that trials of a random design share settings."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -74,7 +76,8 @@ def gather(table: pd.DataFrame, name: str, bins: int = 64) -> pd.DataFrame:
     """
     if not isinstance(table, pd.DataFrame):
         raise InputTypeError(f"the table must be a DataFrame, not a {type(table).__name__}")
-    return gathered(table, name, bins)
+    few: Any = gathered(table, name, bins)
+    return few
 
 
 def gathered(table: Table, name: str, bins: int) -> Table:

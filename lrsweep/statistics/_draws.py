@@ -48,7 +48,7 @@ class Field(NamedTuple):
         """``[setting, trial]`` bool, whether there is such a trial."""
         return self.row >= 0
 
-    def count(self, marked: np.ndarray) -> np.ndarray:
+    def weigh(self, marked: np.ndarray) -> np.ndarray:
         """Counts in each draw the trials of each setting that are marked: ``[setting, draw]`` float."""
         marked, draws = (marked & self.is_trial).astype(float), self.draws.T
         if self.shared is not None:
@@ -153,7 +153,7 @@ class Leaders:
         if not self._keys:
             self._keys = [np.full(len(self.rate), np.inf) for _ in keys]
         # Settings without a trial in a draw are out, and after each key those that are beaten.
-        remaining = field.count((field.trials["status"] != "diverged").to_numpy()[field.row]) > 0
+        remaining = field.weigh((field.trials["status"] != "diverged").to_numpy()[field.row]) > 0
         tied, found = self.rate >= 0, []
         for key, least in zip(keys, self._keys, strict=True):
             bound = np.where(tied, least, np.inf)
@@ -175,7 +175,7 @@ class _Share(NamedTuple):
 
     def values(self, field: Field, remaining: np.ndarray) -> np.ndarray:
         del remaining
-        return 1 - field.count(self.converged) / np.maximum(field.count(field.is_trial), 1)
+        return 1 - field.weigh(self.converged) / np.maximum(field.weigh(field.is_trial), 1)
 
     def is_above(self, field: Field, bound: float) -> np.ndarray:
         del bound
@@ -198,8 +198,8 @@ class _Time(NamedTuple):
     def is_above(self, field: Field, bound: float) -> np.ndarray:
         # A share of those that converged by then is least where all that were censored by then never count.
         by_then = self.times <= bound
-        converged, censored = field.count(by_then & self.converged), field.count(by_then & ~self.converged)
-        return converged <= (0.5 - _ROUNDING) * (field.count(field.is_trial) - censored)
+        converged, censored = field.weigh(by_then & self.converged), field.weigh(by_then & ~self.converged)
+        return converged <= (0.5 - _ROUNDING) * (field.weigh(field.is_trial) - censored)
 
 
 class _Median(NamedTuple):
@@ -212,7 +212,7 @@ class _Median(NamedTuple):
 
     def is_above(self, field: Field, bound: float) -> np.ndarray:
         # Both of the numbers in the middle are.
-        return field.count(self.numbers <= bound) <= (field.count(~np.isnan(self.numbers)) - 1) // 2
+        return field.weigh(self.numbers <= bound) <= (field.weigh(~np.isnan(self.numbers)) - 1) // 2
 
 
 _Key = _Share | _Time | _Median
@@ -249,7 +249,7 @@ def _exactly(field: Field, remaining: np.ndarray, value: Callable[[np.ndarray, n
 
 def _least_unsafe(field: Field, least: np.ndarray) -> np.ndarray:
     """Gives in each draw the least learning rate that is not safe, where one is less than the least known so far."""
-    unsafe = field.count((field.trials["status"] == "diverged").to_numpy()[field.row]) > 0
+    unsafe = field.weigh((field.trials["status"] == "diverged").to_numpy()[field.row]) > 0
     starts = field.trials["initial_loss"].to_numpy(float)[field.row]
     ends = penalised(field.trials, "final_loss")[field.row]
     least = np.minimum(least, np.where(unsafe, field.rate_of[:, None], least).min(0))

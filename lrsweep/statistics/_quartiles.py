@@ -20,7 +20,7 @@ from lrsweep.statistics._summary import (
     rows_by_count,
 )
 from lrsweep.tables._parts import Table, head_of
-from lrsweep.tables._schema import CONVERGED_AT
+from lrsweep.tables._schema import CONVERGED_AT, settings_of
 
 STEP = "step"
 
@@ -114,6 +114,7 @@ def summarize_curves(table: pd.DataFrame, curves: pd.DataFrame, by: str | Sequen
         4           0.01    50  0.3135
         5           0.01   100  0.1417
     """
+    settings_of(table)  # refuses a store, whose curves are not read in parts
     names = resolve_by(table, by)
     settings, setting = group_trials(table, names)
     losses, diverged = _losses_of(table, curves), table["diverged_at"].to_numpy(float, na_value=np.inf)

@@ -93,10 +93,11 @@ def costs_of(table: Table, losses: pd.DataFrame, factor: float) -> pd.DataFrame:
     names = [name for name in losses.columns[: losses.columns.get_loc("trials")] if name != LEARNING_RATE]
     settings, starts = group_medians(table, names, ["initial_loss"], lambda trials: trials["initial_loss"])
     # Of these the settings first appear in the same order.
-    by_setting = losses[[LEARNING_RATE, "median"]].astype(float).groupby(group_trials(losses, names)[1])
+    groups = losses[[LEARNING_RATE, "median"]].astype(float).groupby(group_trials(losses, names)[1])
+    by_setting = [by_rate.sort_values(LEARNING_RATE).to_numpy() for _, by_rate in groups]
     rows = [
-        _row(*by_rate.sort_values(LEARNING_RATE).to_numpy().T, float(start), factor)
-        for start, (_, by_rate) in zip(starts, by_setting, strict=True)
+        _row(rates=by_rate[:, 0], losses=by_rate[:, 1], start=float(start), factor=factor)
+        for start, by_rate in zip(starts, by_setting, strict=True)
     ]
     return pd.concat([settings, pd.DataFrame(rows, columns=pd.Index(_COLUMNS)).astype(_COLUMNS)], axis=1)
 

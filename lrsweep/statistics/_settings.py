@@ -148,6 +148,18 @@ def _added(counted: list[tuple[pd.DataFrame, np.ndarray]], names: list[str]) -> 
     return settings, total
 
 
+def settings_in(table: Table, names: list[str]) -> pd.DataFrame:
+    """Gives the settings of a table, in parts or not: some columns, one row for every combination of their values.
+
+    Example:
+        >>> settings_in(result.table, ["status"])["status"].tolist()
+        ['converged', 'slow']
+    """
+    without = head_of(table)[names].iloc[:0]
+    found = (group_trials(part, names)[0] for part in parts_of(table, names))
+    return add_up(((settings, np.zeros(len(settings), int)) for settings in found), without)[0]
+
+
 class Block(NamedTuple):
     """All trials of some neighbouring settings.
 
@@ -207,8 +219,8 @@ def blocks_of(table: Table, settings: Settings, columns: Sequence[str]) -> Itera
         yield Block(0, table, settings.number(table))
         return
     head = table.head()
-    wanted = [name for name in head.columns if name in columns]
     decides = {name: head[name].iloc[0] for name in (BEST_BY, BEST_MODE) if name in head.columns}
+    wanted = [name for name in head.columns if name in columns and name not in decides]
     # By the place of its first trial, so that a block has few more than so many.
     before = np.cumsum(settings.trials) - settings.trials
     limit = max(ROWS_AT_ONCE, -(-int(settings.trials.sum()) // _MOST_FILES))
@@ -218,9 +230,8 @@ def blocks_of(table: Table, settings: Settings, columns: Sequence[str]) -> Itera
     )
     lies_together = settings.in_order or len(firsts) == 1
     for block, trials, setting in (_one_by_one if lies_together else _by_files)(numbered, block_of):
-        constant = {
-            name: pd.Categorical.from_codes(np.zeros(len(trials), np.int8), [decides[name]]) for name in decides
-        }
+        first: Any = np.zeros(len(trials), np.int8)
+        constant = {name: pd.Categorical.from_codes(first, pd.Index([word])) for name, word in decides.items()}
         yield Block(int(firsts[block]), trials.assign(**constant), setting - firsts[block])
 
 

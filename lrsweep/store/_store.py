@@ -101,7 +101,7 @@ class Store:
             columns: The columns that are wanted, by name; None for all.
 
         Yields:
-            The rows of a shard, with the columns and dtypes of `table`. The index is the place of each row in `table`.
+            The rows of a shard, with the columns, the dtypes and the index of `table`.
 
         Raises:
             ValueError: There are no trials yet, no such column, or a shard is damaged.
@@ -114,14 +114,17 @@ class Store:
             [40, 40, 20]
         """
         known = [name for name in self._names if name != INDEX]
-        how, first = self._manifest.table["causes"], 0
+        how, span, first = self._manifest.table["causes"], self._manifest.table["index"], 0
         wanted = [*known, *([CAUSE] if how else [])] if columns is None else list(columns)
-        needed = [name for name in wanted if name != CAUSE]
-        if CAUSE in wanted:
-            needed = known  # it is found by most of them
-        for _, arrow in self._read(needed):
-            place = pd.RangeIndex(first, first + arrow.num_rows)
-            part = frame_of(arrow, self._manifest).set_axis(place) if needed else pd.DataFrame(index=place)
+        # A cause is found by most of them.
+        needed = known if CAUSE in wanted else wanted
+        labels = None if span is None or self.trials < self.of_trials else pd.RangeIndex(*span, name=INDEX)
+        for _, arrow in self._read(needed if labels is not None else [*needed, INDEX]):
+            if labels is None:
+                part = frame_of(arrow, self._manifest)
+            else:
+                index = labels[first : first + arrow.num_rows]
+                part = frame_of(arrow, self._manifest).set_axis(index) if needed else pd.DataFrame(index=index)
             first += arrow.num_rows
             yield with_causes(part, self._manifest, self._lowest)[wanted] if CAUSE in wanted else part[wanted]
 

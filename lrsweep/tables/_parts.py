@@ -20,7 +20,7 @@ class Parts(Protocol):
     def parts(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
         """Gives some of the columns, or all, part after part, in the order of the rows.
 
-        The index of a part holds the positions of its rows in the table.
+        Put together they are the table, its index included.
         """
         ...
 
@@ -115,10 +115,24 @@ def with_column(table: Table, name: str, values: Callable[[pd.Series], Any], of:
         >>> with_column(result.table, "fast", lambda steps: steps < 100, "steps")["fast"].tolist()
         [True, False, False]
     """
-    of = name if of is None else of
+    source = name if of is None else of
+    return with_columns(table, [name], [source], lambda rows: {name: values(rows[source])})
+
+
+def with_columns(
+    table: Table, names: Sequence[str], needed: Sequence[str], make: Callable[[pd.DataFrame], dict[str, Any]]
+) -> Table:
+    """Gives a table with columns made of others.
+
+    Args:
+        table: The table.
+        names: The columns to make, or to replace.
+        needed: The columns that they are made of.
+        make: Takes some rows, and gives these columns of them.
+    """
     if isinstance(table, pd.DataFrame):
-        return table.assign(**{name: values(table[of])})
-    return _Changed(table, name, values, of)
+        return table.assign(**make(table))
+    return _Changed(table, names, needed, make)
 
 
 class _Filtered:
@@ -138,24 +152,26 @@ class _Filtered:
 
 
 class _Changed:
-    """A table in parts with a column made of another."""
+    """A table in parts with columns made of others."""
 
-    def __init__(self, source: Parts, name: str, values: Callable[[pd.Series], Any], of: str) -> None:
-        self._source, self._name, self._values, self._of = source, name, values, of
+    def __init__(
+        self,
+        source: Parts,
+        names: Sequence[str],
+        needed: Sequence[str],
+        make: Callable[[pd.DataFrame], dict[str, Any]],
+    ) -> None:
+        self._source, self._names, self._needed, self._make = source, set(names), list(needed), make
 
     def head(self) -> pd.DataFrame:
-        return self._change(self._source.head())
+        head = self._source.head()
+        return head.assign(**self._make(head))
 
     def parts(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
-        if columns is not None and self._name not in columns:
+        if columns is not None and not self._names & set(columns):
             yield from self._source.parts(columns)
             return
-        needed = None
-        if columns is not None:
-            needed = list(dict.fromkeys([*(name for name in columns if name != self._name), self._of]))
-        for part in self._source.parts(needed):
-            changed = self._change(part)
+        kept = None if columns is None else [name for name in columns if name not in self._names]
+        for part in self._source.parts(None if kept is None else list(dict.fromkeys([*kept, *self._needed]))):
+            changed = part.assign(**self._make(part))
             yield changed if columns is None else changed[list(columns)]
-
-    def _change(self, part: pd.DataFrame) -> pd.DataFrame:
-        return part.assign(**{self._name: self._values(part[self._of])})

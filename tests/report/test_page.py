@@ -19,12 +19,14 @@ from lrsweep.report._charts import draw_charts
 from lrsweep.report._filters import ALL, filters_of
 from lrsweep.report._kinds import kinds_of
 from lrsweep.report._page import make_page
-from lrsweep.report._sample import LEAST_OF_STATUS, sample_rows
+from lrsweep.report._sample import LEAST_OF_STATUS, sample_trials
 from lrsweep.report._scales import scale_of
 from lrsweep.report._wording import CAUSES, STATUSES
+from lrsweep.statistics._advice import count_ends
 from lrsweep.statistics._causes import causes
+from lrsweep.statistics._settings import Settings
 from lrsweep.statistics._verdict import judge
-from lrsweep.tables._schema import RESULT_DTYPES, Status
+from lrsweep.tables._schema import RESULT_DTYPES, Status, settings_of
 from tests.conftest import Run
 from tests.statistics.test_summary import THREE, table
 
@@ -258,18 +260,22 @@ def test_what_is_chosen_is_what_the_table_says_of_these_trials_alone() -> None:
     trials = many(3000)
     trials.insert(0, "optimizer", np.where(trials.index % 3, "sgd", "adam"))
     trials.insert(1, "nesterov", [True if trial % 2 else None for trial in trials.index])
-    filters = filters_of(trials, ["learning_rate"])
+    settings = Settings(trials, [name for name in settings_of(trials) if name != "seed"])
+    filters = filters_of(settings.rows, ["learning_rate"])
     assert [(each.name, each.values) for each in filters] == [
         ("optimizer", ["adam", "sgd"]),
         ("nesterov", ["True", "-"]),
     ]
-    bins = bin_trials(axis_of(trials, "learning_rate"), bins=5)
-    aggregated = aggregate(trials, ["final_loss"], bins, filters)
+    bins = bin_trials(axis_of(settings.rows, "learning_rate"), bins=5)
+    aggregated, of_trial = (
+        aggregate(trials, settings, ["final_loss"], bins, filters),
+        bins.of_row[settings.number(trials)],
+    )
     masks = {0: {ALL: True, 0: trials["optimizer"] == "adam", 1: trials["optimizer"] == "sgd"}}
     masks[1] = {ALL: True, 0: trials["nesterov"].notna(), 1: trials["nesterov"].isna()}
     assert len(aggregated) == 3 * 3 * 5
     for _, row in aggregated.iterrows():
-        chosen = trials[(bins.of_trial == row["x"]) & masks[0][row["f0"]] & masks[1][row["f1"]]]
+        chosen = trials[(of_trial == row["x"]) & masks[0][row["f0"]] & masks[1][row["f1"]]]
         assert row["trials"] == len(chosen)
         assert row["converged"] == pytest.approx((chosen["status"] == "converged").mean())
         assert row["dropped"] == pytest.approx((chosen["status"] == "dropped").mean())
@@ -303,15 +309,15 @@ def test_a_large_table_is_counted_whole_and_drawn_in_part() -> None:
     html = make_page(trials, None, title="sweep")
     assert len(html.encode()) < 5_000_000
     page = Page(html)
-    rows = sample_rows(trials)
-    assert any(f"one of {len(rows):,} trials drawn at random from the 50,000" in text for text in page.all("p"))
+    drawn = sample_trials(trials, count_ends(trials))
+    assert any(f"one of {len(drawn):,} trials drawn at random from the 50,000" in text for text in page.all("p"))
     counts = trials["status"].value_counts()
     for status in set(trials["status"]):
-        of_it = (trials["status"].iloc[rows] == status).sum()
+        of_it = (drawn["status"] == status).sum()
         assert of_it >= min(counts[status], LEAST_OF_STATUS)
         assert f"{counts[status]:,} {status}" in next(page.all("p", **{"class": "counts"}))
-    assert len(rows) == len(set(rows)) < 5000
-    assert (sample_rows(trials) == rows).all()
+    assert len(drawn) == len(set(drawn.index)) < 5000
+    pd.testing.assert_frame_equal(sample_trials(trials, count_ends(trials)), drawn)
     shares = next(chart for chart in draw_charts(trials, None).charts if chart.key == "shares")
     assert drawn_data(shares.figure)[0]["total"].sum() == 50_000
 

@@ -83,7 +83,8 @@ def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_settings, "_MOST_FILES", 9)
     monkeypatch.setattr(_settings, "_MANY", 5)
     monkeypatch.setattr(_draws, "_NUMBERS_AT_A_TIME", 20_000)
-    monkeypatch.setattr("lrsweep.statistics._best.NUMBERS_OF_DRAWS", 900)
+    monkeypatch.setattr("lrsweep.statistics._best.NUMBERS_OF_DRAWS", 300)
+    monkeypatch.setattr("lrsweep.statistics._best._RESAMPLES", (20, 20))
 
 
 def own_of(store: lrsweep.Store) -> list[str]:
@@ -103,9 +104,8 @@ def check(of_store: Any, of_table: Any) -> None:
 def test_its_parts_are_the_table(store: lrsweep.Store) -> None:
     parts = list(store.parts())
     assert len(parts) > 3
-    together = pd.concat(parts)
-    check(together.set_axis(store.table.index), store.table)
-    check(store.head().reset_index(drop=True), store.table.head().reset_index(drop=True))
+    check(pd.concat(parts), store.table)
+    check(store.head(), store.table.head())
     assert [len(part) for part in store.parts([])] == [len(part) for part in parts]
 
 
@@ -121,8 +121,8 @@ def test_statistics_of_settings(store: lrsweep.Store, function: Callable[..., An
 @pytest.mark.parametrize("rule", [None, "steps", "loss", "safe"])
 def test_the_best(store: lrsweep.Store, rule: str | None) -> None:
     check(lrsweep.best_setting(store, rule=rule), lrsweep.best_setting(store.table, rule=rule))
-    of_table = lrsweep.best_learning_rate(store.table, rule=rule, resamples=60)
-    check(lrsweep.best_learning_rate(store, rule=rule, resamples=60), of_table)
+    of_table = lrsweep.best_learning_rate(store.table, rule=rule)
+    check(lrsweep.best_learning_rate(store, rule=rule), of_table)
 
 
 def test_sensitivity(store: lrsweep.Store) -> None:
@@ -154,3 +154,43 @@ def test_maps(store: lrsweep.Store, outcome: str | None) -> None:
 def test_shares_of_bins(store: lrsweep.Store) -> None:
     of_table = lrsweep.status_shares(store.table, "learning_rate", bins=3)
     check(lrsweep.status_shares(store, "learning_rate", bins=3), of_table)
+
+
+def test_the_report_is_the_same_page(store: lrsweep.Store, tmp_path: Path) -> None:
+    for x in (None, "learning_rate", own_of(store)[-1]):
+        lrsweep.write_report(store, tmp_path / "page.html", store.provenance, x=x)
+        of_store = (tmp_path / "page.html").read_bytes()
+        lrsweep.write_report(store.table, tmp_path / "page.html", store.provenance, x=x)
+        assert of_store == (tmp_path / "page.html").read_bytes()
+
+
+def drawn(figure: Any) -> bytes:
+    """A picture as the bytes that it is made of."""
+    figure.canvas.draw()
+    return bytes(figure.canvas.buffer_rgba())
+
+
+def test_pictures(store: lrsweep.Store) -> None:
+    best = lrsweep.best_learning_rate(store.table)
+    for draw in (
+        lambda table: lrsweep.plots.overview(table, by=[]),
+        lambda table: lrsweep.plots.outcome(table, "final_loss", by=[], best=best).figure,
+        lambda table: lrsweep.plots.statuses(table).figure,
+        lambda table: (
+            lrsweep.plots.cells(table, "learning_rate", own_of(store)[0], "final_loss").figure
+            if own_of(store)[0] != "learning_rate"
+            else lrsweep.plots.outcome(table).figure
+        ),
+    ):
+        assert drawn(draw(store)) == drawn(draw(store.table))
+
+
+def test_what_needs_a_table_says_so(store: lrsweep.Store, tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"not a Store: give its \.table"):
+        lrsweep.transfer(store, "learning_rate")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match=r"not a Store: give its \.table"):
+        lrsweep.summarize_curves(store, store.table)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match=r"not a Store: give its \.table"):
+        lrsweep.plots.losses(store, store.table)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match=r"give the \.table of the store"):
+        lrsweep.write_report(store, tmp_path / "page.html", curves=store.table)
