@@ -90,9 +90,7 @@ class Store:
         Raises:
             ValueError: There are no trials yet, or the first shard is damaged.
         """
-        for part in self.parts():
-            return part.head()
-        raise InputError(f"the store {self._folder} holds no trials yet")
+        return self._head.copy()
 
     def parts(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
         """Gives the table part after part, in the order of its rows, for what does not fit into memory.
@@ -101,7 +99,8 @@ class Store:
             columns: The columns that are wanted, by name; None for all.
 
         Yields:
-            The rows of a shard, with the columns, the dtypes and the index of `table`.
+            The rows of a shard, with the columns, dtypes and index of `table`; of a sweep that still runs, those
+            that there were when parts were first asked for.
 
         Raises:
             ValueError: There are no trials yet, no such column, or a shard is damaged.
@@ -109,7 +108,7 @@ class Store:
         Example:
             >>> import optax
             >>> trials = lrsweep.lazy_grid(learning_rate=[0.1, 0.01], seed=range(50))
-            >>> store = lrsweep.sweep(lrsweep.problems.line(), optax.sgd, trials, store=folder / "line", shard_size=40)
+            >>> store = lrsweep.sweep(lrsweep.problems.line(), optax.sgd, trials, store=folder / "parts", shard_size=40)
             >>> [len(part) for part in store.parts(["learning_rate", "status"])]
             [40, 40, 20]
         """
@@ -118,8 +117,9 @@ class Store:
         wanted = [*known, *([CAUSE] if how else [])] if columns is None else list(columns)
         # A cause is found by most of them.
         needed = known if CAUSE in wanted else wanted
-        labels = None if span is None or self.trials < self.of_trials else pd.RangeIndex(*span, name=INDEX)
-        for _, arrow in self._read(needed if labels is not None else [*needed, INDEX]):
+        has_all = len(self._first_found) == self._manifest.shards
+        labels = pd.RangeIndex(*span, name=INDEX) if has_all and span is not None else None
+        for _, arrow in self._read(needed if labels is not None else [*needed, INDEX], self._first_found):
             if labels is None:
                 part = frame_of(arrow, self._manifest)
             else:
@@ -139,9 +139,23 @@ class Store:
         names = self._manifest.table["causes"]["loss_columns"]
         return lowest_losses(self.parts([*names, "best_loss"]), names)
 
-    def _read(self, columns: Sequence[str] | None) -> Iterator[tuple[int, pa.Table]]:
-        """Reads the shards there are, with their numbers."""
-        for shard, names in sorted(find_shards(self._folder.names()).items()):
+    @functools.cached_property
+    def _first_found(self) -> dict[int, list[str]]:
+        """The shards there are when parts are first asked for, so that all passes over them see the same trials."""
+        found = find_shards(self._folder.names())
+        if not found:
+            raise InputError(f"the store {self._folder} holds no trials yet")
+        return found
+
+    @functools.cached_property
+    def _head(self) -> pd.DataFrame:
+        return next(self.parts()).head()
+
+    def _read(
+        self, columns: Sequence[str] | None, found: Mapping[int, list[str]] | None = None
+    ) -> Iterator[tuple[int, pa.Table]]:
+        """Reads the shards that were found, or those there are, with their numbers."""
+        for shard, names in sorted((find_shards(self._folder.names()) if found is None else found).items()):
             arrow = read_shard(self._folder, self._manifest, shard, names, columns)
             if arrow is None:
                 raise InputError(

@@ -110,3 +110,14 @@ def test_a_store_that_was_begun_in_python_is_resumed_there(run: Run, folder: Pat
     said = run("resume", "kept")
     assert (said.code, said.out) == (2, "")
     assert "'kept' was begun in Python: the same call of lrsweep.sweep goes on with it" in said.err
+
+
+def test_the_commands_that_read_tables_read_stores(run: Run, tmp_path: Path) -> None:
+    store, table = str(tmp_path / "store"), str(tmp_path / "table.csv")
+    assert run("run", "--steps", "50", "--seeds", "3", "--store", store, "--out", table).code == 0
+    for words in (["summarize"], ["summarize", "--rule", "loss", "--by", "seed"]):
+        of_store, of_table = run(words[0], store, *words[1:]), run(words[0], table, *words[1:])
+        assert (of_store.code, of_store.out) == (0, of_table.out)
+    assert run("report", store, "--out", str(tmp_path / "page.html")).code == 0
+    assert "Use learning_rate" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert run("plot", store, "--out", str(tmp_path / "picture.png")).code == 0
