@@ -109,8 +109,8 @@ class Store:
             >>> import optax
             >>> trials = lrsweep.lazy_grid(learning_rate=[0.1, 0.01], seed=range(50))
             >>> store = lrsweep.sweep(lrsweep.problems.line(), optax.sgd, trials, store=folder / "parts", shard_size=40)
-            >>> [len(part) for part in store.parts(["learning_rate", "status"])]
-            [40, 40, 20]
+            >>> sum(len(part) for part in store.parts(["learning_rate", "status"]))
+            100
         """
         known = [name for name in self._names if name != INDEX]
         how, span, first = self._manifest.table["causes"], self._manifest.table["index"], 0
