@@ -56,16 +56,6 @@ def parts_of(table: Table, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
         yield table[list(columns)]  # pyright: ignore[reportIndexIssue]
 
 
-def count_rows(table: Table) -> int:
-    """Counts the rows of a table.
-
-    Example:
-        >>> count_rows(result.table)
-        3
-    """
-    return len(table) if isinstance(table, pd.DataFrame) else sum(map(len, table.parts([])))
-
-
 def is_empty(table: Table) -> bool:
     """Tells whether a table has no rows.
 
