@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from lrsweep import problems as problems
     from lrsweep.engine._layout import Layout as Layout
     from lrsweep.inputs._errors import InputError as InputError
-    from lrsweep.problems._csv import regression_from_csv as regression_from_csv
+    from lrsweep.problems._from_table import regression_from_csv as regression_from_csv
     from lrsweep.problems._objective import Objective as Objective
     from lrsweep.report._page import write_report as write_report
     from lrsweep.statistics._best import Best as Best
@@ -88,7 +88,7 @@ _HOMES = {
     "range_test": "studies._range_test",
     "read_table": "tables._io",
     "refine": "studies._refine",
-    "regression_from_csv": "problems._csv",
+    "regression_from_csv": "problems._from_table",
     "sensitivity": "statistics._sensitivity",
     "sharpness": "studies._sharpness",
     "status_shares": "statistics._shares",

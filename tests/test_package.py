@@ -28,7 +28,7 @@ PUBLIC = {
         summarize_outcome sweep transfer write_report write_table
     """,
     "lrsweep.models": "from_equinox from_linen from_nnx",
-    "lrsweep.problems": "line linear_regression quadratic rosenbrock valleys",
+    "lrsweep.problems": "from_table line linear_regression quadratic rosenbrock softmax_regression valleys",
     "lrsweep.optimizers": """
         by_name cosine_restarts gauss_seidel independent_decay lookahead names one_cycle scheduled warmup_cosine
         warmup_linear warmup_stable_decay

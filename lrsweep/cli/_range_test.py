@@ -28,7 +28,7 @@ def range_test(
     from lrsweep.cli._axes import read_axes
     from lrsweep.cli._destinations import check_out, check_picture
     from lrsweep.cli._interruption import keeping_what_ended
-    from lrsweep.cli._objective import load_objective
+    from lrsweep.cli._objective import load_objective, print_taken
     from lrsweep.cli._output import draw, writing_result
     from lrsweep.cli._own import split_name
     from lrsweep.cli._screen import print_suggestions
@@ -42,8 +42,9 @@ def range_test(
     if "," in optimizer:
         raise InputError(f"--optimizer {optimizer} names several: test one at a time")
     factory = read_optimizer(optimizer, schedule=None, steps=steps)
-    objective = load_objective(problem.objective, target=problem.target, raw=problem.raw, batch_size=batch_size)
+    objective = load_objective(problem, batch_size=batch_size)
     axes, count = read_axes(settings=tried.settings), count_seeds(tried.seeds, problem.objective)
+    print_taken(objective)
     with keeping_what_ended(path, rows="losses", table_of=attrgetter("curves")) as progress:
         tested = _range_test.range_test(
             objective,

@@ -44,6 +44,8 @@ def run(
     command: dict[str, Any] = {name: _plain(value) for name, value in locals().items()}
     if executor is not None and store is None:
         raise InputError(f"--executor {executor} has shards of a store computed: name one with --store DIR")
+    if store is not None and problem.objective == "-":
+        raise InputError("--store keeps a sweep to go on with, and standard input is gone by then: name a file instead")
     load_jax(x64=x64)
     from lrsweep.cli._destinations import check_out, check_picture
     from lrsweep.cli._interruption import keeping_what_ended
@@ -217,7 +219,7 @@ def critical(
     from lrsweep.cli._axes import read_axes
     from lrsweep.cli._destinations import check_out
     from lrsweep.cli._interruption import keeping_what_ended
-    from lrsweep.cli._objective import load_objective
+    from lrsweep.cli._objective import load_objective, print_taken
     from lrsweep.cli._output import writing_result
     from lrsweep.cli._screen import print_edges
     from lrsweep.cli._trials import count_seeds, read_optimizer
@@ -228,8 +230,9 @@ def critical(
     if "," in optimizer:
         raise InputError(f"--optimizer {optimizer} names several: search the edge of one at a time")
     factory = read_optimizer(optimizer, schedule=search.schedule, steps=search.steps)
-    objective = load_objective(problem.objective, target=problem.target, raw=problem.raw, batch_size=batch_size)
+    objective = load_objective(problem, batch_size=batch_size)
     axes, count = read_axes(settings=search.settings), count_seeds(search.seeds, problem.objective)
+    print_taken(objective)
     with keeping_what_ended(path, rows="starts") as progress:
         table, provenance = search_critical(
             objective,
@@ -275,7 +278,7 @@ def _read_sweep(
     Raises:
         InputError: One of them is wrong.
     """
-    from lrsweep.cli._objective import load_objective
+    from lrsweep.cli._objective import load_objective, print_taken
     from lrsweep.cli._trials import one_or_named, read_optimizers, read_trials
     from lrsweep.training._stopping import Stopping
 
@@ -283,7 +286,7 @@ def _read_sweep(
         tolerance=ending.tolerance, target=ending.target_loss, hold=ending.hold, divergence=ending.divergence
     )
     factories = read_optimizers(optimizer, schedule=search.schedule, steps=search.steps)
-    objective = load_objective(problem.objective, target=problem.target, raw=problem.raw, batch_size=batch_size)
+    objective = load_objective(problem, batch_size=batch_size)
     trials = read_trials(
         factories,
         problem.objective,
@@ -293,6 +296,7 @@ def _read_sweep(
         settings=search.settings,
         seeds=search.seeds,
     )
+    print_taken(objective)
     return _Asked(objective, one_or_named(factories, trials), trials, stopping)
 
 

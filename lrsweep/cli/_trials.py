@@ -16,8 +16,8 @@ from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import quote, unknown
 from lrsweep.optimizers._factories import Factory
 from lrsweep.optimizers._schedules import SHAPES
-from lrsweep.problems._csv import read_csv
 from lrsweep.problems._objective import signature_of
+from lrsweep.tables._given import read_csv
 from lrsweep.tables._grid import grid
 from lrsweep.tables._reading import read_parquet
 from lrsweep.tables._schema import LEARNING_RATE, OPTIMIZER, SEED

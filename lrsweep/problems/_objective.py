@@ -62,6 +62,8 @@ class Objective:
             None. A start may be so far off that with a ten-thousandth of its gap left the model is still worse than
             none. `Stopping(target=...)` takes precedence over it.
         name: What messages call it; the name of `loss` where it is left out.
+        source: What its data was made of, as JSON can hold it, or None. `problems.from_table` says so here, and every
+            table that a sweep gives has it in its provenance, as `data`.
 
     Raises:
         TypeError: `loss` or a metric cannot be called, or the data holds something other than numeric arrays.
@@ -94,6 +96,7 @@ class Objective:
     minimum: float = 0.0
     baseline: float | None = None
     name: str | None = None
+    source: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not callable(self.loss):

@@ -41,6 +41,7 @@ def provenance_of(
     first = devices()[0]
     return {
         "objective": objective.name,
+        "data": objective.source,
         "optimizer": ", ".join(label(factory) for factory in optimizers.values()),
         "trials": sum(len(group.rows) for group, _ in ran),
         "steps": limits.steps,

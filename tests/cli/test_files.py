@@ -194,11 +194,11 @@ def test_an_error_of_the_system_is_one_line_only_where_it_is_about_a_file_that_w
 
         return failing
 
-    monkeypatch.setattr("lrsweep.cli._objective.read_csv", fail("data.csv"))
+    monkeypatch.setattr("lrsweep.cli._objective.open_table", fail("data.csv"))
     (swept.parent / "data.csv").write_text("x,y\n1,2\n")
     said = run("run", "data.csv")
     assert (said.code, said.out, said.err) == (2, "", "lrsweep: 'data.csv': Permission denied\n")
-    monkeypatch.setattr("lrsweep.cli._objective.read_csv", fail("of a library"))
+    monkeypatch.setattr("lrsweep.cli._objective.open_table", fail("of a library"))
     with pytest.raises(PermissionError):
         run("run", "data.csv")
 

@@ -6,6 +6,7 @@ import pytest
 
 from lrsweep import problems
 from lrsweep.cli._objective import load_objective
+from lrsweep.cli._options import Problem
 
 OWN = """
 import beside, jax.numpy as jnp
@@ -35,11 +36,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("folder")
 def test_an_objective_is_found_by_what_names_it() -> None:
-    assert load_objective("valleys").loss is problems.valleys().loss
-    assert load_objective("data.csv", target="y").name == "data.csv"
+    assert load_objective(Problem("valleys")).loss is problems.valleys().loss
+    assert load_objective(Problem("data.csv", target="y")).name == "data.csv"
     for text in ("own_objectives.py:bowl", "own_objectives.py:made", "own_objectives:bowl"):
-        assert load_objective(text).init.tolist() == [1.0, 1.0]
-    assert load_objective("own_objectives.py:bowl").name == "bowl"
+        assert load_objective(Problem(text)).init.tolist() == [1.0, 1.0]
+    assert load_objective(Problem("own_objectives.py:bowl")).name == "bowl"
 
 
 @pytest.mark.usefixtures("folder")
@@ -54,8 +55,8 @@ def test_an_objective_is_found_by_what_names_it() -> None:
         ),
         ("none.csv", {}, FileNotFoundError, "there is no file 'none.csv'"),
         ("data.csv", {}, ValueError, "'data.csv' needs --target, the column to predict: one of x, y"),
-        ("line", {"target": "y"}, ValueError, "--target and --raw go with a CSV file, not with 'line'"),
-        ("line", {"raw": True}, ValueError, "--target and --raw go with a CSV file"),
+        ("line", {"target": "y"}, ValueError, "--target goes with a file of data, such as a CSV file, not with 'line'"),
+        ("line", {"raw": True}, ValueError, "--raw goes with a file of data"),
         ("own_objectives.py", {}, ValueError, "write own_objectives.py:NAME"),
         ("none.py:bowl", {}, FileNotFoundError, "there is no file 'none.py'"),
         ("no_such_module:bowl", {}, ValueError, "'no_such_module' cannot be loaded: ModuleNotFoundError"),
@@ -69,4 +70,4 @@ def test_what_names_no_objective_is_refused(
     text: str, options: dict[str, str | bool], error: type[Exception], said: str
 ) -> None:
     with pytest.raises(error, match=said):
-        load_objective(text, **options)  # pyright: ignore[reportArgumentType]
+        load_objective(Problem(text, **options))  # pyright: ignore[reportArgumentType]

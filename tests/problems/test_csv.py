@@ -46,14 +46,13 @@ def test_raw_columns_keep_the_files_units(tmp_path: Path) -> None:
     )
 
 
-def test_columns_that_are_not_numeric_are_left_out_with_a_warning(tmp_path: Path) -> None:
+def test_text_is_left_out_and_a_boolean_is_a_number(tmp_path: Path) -> None:
     path = tmp_path / "mixed.csv"
     path.write_text("name,x,ok,y\nann,1,True,2\nbob,2,False,1\ncat,4,True,7\n")
-    with pytest.warns(
-        UserWarning, match=r"left out, not numeric: 'name' \(row 1 holds 'ann'\); 'ok' \(row 1 holds 'True'"
-    ):
-        objective = lrsweep.regression_from_csv(path, "y")
-    assert objective.data["X"].shape == (3, 1)
+    objective = lrsweep.regression_from_csv(path, "y", raw=True)
+    assert objective.data["X"].tolist() == [[1, 1], [2, 0], [4, 1]]
+    assert objective.source is not None
+    assert objective.source["left_out"] == {"name": "3 different words in 3 rows"}
 
 
 def test_a_byte_order_mark_spaces_and_quotes_are_no_part_of_a_name(tmp_path: Path) -> None:
@@ -65,21 +64,22 @@ def test_a_byte_order_mark_spaces_and_quotes_are_no_part_of_a_name(tmp_path: Pat
 REFUSED: list[Any] = [
     pytest.param(b"x,y\n1,2\n2,4\n", "z", "there is no column 'z': there is: x, y", id="no such target"),
     pytest.param(b"Price,y\n1,2\n2,4\n", "price", "did you mean 'Price'", id="nearly such a target"),
-    pytest.param(b"name,y\nann,1\nbob,2\n", "y", "has no numeric column beside the target 'y'", id="no numeric column"),
+    pytest.param(b"name,y\nann,1\nbob,2\n", "y", "no column beside the target 'y' .*different words", id="only text"),
     pytest.param(b"x,y\n1,low\n2,high\n", "y", "the target 'y' is not numeric: row 1 holds 'low'", id="text target"),
-    pytest.param(b"x,y\n1,2\n,4\n3,1\n", "y", "has no value in row 2 of column 'x'", id="missing value"),
-    pytest.param(b"x,y\n1,2\n3\n", "y", "has no value in row 2 of column 'y'", id="short row"),
+    pytest.param(
+        b"x,y\n1,2\n,4\n3,1\n", "y", r"missing values in 1 of 3 rows \('x' 1\): say .*--missing", id="missing value"
+    ),
+    pytest.param(b"x,y\n1,2\n3\n", "y", r"missing values in 1 of 2 rows \('y' 1\)", id="short row"),
     pytest.param(b"x,y\n1,2\n2,4\n3,-inf\n", "y", "has an infinite value in row 3 of column 'y'", id="infinite value"),
-    pytest.param(b"x,c,y\n1,7,2\n2,7,4\n", "y", r"column 'c' is constant \(7\)", id="constant column"),
-    pytest.param(b"x,y\n1,3\n2,3\n", "y", "column 'y' is constant", id="constant target"),
-    pytest.param(b"x,y\n1,2\n", "y", "has 1 row: a regression needs at least two", id="one row"),
-    pytest.param(b"x,y\n", "y", "has 0 rows: a regression needs at least two", id="no row"),
+    pytest.param(b"x,y\n1,3\n2,3\n", "y", r"the target 'y' is constant \(3\)", id="constant target"),
+    pytest.param(b"x,y\n1,2\n", "y", "has 1 row of data: at least two", id="one row"),
+    pytest.param(b"x,y\n", "y", "has 0 rows of data: at least two", id="no row"),
     pytest.param(b"x,x,y\n1,2,3\n2,3,4\n", "y", "has two columns 'x': names must differ", id="duplicate column"),
     pytest.param(b"", "y", "is not CSV", id="empty file"),
     pytest.param(b"\x89PNG\r\n\x1a\n\x00\x00\x00", "y", "is not CSV", id="picture"),
     pytest.param(b"x,y\n1,2\n2,3,4\n", "y", "is not CSV: .*Expected 2 fields in line 3, saw 3", id="long row"),
     pytest.param(b"x,y\n1,2,3\n2,3,4\n", "y", "row 1 has 3 fields, and the header 2", id="long rows"),
-    pytest.param(b"x;y\n1;2\n2;3\n", "y", "is not separated by commas: its header is 'x;y'", id="semicolons"),
+    pytest.param(b"1,2\n2,4\n", "2", "has no header: its first row is '1, 2': write a line", id="no header"),
     pytest.param(b'x,y\n1,"a\n', "y", "is not CSV", id="open quote"),
 ]
 
