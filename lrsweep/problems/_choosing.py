@@ -51,6 +51,11 @@ def choose_columns(file: str, table: pd.DataFrame, target: str, drop: list[str],
         >>> choose_columns("data.csv", table, "y", [], None)
         Used(numbers=['x'], words=[], left_out={'id': 'it names the rows'}, dropped=[])
     """
+    if len(table.columns) == 1:
+        raise InputError(
+            f"{file} has one column, {quote(target)}: there is nothing to predict it from (what separates fields is "
+            "commas, semicolons, tabs, bars, or spaces)"
+        )
     for option, names in (("drop", drop), ("only", only or [])):
         for name in names:
             if name not in table.columns:

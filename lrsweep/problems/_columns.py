@@ -15,10 +15,14 @@ _ID = re.compile(
     r"(^|[\W_])(id|idx|index|key|uuid|guid|rownames?|row|obs|observation|case)$|[a-z]I[dD]$", re.IGNORECASE
 )
 _CAMEL_ID = re.compile(r"[a-z]I[dD]$")
-_DATE = re.compile(r"\d{1,4}[-/. ]\w{1,9}[-/. ,]+\d{1,4}\b.*|\d{4}-\d{2}|.*\d{1,2}:\d{2}.*")
+_DATE = re.compile(
+    r"\d{1,4}[-/. ]\w{1,9}[-/. ,]+\d{1,4}\b.*|\d{4}-\d{2}|.*\d{1,2}:\d{2}.*|[A-Za-z]{3,9}[-. ]+\d{1,2}[, ]+\d{2,4}.*"
+    r"|[A-Za-z]{3,9}[- ]\d{2,4}|\d{2,4}[- ][A-Za-z]{3,9}"
+)
 
-# So few distinct words in so many rows are no text, and of so many fields all but a few are numbers.
-_MOSTLY = 0.9
+# Which share of a column's words must be dates, or numbers, for it to be a column of them with mistakes in it; and how
+# many of them say whether they are dates.
+_MOSTLY, _LOOKED_AT = 0.9, 200
 
 WORDS, DATES, TEXT, CONSTANT, EMPTY, ID, OTHER = "words", "dates", "text", "constant", "empty", "id", "other"
 NUMBERS, BOOLEANS = "numbers", "booleans"
@@ -120,12 +124,10 @@ def _is_id(name: str) -> bool:
 
 def _are_dates(words: pd.Series) -> bool:
     """Tells whether nearly all of some words are dates or times."""
-    if (
-        not _DATE.fullmatch(words.iloc[0])
-        or words.head(100).map(lambda word: bool(_DATE.fullmatch(word))).mean() < _MOSTLY
-    ):
+    some = [str(word) for word in words.head(_LOOKED_AT)]
+    if sum(1 for word in some if _DATE.fullmatch(word)) < _MOSTLY * len(some):
         return False
     read: Callable[..., pd.Series] = pd.to_datetime
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return bool(read(words.head(1000), errors="coerce", format="mixed", utc=True).notna().mean() >= _MOSTLY)
+        return bool(read(pd.Series(some), errors="coerce", format="mixed", utc=True).notna().mean() >= _MOSTLY)

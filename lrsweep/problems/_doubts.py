@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from lrsweep.inputs._messages import listed, number, plural, quote
+from lrsweep.inputs._messages import number, plural, quote
 
 # Beyond so many columns, and below so many rows, nothing is looked for.
 _MOST_COLUMNS, _FEWEST_ROWS = 1000, 20
@@ -14,8 +14,8 @@ _MOST_COLUMNS, _FEWEST_ROWS = 1000, 20
 # that gradient descent takes ten thousand updates to tell them apart.
 _EXACT, _NEARLY = 1e-12, 1e-4
 
-# From which share of the largest a column's part in a direction counts.
-_INVOLVED = 0.05
+# From which share of the largest a column's part in a direction counts, and how many of them are named.
+_INVOLVED, _MOST_NAMED = 0.05, 8
 
 # From which correlation on a column is the target itself; and of which share of its variance nothing is left.
 _SAME, _NOTHING_LEFT = 0.99999, 1e-10
@@ -50,11 +50,13 @@ def doubts_about_columns(values: np.ndarray, names: Sequence[str]) -> list[str]:
             f"columns {involved} follow from one another: the loss is flat along them, and their coefficients mean "
             f"nothing: drop {exact.sum()} of them"
         )
-    for place in np.flatnonzero(~exact & (lengths <= _NEARLY * lengths[-1])):
-        updates = float(number(lengths[-1] / lengths[place], 2))
+    near = ~exact & (lengths <= _NEARLY * lengths[-1])
+    if near.any():
+        flattest = int(np.argmax(near))  # lengths ascend
+        updates = float(number(lengths[-1] / lengths[flattest], 2))
         said.append(
-            f"columns {_involved(directions[:, [place]], names)} nearly follow from one another: at no learning rate "
-            f"does gradient descent tell them apart in fewer than some {updates:,.0f} updates: drop one of them"
+            f"columns {_involved(directions[:, [flattest]], names)} nearly follow from one another: at no learning "
+            f"rate does gradient descent tell them apart in fewer than some {updates:,.0f} updates: drop one of them"
         )
     return said
 
@@ -62,7 +64,11 @@ def doubts_about_columns(values: np.ndarray, names: Sequence[str]) -> list[str]:
 def _involved(directions: np.ndarray, names: Sequence[str]) -> str:
     """Names the columns that some directions, ``[column, direction]``, go along."""
     along = abs(directions).max(axis=1)
-    return listed([quote(names[column]) for column in np.flatnonzero(along > _INVOLVED * along.max())])
+    places = np.flatnonzero(along > _INVOLVED * along.max())
+    more = len(places) - _MOST_NAMED
+    return ", ".join(quote(names[column]) for column in places[:_MOST_NAMED]) + (
+        f" and {more} more" if more > 0 else ""
+    )
 
 
 def columns_alike(table: pd.DataFrame, columns: Sequence[str]) -> list[str]:

@@ -64,7 +64,7 @@ def encode(
 
         imputer: Any = SimpleImputer(strategy="mean", keep_empty_features=True).fit(values[training])
         gaps = np.isnan(values)
-        places = np.flatnonzero(gaps.any(axis=0)) if missing == INDICATOR else []
+        places = np.flatnonzero(gaps.any(axis=0)).tolist() if missing == INDICATOR else []
         values = np.concatenate([imputer.transform(values), gaps[:, places]], axis=1)
         names += [f"{numbers[place]} is missing" for place in places]
     if not words:
@@ -96,7 +96,8 @@ def _one_hot(
     texts = np.stack([as_words(words[name]).to_numpy(object) for name in words.columns], axis=1)
     how: dict[str, Any] = {"missing_values": None, "keep_empty_features": True}
     how |= {"strategy": "constant", "fill_value": _MISSING} if missing == INDICATOR else {"strategy": "most_frequent"}
-    texts = SimpleImputer(**how).fit(texts[training]).transform(texts)
+    imputer: Any = SimpleImputer(**how).fit(texts[training])
+    texts = imputer.transform(texts)
     encoder: Any = OneHotEncoder(
         max_categories=categories, handle_unknown="infrequent_if_exist", sparse_output=False
     ).fit(texts[training])

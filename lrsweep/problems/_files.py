@@ -153,7 +153,7 @@ def _read_text(text: str, file: str, dialect: dict[str, Any]) -> Opened:
         del sample[-1]
     delimiter = _find_delimiter(sample)
     header, *rows = list(islice(_fields(sample if delimiter == _SPACES else _lines(text), delimiter, file), 2)) or [[]]
-    names = [name.strip() for name in header]
+    names = _unquote([name.strip() for name in header])
     if not any(names):
         raise InputError(f"{file} is not CSV: it has no header")
     if not "".join(names).replace("\t", "").isprintable():
@@ -217,6 +217,13 @@ def _fields(lines: Any, delimiter: str, file: str) -> Iterator[list[str]]:
         yield from (row for row in csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True) if row)
     except csv.Error as error:
         raise InputError(f"{file} is not CSV: {first_line(error)}") from error
+
+
+def _unquote(names: list[str]) -> list[str]:
+    """Takes single quotes away from names where all of them stand in them, which no reader of CSV does."""
+    if names and all(len(name) > 2 and name[0] == name[-1] == "'" for name in names):
+        return [name[1:-1] for name in names]
+    return names
 
 
 def _named(table: pd.DataFrame, file: str, dialect: dict[str, Any]) -> Opened:

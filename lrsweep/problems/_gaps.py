@@ -20,7 +20,7 @@ def count_gaps(table: pd.DataFrame, columns: Sequence[str]) -> dict[str, int]:
         {'x': 1}
     """
     counts = table[list(columns)].isna().to_numpy().sum(axis=0)
-    return {columns[place]: int(counts[place]) for place in np.flatnonzero(counts)}
+    return {columns[place]: int(counts[place]) for place in np.flatnonzero(counts).tolist()}
 
 
 def rows_kept(

@@ -13,8 +13,9 @@ from lrsweep.inputs._arguments import check_numbers
 from lrsweep.inputs._errors import InputError
 from lrsweep.problems._objective import Objective
 
-# How far the search for a softmax regression's minimum goes, and beyond which size it is not made: it takes seconds.
-_MOST_ROUNDS, _LARGEST_SEARCH = 2000, 2e7
+# How many products the search for a softmax regression's minimum may make, which takes a second or two; and how many
+# rounds at most, and at least: one that cannot make so many is not begun.
+_MOST_PRODUCTS, _MOST_ROUNDS, _FEWEST_ROUNDS = 3e8, 1000, 50
 
 # What is no number of a class, but of something else.
 _MOST_CLASSES = 100_000
@@ -95,7 +96,8 @@ def _check_examples(X: Any, y: Any, classes: int | None) -> tuple[np.ndarray, np
 def _least_cross_entropy(features: np.ndarray, classes: np.ndarray, count: int) -> float | None:
     """Gives the least mean cross-entropy of a linear model, or None where it is not found."""
     found = np.unique(classes)
-    if features.size * count > _LARGEST_SEARCH or len(found) < 2:
+    rounds = int(min(_MOST_ROUNDS, _MOST_PRODUCTS / (features.size * count)))
+    if rounds < _FEWEST_ROUNDS or len(found) < 2:
         return None
     from sklearn.linear_model import LogisticRegression  # a tenth of a second
 
@@ -105,14 +107,14 @@ def _least_cross_entropy(features: np.ndarray, classes: np.ndarray, count: int) 
     columns = (columns - columns.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = LogisticRegression(C=np.inf, tol=1e-9, max_iter=_MOST_ROUNDS).fit(columns, classes)
+        model = LogisticRegression(C=np.inf, tol=1e-9, max_iter=rounds).fit(columns, classes)
         logs = model.predict_log_proba(columns)
     right = model.predict(columns) == classes
     loss = -float(np.mean(logs[np.arange(len(classes)), np.searchsorted(found, classes)]))
     # What a linear model separates it can separate with any certainty: the loss has no least value but 0.
     if right.all():
         return 0.0
-    return loss if int(np.max(model.n_iter_)) < _MOST_ROUNDS and np.isfinite(loss) else None
+    return loss if int(np.max(model.n_iter_)) < rounds and np.isfinite(loss) else None
 
 
 def _softmax_logits(params: dict[str, Any], data: dict[str, Any]) -> Any:

@@ -55,7 +55,7 @@ def read_written_numbers(table: pd.DataFrame, *, european: bool) -> tuple[pd.Dat
     for place, bare in plain.items():
         numbers = _as_numbers(bare, decimal=decimal)
         if numbers is not None:
-            table.isetitem(place, numbers)
+            table.isetitem(place, numbers.array)
     said = [
         "" if not len(commas) else "with decimal commas" if decimal else "with thousands' commas",
         "with signs of currencies or percent" if dressed else "",
@@ -95,8 +95,7 @@ def _as_numbers(bare: pd.Series, *, decimal: bool) -> pd.Series | None:
         with_commas = bare.str.contains(",", regex=False, na=False)
         bare = bare.where(~with_commas, bare.str.replace(".", "", regex=False)).str.replace(",", ".", regex=False)
     else:
-        wrong = bare.dropna().map(lambda text: not (_THOUSANDS.fullmatch(text) or _POINTS.fullmatch(text)))
-        if wrong.any():
+        if not all(_THOUSANDS.fullmatch(str(text)) or _POINTS.fullmatch(str(text)) for text in bare.dropna()):
             return None
         bare = bare.str.replace(",", "", regex=False)
     numbers = pd.to_numeric(bare, errors="coerce")
