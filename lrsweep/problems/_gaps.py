@@ -6,10 +6,13 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.inputs._errors import InputError
-from lrsweep.inputs._messages import listed, plural, quote
+from lrsweep.inputs._messages import plural, quote
 
 DROP, MEAN, INDICATOR = "drop", "mean", "indicator"
 WAYS = (DROP, MEAN, INDICATOR)
+
+# How many columns with gaps a message names.
+_MOST_NAMED = 8
 
 
 def count_gaps(table: pd.DataFrame, columns: Sequence[str]) -> dict[str, int]:
@@ -56,7 +59,8 @@ def rows_kept(
     if missing is None:
         rows = int(table[[*columns, target]].isna().any(axis=1).sum())
         most = sorted(gaps, key=gaps.__getitem__, reverse=True)
-        counts = listed([f"{quote(name)} {gaps[name]:,}" for name in most])
+        counts = ", ".join(f"{quote(name)} {gaps[name]:,}" for name in most[:_MOST_NAMED])
+        counts += f" and {len(most) - _MOST_NAMED} more columns" if len(most) > _MOST_NAMED else ""
         raise InputError(
             f"{file} has missing values in {rows:,} of {plural(len(table), 'row')} ({counts}): say what becomes of "
             "them by --missing (or missing=): drop leaves these rows out, mean fills in the column's mean or its most "
