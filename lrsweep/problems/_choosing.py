@@ -1,6 +1,6 @@
 """Which columns of a table a model is fitted to, and why the others are left out."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -67,20 +67,20 @@ def choose_columns(file: str, table: pd.DataFrame, target: str, drop: list[str],
     if only is not None:
         wanted = set(only)
         asked = [name for name in asked if name in wanted]
-    kinds = kinds_of(table[asked])
+    kinds, dtypes = kinds_of(table[asked]), dict(zip(table.columns, table.dtypes, strict=True))
     left_out = {name: kind.why for name, kind in kinds.items() if kind.why}
     if only is not None:
         left_out = {name: why for name, why in left_out.items() if kinds[name].name in _NEVER}
         _refuse_unusable(file, left_out)
     elif len(left_out) == len(asked):
         # A table of one column that counts its rows is one of a line, not of ids.
-        left_out = {name: why for name, why in left_out.items() if not _is_numeric_id(kinds[name], table[name])}
+        left_out = {name: why for name, why in left_out.items() if not _is_numeric_id(kinds[name], dtypes[name])}
     taken = [name for name in asked if name not in left_out]
     if not taken:
         reasons = listed([f"{quote(name)}: {why}" for name, why in left_out.items()])
         why = f" that a model can be fitted to ({reasons})" if reasons else ""
         raise InputError(f"{file} has no column beside the target {quote(target)}{why}: at least one is needed")
-    words = [name for name in taken if not _is_numeric(kinds[name], table[name])]
+    words = [name for name in taken if not _is_numeric(kinds[name], dtypes[name])]
     spoken = set(words)
     return Used([name for name in taken if name not in spoken], words, left_out, drop)
 
@@ -94,9 +94,9 @@ def _refuse_unusable(file: str, left_out: dict[str, str]) -> None:
         )
 
 
-def _is_numeric(kind: Kind, column: pd.Series) -> bool:
-    return kind.name in (NUMBERS, BOOLEANS) or _is_numeric_id(kind, column)
+def _is_numeric(kind: Kind, dtype: Any) -> bool:
+    return kind.name in (NUMBERS, BOOLEANS) or _is_numeric_id(kind, dtype)
 
 
-def _is_numeric_id(kind: Kind, column: pd.Series) -> bool:
-    return kind.name == ID and pd.api.types.is_any_real_numeric_dtype(column.dtype)
+def _is_numeric_id(kind: Kind, dtype: Any) -> bool:
+    return kind.name == ID and pd.api.types.is_any_real_numeric_dtype(dtype)

@@ -94,10 +94,14 @@ def _one_hot(
     from sklearn.preprocessing import OneHotEncoder
 
     texts = np.stack([as_words(words[name]).to_numpy(object) for name in words.columns], axis=1)
-    how: dict[str, Any] = {"missing_values": None, "keep_empty_features": True}
-    how |= {"strategy": "constant", "fill_value": _MISSING} if missing == INDICATOR else {"strategy": "most_frequent"}
-    imputer: Any = SimpleImputer(**how).fit(texts[training])
-    texts = imputer.transform(texts)
+    if words.isna().to_numpy().any():
+        how: dict[str, Any] = {"missing_values": None, "keep_empty_features": True}
+        how |= (
+            {"strategy": "constant", "fill_value": _MISSING} if missing == INDICATOR else {"strategy": "most_frequent"}
+        )
+        imputer: Any = SimpleImputer(**how).fit(texts[training])
+        # A column that is empty in the training rows is filled with a number.
+        texts = imputer.transform(texts).astype(str).astype(object)
     encoder: Any = OneHotEncoder(
         max_categories=categories, handle_unknown="infrequent_if_exist", sparse_output=False
     ).fit(texts[training])

@@ -78,7 +78,8 @@ def rows_kept(
 
 def _refuse_infinite(file: str, table: pd.DataFrame, columns: list[str]) -> None:
     """Refuses the first column that holds an infinite value."""
-    numbers = [name for name in columns if pd.api.types.is_float_dtype(table[name].dtype)]
+    dtypes = zip(columns, table[columns].dtypes, strict=True)
+    numbers = [name for name, dtype in dtypes if pd.api.types.is_float_dtype(dtype)]
     infinite = np.isinf(table[numbers].to_numpy(float, na_value=np.nan))
     for place in np.flatnonzero(infinite.any(axis=0))[:1]:
         row = int(np.argmax(infinite[:, place])) + 1
