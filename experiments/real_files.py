@@ -124,14 +124,14 @@ def try_file(path: Path, target: str, options: dict[str, Any]) -> Outcome:
 
 def score(objective: lrsweep.Objective, table: pd.DataFrame) -> tuple[float, float]:
     """Gives the R² or the accuracy of the trial with the least loss, and that of scikit-learn's model."""
-    best = table["final_loss"].where(table["status"] != "diverged").idxmin()
+    best = int(np.nanargmin(table["final_loss"].where(table["status"] != "diverged")))
     X, y = objective.data["X"], objective.data["y"]
     if "accuracy" in objective.metrics:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it comes to no end where classes can be separated
             model = LogisticRegression(C=np.inf, max_iter=2000).fit(X, y)
-        return float(table["final_accuracy"][best]), float(model.score(X, y))
-    return 1 - float(table["final_loss"][best]) / float(np.var(y)), float(LinearRegression().fit(X, y).score(X, y))
+        return float(table["final_accuracy"].iloc[best]), float(model.score(X, y))
+    return 1 - float(table["final_loss"].iloc[best]) / float(np.var(y)), float(LinearRegression().fit(X, y).score(X, y))
 
 
 def main(wanted: list[str]) -> int:
