@@ -1,12 +1,12 @@
 """A cache of what is made of functions, compiled programs above all, for as long as these functions live."""
 
 import functools
-import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from types import MethodType
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 import jax
 import numpy as np
@@ -17,11 +17,6 @@ from lrsweep.inputs._errors import InputTypeError
 MOST_PROGRAMS = 128
 
 T = TypeVar("T")
-
-
-class _Entry(NamedTuple):
-    value: Any
-    functions: tuple[weakref.ref, ...]
 
 
 class CachedFunction(Generic[T]):
@@ -49,50 +44,25 @@ class CachedFunction(Generic[T]):
             most: How many results to cache.
         """
         self._make, self._most = make, most
-        self._entries: OrderedDict[Any, _Entry] = OrderedDict()
-        self._lock = threading.Lock()
+        # Whatever changes it is one step, since functions are garbage collected at any time, and in any thread.
+        self._results: OrderedDict[Any, T] = OrderedDict()
         functools.update_wrapper(self, make)
 
     def __call__(self, *arguments: Any) -> T:
         """Gives the function's result for some arguments, from the cache where equal ones have been given before."""
-        functions: list[weakref.ref] = []
-        key = _weaken(arguments, functions, self._evict_dead)
-        self._evict_dead()
-        with self._lock:
-            if key in self._entries:
-                self._entries.move_to_end(key)
-                return self._entries[key].value
-        made = _Entry(self._make(*arguments), tuple(functions))
-        evicted = None
-        with self._lock:
-            # Another thread may have made it meanwhile.
-            entry = self._entries.setdefault(key, made)
-            if len(self._entries) > self._most:
-                evicted = self._entries.popitem(last=False)
-        # Freed outside the lock: functions that go with it call `_evict_dead`, which needs the lock.
-        del evicted
-        return entry.value
+        key: Any = None
+        key = _weaken(arguments, lambda _: self._results.pop(key, None))
+        with suppress(KeyError):
+            self._results.move_to_end(key)
+            return self._results[key]
+        # Another thread may make it meanwhile.
+        result = self._results.setdefault(key, self._make(*arguments))
+        if len(self._results) > self._most:
+            self._results.popitem(last=False)
+        return result
 
     def __len__(self) -> int:
-        self._evict_dead()
-        return len(self._entries)
-
-    def _evict_dead(self, _: Any = None) -> None:
-        """Evicts the results of functions that have been garbage collected.
-
-        Python calls it as it collects one, which may be while this very thread holds the lock. Then it does nothing,
-        and the next call does it.
-        """
-        if not self._lock.acquire(blocking=False):
-            return
-        try:
-            dead = [
-                key for key, entry in self._entries.items() if any(function() is None for function in entry.functions)
-            ]
-            evicted = [self._entries.pop(key) for key in dead]
-        finally:
-            self._lock.release()
-        del evicted
+        return len(self._results)
 
 
 def cached(most: int) -> Callable[[Callable[..., T]], CachedFunction[T]]:
@@ -124,7 +94,7 @@ def jitted(function: Callable[..., Any], static: tuple[Any, ...], arguments: Any
 
 @cached(MOST_PROGRAMS)
 def _jitted(function: Callable[..., Any], static: tuple[Any, ...], _: Any, __: Any, donated: tuple[int, ...]) -> Any:
-    weak = _weaken(static, [], None)
+    weak = _weaken(static, None)
 
     def call(*arguments: Any) -> Any:
         return function(*_restore(weak), *arguments)
@@ -132,10 +102,10 @@ def _jitted(function: Callable[..., Any], static: tuple[Any, ...], _: Any, __: A
     return jax.jit(call, donate_argnums=donated)
 
 
-def _weaken(value: Any, functions: list[weakref.ref], on_death: Callable[[Any], None] | None) -> Any:
-    """Replaces the functions in a value by weak references, and appends these to a list."""
+def _weaken(value: Any, on_death: Callable[[Any], Any] | None) -> Any:
+    """Replaces the functions in a value by weak references, which call `on_death` once their function is gone."""
     if isinstance(value, tuple):
-        parts = [_weaken(part, functions, on_death) for part in value]
+        parts = [_weaken(part, on_death) for part in value]
         return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
     if not callable(value):
         return value
@@ -150,12 +120,11 @@ def _weaken(value: Any, functions: list[weakref.ref], on_death: Callable[[Any], 
     # Two that are compared by value can be equal: with the first of them would go what the other still uses.
     if type(owner).__eq__ is not object.__eq__:
         return value
+    refer = weakref.WeakMethod if isinstance(value, MethodType) else weakref.ref
     try:
-        weak = weakref.WeakMethod(value, on_death) if isinstance(value, MethodType) else weakref.ref(value, on_death)
+        return refer(value, on_death)
     except TypeError:
         return value
-    functions.append(weak)
-    return weak
 
 
 def _restore(weak: Any) -> Any:
