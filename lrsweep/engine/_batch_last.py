@@ -121,8 +121,13 @@ def _leaf_by_leaf(axes: Any, tree: Any) -> list[Any]:
     def add(axis: Any, part: Any) -> None:
         by_leaf.extend([axis] * len(jax.tree.leaves(part)))
 
-    jax.tree.map(add, axes, tree, is_leaf=lambda axis: axis is None)
+    jax.tree.map(add, axes, tree, is_leaf=is_none)
     return by_leaf
+
+
+def is_none(axis: Any) -> bool:
+    """Tells whether an axis of `jax.vmap`, a leaf among others, says that the lanes share an array."""
+    return axis is None
 
 
 def _apply(operation: Operation, operands: list[_Value], lanes: int) -> list[_Value]:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from lrsweep.engine._batch_last import like_lane, vmap_last
+from lrsweep.engine._batch_last import is_none, like_lane, vmap_last
 from lrsweep.engine._kernel import call
 from lrsweep.engine._layout import Layout
 from lrsweep.engine._recording import Recorded, record, start_curves
@@ -76,36 +76,23 @@ def start_lane(
     return TrialState(jnp.int32(0), train, monitor, start_curves(program, seen, records))
 
 
-class _Losses(NamedTuple):
-    """What is seen of the trials in a chunk whose updates see all that is measured.
-
-    Attributes:
-        losses: ``[update, lane]``, the loss before each update.
-        finite: ``[lane] int32``, before how many of the updates the parameters were finite. These come first: since an
-            update is added to the parameters, what is not finite stays so.
-    """
-
-    losses: Any
-    finite: Any
-
-    def at(self, place: Any) -> Evaluation:
-        return Evaluation(jnp.bool_(True), place < self.finite, self.losses[place], ())
-
-
 class _QuietRun(NamedTuple):
     """Chunks in a row by which no trial may stop, up to one by which one may.
 
     Attributes:
         end: int32, the number of updates at the end of the last chunk.
         train: The train states there.
-        seen: What is seen of the trials in the last chunk.
+        losses: ``[update, lane]``, the loss before each update of the last chunk.
+        finite: ``[lane] int32``, before how many of these the parameters were finite. They come first: since an update
+            is added to the parameters, what is not finite stays so.
         best: ``[lane]`` each, the best loss, without the last chunk if that is busy, and its update.
         busy: bool, whether the monitors must observe the last chunk: a trial may stop in it, or come nearer to a stop.
     """
 
     end: Any
     train: Any
-    seen: _Losses
+    losses: Any
+    finite: Any
     best: tuple[Any, Any]
     busy: Any
 
@@ -157,7 +144,8 @@ class Block(NamedTuple):
 
             return lax.while_loop(keeps_running, advance, state)
 
-        return call(run, state, until, one_kernel=self.layout.one_kernel and not state.curves)
+        captured = self.rows, self.shared, self.limits, self.observed_at
+        return call(run, state, until, captured=captured, one_kernel=self.layout.one_kernel and not state.curves)
 
     def _advance(self, update_lanes: _UpdateLanes, state: TrialState) -> TrialState:
         """Runs a chunk of updates, and looks at the trials before the first of them where that is due."""
@@ -249,39 +237,39 @@ class Block(NamedTuple):
             busy = matters.any() | ((limits.steps >= 0) & bool(curves))
             busy |= (end >= self.observed_at) | _reaches_milestone(run.end, length, limits)
             best = tree_where(busy, run.best, update_best(run.best, run.end, losses))
-            return _QuietRun(end, train, _Losses(stacked, finite), best, busy)
+            return _QuietRun(end, train, stacked, finite, best, busy)
 
-        unseen = _Losses(jnp.zeros((length, *monitor.best_loss.shape), monitor.best_loss.dtype), none)
-        run = _QuietRun(start, train, unseen, (monitor.best_loss, monitor.best_at), jnp.bool_(False))
+        unseen = jnp.zeros((length, *monitor.best_loss.shape), monitor.best_loss.dtype)
+        run = _QuietRun(start, train, unseen, none, (monitor.best_loss, monitor.best_at), jnp.bool_(False))
         run = lax.while_loop(lambda run: ~run.busy & (run.end < until), run_chunk, run)
         monitor = note_quiet(monitor, start, run.best, limits)
-        monitor, curves = self._observe(run.end - length, run.seen, monitor, curves, run.busy)
+        monitor, curves = self._observe(run, monitor, curves)
         return TrialState(run.end, run.train, monitor, curves)
 
-    def _observe(
-        self, k: Any, seen: _Losses, monitor: Monitor, curves: Recorded, wanted: Any
-    ) -> tuple[Monitor, Recorded]:
-        """Observes the updates of the chunk that begins at `k`, one by one, where it is wanted."""
+    def _observe(self, run: _QuietRun, monitor: Monitor, curves: Recorded) -> tuple[Monitor, Recorded]:
+        """Observes the updates of the last chunk of a run, one by one, where it is busy."""
         length = self.layout.chunk
+        start = run.end - length
 
         def observe_next(place: Any, carry: tuple[Monitor, Recorded]) -> tuple[Monitor, Recorded]:
-            (monitor, curves), evaluation = carry, seen.at(place)
-            curves = record(self.program, curves, k + place, evaluation, monitor.active, self.limits.record_every)
-            return observe(monitor, k + place, evaluation, self.limits, self.program.best_metric), curves
+            (monitor, curves), k = carry, start + place
+            evaluation = Evaluation(jnp.bool_(True), place < run.finite, run.losses[place], ())
+            curves = record(self.program, curves, k, evaluation, monitor.active, self.limits.record_every)
+            return observe(monitor, k, evaluation, self.limits, self.program.best_metric), curves
 
         def observe_all(monitor: Monitor, curves: Recorded) -> tuple[Monitor, Recorded]:
             return lax.fori_loop(0, length, observe_next, (monitor, curves), unroll=math.gcd(length, _TOGETHER))
 
         if self.layout.one_kernel:
             # A branch would need a kernel of its own.
-            return lax.fori_loop(0, jnp.where(wanted, length, 0), observe_next, (monitor, curves))
-        return lax.cond(wanted, observe_all, lambda *unchanged: unchanged, monitor, curves)
+            return lax.fori_loop(0, jnp.where(run.busy, length, 0), observe_next, (monitor, curves))
+        return lax.cond(run.busy, observe_all, lambda *unchanged: unchanged, monitor, curves)
 
     def _lay_out(self, train: TrainState) -> tuple[Any, Callable[..., Any]]:
         """Lays out the train states; gives them, and the update of all lanes that are laid out so."""
         layout, by_lane = self.layout, self.by_lane
         axes = _axes(by_lane, layout)
-        lane = jax.tree.map(_like_lane, by_lane, train, is_leaf=_is_none)
+        lane = jax.tree.map(_like_lane, by_lane, train, is_leaf=is_none)
 
         def update_lane(predicting: bool, k: Any, row: Mapping[str, Any], train: Any) -> Any:
             update_arrays = partial(update, self.program, row, self.shared, self.limits, predicting=predicting)
@@ -324,7 +312,7 @@ def _move_lanes(train: TrainState, by_lane: Any, source: int, destination: int) 
     def move(axis: Any, array: Any) -> Any:
         return array if axis is None else jnp.moveaxis(array, source, destination)
 
-    return jax.tree.map(move, by_lane, train, is_leaf=_is_none)
+    return jax.tree.map(move, by_lane, train, is_leaf=is_none)
 
 
 def _choose(condition: Any, new: TrainState, old: TrainState, by_lane: Any, layout: Layout) -> TrainState:
@@ -336,11 +324,7 @@ def _choose(condition: Any, new: TrainState, old: TrainState, by_lane: Any, layo
         by_element = condition if layout.lanes_last else condition.reshape(-1, *[1] * (new.ndim - 1))
         return jnp.where(by_element, new, old)
 
-    return jax.tree.map(choose, by_lane, new, old, is_leaf=_is_none)
-
-
-def _is_none(axis: Any) -> bool:
-    return axis is None
+    return jax.tree.map(choose, by_lane, new, old, is_leaf=is_none)
 
 
 def _like_lane(axis: Any, array: Any) -> Any:

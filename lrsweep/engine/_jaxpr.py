@@ -60,7 +60,6 @@ def walk(
     arguments: Sequence[Any],
     apply: Callable[[Operation, list[Any]], Sequence[Any]],
     constant: Callable[[Any], Any],
-    constants: Sequence[Any] | None = None,
 ) -> list[Any]:
     """Evaluates a computation with values of any kind in place of its arrays, operation by operation.
 
@@ -71,7 +70,6 @@ def walk(
         arguments: The value of each of its arguments.
         apply: Gives the values of an operation's results from those of its operands.
         constant: Gives the value of an array that the computation holds.
-        constants: The values of these arrays, in place of those that `constant` gives.
 
     Returns:
         The value of each of its results.
@@ -82,8 +80,7 @@ def walk(
         ["add['x', 'y']", "mul[2.0, 'x']"]
     """
     jaxpr = _jaxpr_of(computation)
-    constants = list(map(constant, constants_of(computation))) if constants is None else constants
-    values = dict(zip(jaxpr.constvars, constants, strict=True))
+    values = dict(zip(jaxpr.constvars, map(constant, getattr(computation, "consts", ())), strict=True))
     values.update(zip(jaxpr.invars, arguments, strict=True))
 
     def value_of(variable: Any) -> Any:
@@ -120,27 +117,6 @@ def is_bounded(computation: Any) -> bool:
         False
     """
     return all(operation.name not in _UNBOUNDED for operation in operations(computation))
-
-
-def constants_of(computation: Any) -> list[Any]:
-    """Lists the arrays that a computation holds, such as data that the function closes over."""
-    return list(getattr(computation, "consts", ()))
-
-
-def compute(computation: Any, constants: Sequence[Any], arguments: Sequence[Any]) -> list[Any]:
-    """Runs a computation with other arrays in place of those that it holds.
-
-    Example:
-        >>> three = jnp.ones(3)
-        >>> computation, _ = trace(lambda x: (x + three).sum(), three)
-        >>> [float(result) for result in compute(computation, [5 * three], [three])]
-        [18.0]
-    """
-
-    def apply(operation: Operation, arrays: list[Any]) -> list[Any]:
-        return operation.compute(*arrays)
-
-    return walk(computation, arguments, apply, lambda array: array, constants)
 
 
 def _jaxpr_of(computation: Any) -> Any:

@@ -9,30 +9,31 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from lrsweep.engine._jaxpr import compute, constants_of, trace
 
-
-def call(function: Callable[..., Any], *arguments: Any, one_kernel: bool) -> Any:
+def call(function: Callable[..., Any], *arguments: Any, captured: Any, one_kernel: bool) -> Any:
     """Calls a function, and where `one_kernel` is set asks XLA's CPU backend to compile it into one kernel.
 
     The backend would otherwise start a kernel for every few operations, which takes longer than small ones do.
+
+    Args:
+        function: The function.
+        arguments: Its arguments, pytrees of arrays.
+        captured: A pytree of all arrays that the function uses beside them.
+        one_kernel: Whether to ask for one kernel.
     """
     if not one_kernel:
         return function(*arguments)
     # `has_one_kernel` finds out whether this version of JAX has it: where it has not, no layout asks for one kernel.
     from jax.experimental.xla_metadata import set_xla_metadata
 
-    computation, shapes = trace(function, *arguments)
-
-    def kernel(constants: list[Any], arguments: list[Any]) -> tuple[list[Any], Any]:
+    def kernel(*arguments: Any) -> tuple[Any, Any]:
         # The backend gives up where an argument is unused, so each of them goes into a sum.
-        total = sum(jnp.sum(array, dtype=jnp.float32) for array in (*constants, *arguments))
-        return compute(computation, constants, arguments), total
+        total = sum(jnp.sum(array, dtype=jnp.float32) for array in jax.tree.leaves((arguments, captured)))
+        return function(*arguments), total
 
-    results, _ = jax.jit(kernel)(constants_of(computation), jax.tree.leaves(arguments))
+    (first, *others), structure = jax.tree.flatten(jax.jit(kernel)(*arguments)[0])
     request = {"xla_cpu_small_call": "true", "inlineable": "false"}
-    results = [set_xla_metadata(results[0], **request), *results[1:]]
-    return jax.tree.unflatten(jax.tree.structure(shapes), results)
+    return structure.unflatten([set_xla_metadata(first, **request), *others])
 
 
 @functools.cache
@@ -47,7 +48,7 @@ def has_one_kernel(device: Any) -> bool:
         def double(x: Any) -> Any:
             return lax.while_loop(lambda x: x.max() < 100, lambda x: scale * x + 1, x)
 
-        return call(double, x, one_kernel=one_kernel)
+        return call(double, x, captured=scale, one_kernel=one_kernel)
 
     try:
         with jax.default_device(device):
