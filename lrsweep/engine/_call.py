@@ -118,7 +118,8 @@ class _Trials(NamedTuple):
             _Lanes(origin, state),
         )
         have_moved = (lanes.origin != origin).any()
-        return lax.cond(have_moved, partial(_move_back, common=common), lambda lanes: lanes.state, lanes)
+        back = partial(_reorder, order=_inverse(lanes.origin.ravel()), common=common)
+        return lax.cond(have_moved, back, lambda lanes: lanes, lanes).state
 
     def _run_stage(self, lanes: _Lanes) -> _Lanes:
         """Runs the blocks that hold active trials until these may be shared anew."""
@@ -223,10 +224,6 @@ def _reorder(lanes: _Lanes, order: Any, common: Sequence[bool]) -> _Lanes:
         return leaf.reshape(order.size, *leaf.shape[2:])[order].reshape(leaf.shape)
 
     return _Lanes(move(lanes.origin), _by_leaf(common, move, lambda leaf: leaf, lanes.state))
-
-
-def _move_back(lanes: _Lanes, common: Sequence[bool]) -> TrialState:
-    return _reorder(lanes, _inverse(lanes.origin.ravel()), common).state
 
 
 def _inverse(order: Any) -> Any:

@@ -35,29 +35,8 @@ class Split(NamedTuple):
     elements: tuple[Any, ...]
 
 
-class Unrolled(NamedTuple):
-    """A function of arrays, unrolled into one of their elements: it takes and returns a `Split` for every array.
-
-    Attributes:
-        computation: The computation of the function.
-        arguments: The shapes of its arguments.
-        results: The structure of the pytree that it returns.
-    """
-
-    computation: Any
-    arguments: list[tuple[int, ...]]
-    results: Any
-
-    def __call__(self, *trees: Any) -> Any:
-        """Calls the function."""
-        leaves = jax.tree.leaves(trees, is_leaf=_is_split)
-        arrays = [_array(leaf.elements, shape) for leaf, shape in zip(leaves, self.arguments, strict=True)]
-        values = walk(self.computation, arrays, _apply, _elements)
-        return jax.tree.unflatten(self.results, [Split(tuple(value.ravel())) for value in values])
-
-
-def unroll(function: Callable[..., Any], *like: Any) -> Unrolled:
-    """Unrolls a function of arrays into one of their elements.
+def unroll(function: Callable[..., Any], *like: Any) -> Callable[..., Any]:
+    """Unrolls a function of arrays into one of their elements: it takes and returns a `Split` for every array.
 
     Reductions and products are computed from the first element to the last; everything else as it was.
 
@@ -77,7 +56,15 @@ def unroll(function: Callable[..., Any], *like: Any) -> Unrolled:
     computation, results = trace(function, *like)
     if count_scalars(computation) > MAX_OPERATIONS:
         raise TooLargeError
-    return Unrolled(computation, [np.shape(leaf) for leaf in jax.tree.leaves(like)], jax.tree.structure(results))
+    shapes = [np.shape(leaf) for leaf in jax.tree.leaves(like)]
+
+    def unrolled(*trees: Any) -> Any:
+        leaves = jax.tree.leaves(trees, is_leaf=_is_split)
+        arrays = [_array(leaf.elements, shape) for leaf, shape in zip(leaves, shapes, strict=True)]
+        values = walk(computation, arrays, _apply, _elements)
+        return jax.tree.structure(results).unflatten(Split(tuple(value.ravel())) for value in values)
+
+    return unrolled
 
 
 def count_scalars(computation: Any) -> int:
@@ -95,16 +82,12 @@ def split(tree: Any) -> Any:
 
 
 def join(tree: Any, like: Any) -> Any:
-    """Undoes `split`: gives arrays of the shapes of those of `like`."""
-    leaves, structure = jax.tree.flatten(like)
-    parts = jax.tree.leaves(tree, is_leaf=_is_split)
-    return structure.unflatten(_joined(part.elements, leaf) for part, leaf in zip(parts, leaves, strict=True))
+    """Undoes `split`: gives arrays of the shapes of those of `like`, and those that have no elements themselves."""
 
+    def joined(split: Split, like: Any) -> Any:
+        return jnp.stack(split.elements).reshape(np.shape(like)) if split.elements else like
 
-def _joined(elements: tuple[Any, ...], like: Any) -> Any:
-    if np.shape(like) == ():
-        return elements[0]
-    return jnp.stack(elements).reshape(np.shape(like)) if elements else like
+    return jax.tree.map(joined, tree, like, is_leaf=_is_split)
 
 
 def _is_split(value: Any) -> bool:
@@ -172,21 +155,17 @@ def _dot(left: np.ndarray, right: np.ndarray, params: Mapping[str, Any], result:
     (left_contracted, right_contracted), (left_batch, right_batch) = params["dimension_numbers"]
 
     def rows(array: np.ndarray, batch: Sequence[int], contracted: Sequence[int]) -> np.ndarray:
+        array = _array((lax.convert_element_type(scalar, result.dtype) for scalar in array.ravel()), array.shape)
         free = [axis for axis in range(array.ndim) if axis not in (*batch, *contracted)]
         return array.transpose([*batch, *free, *contracted]).reshape(
             _size(array.shape, batch), -1, _size(array.shape, contracted)
         )
 
     def inner(row: np.ndarray, column: np.ndarray) -> Any:
-        products = (lax.mul(_as_dtype_of(result, a), _as_dtype_of(result, b)) for a, b in zip(row, column, strict=True))
-        return functools.reduce(lax.add, products)
+        return functools.reduce(lax.add, map(lax.mul, row, column))
 
     pairs = zip(rows(left, left_batch, left_contracted), rows(right, right_batch, right_contracted), strict=True)
     return _array((inner(a, b) for lefts, rights in pairs for a in lefts for b in rights), result.shape)
-
-
-def _as_dtype_of(like: Any, scalar: Any) -> Any:
-    return lax.convert_element_type(scalar, like.dtype)
 
 
 def _broadcast(array: np.ndarray, shape: Sequence[int], params: Any) -> np.ndarray:

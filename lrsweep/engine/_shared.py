@@ -51,9 +51,7 @@ def to_device(name: str, tree: Any) -> Any:
 def _check_fits(name: str, array: np.ndarray) -> None:
     """Refuses an array with a number that does not fit the dtype that JAX would give it."""
     narrow = jax.dtypes.canonicalize_dtype(array.dtype)
-    if array.size == 0 or narrow == array.dtype:
-        return
-    if array.dtype.kind not in "iufc":
+    if array.size == 0 or narrow == array.dtype or array.dtype.kind not in "iufc":
         return
     bounds: Any = np.iinfo(narrow) if array.dtype.kind in "iu" else np.finfo(narrow)
     # The usual case, without a copy of the array.

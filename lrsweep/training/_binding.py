@@ -163,15 +163,12 @@ def _check_filled(names: list[str], objective: Objective) -> None:
 def _keywords_of_init(objective: Objective) -> _Keywords:
     if not objective.draws_start:
         return _Keywords([], [], False)
-    if "key" not in filled_names(objective.init):
-        return _all_keywords(objective.init, skip=1)
-    takes = _all_keywords(objective.init, skip=0)
-    names, required = ([name for name in each if name != "key"] for each in (takes.names, takes.required))
-    return _Keywords(names, required, takes.anything)
+    names_key = "key" in filled_names(objective.init)
+    return _all_keywords(objective.init, skip=0 if names_key else 1, without=["key"] if names_key else [])
 
 
-def _all_keywords(function: Callable[..., Any], *, skip: int) -> _Keywords:
-    """Finds all keywords of a function, without its first arguments, `skip` of them."""
+def _all_keywords(function: Callable[..., Any], *, skip: int, without: Collection[str] = ()) -> _Keywords:
+    """Finds all keywords of a function, without its first arguments, `skip` of them, and without some names."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except ValueError:
@@ -181,18 +178,16 @@ def _all_keywords(function: Callable[..., Any], *, skip: int) -> _Keywords:
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     if len(positional) < skip and not any(p.kind is p.VAR_POSITIONAL for p in parameters):
         raise InputTypeError(f"{label(function)} must take the key first: init(key, **columns)")
-    skipped = {p.name for p in positional[:skip]}
-    named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name not in skipped]
-    return _Keywords(
-        names=[p.name for p in named],
-        required=[p.name for p in named if p.default is p.empty],
-        anything=any(p.kind is p.VAR_KEYWORD for p in parameters),
-    )
+    named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    return _named([p for p in named if p not in positional[:skip] and p.name not in without], takes_any)
 
 
 def _keyword_only(function: Callable[..., Any]) -> _Keywords:
     """Finds the keyword-only arguments of a function, without those that lrsweep fills itself."""
-    parameters = inspect.signature(function).parameters.values()
-    filled = filled_names(function)
-    named = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in filled]
-    return _Keywords([p.name for p in named], [p.name for p in named if p.default is p.empty], anything=False)
+    parameters, filled = inspect.signature(function).parameters.values(), filled_names(function)
+    return _named([p for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in filled], False)
+
+
+def _named(parameters: list[inspect.Parameter], anything: bool) -> _Keywords:
+    return _Keywords([p.name for p in parameters], [p.name for p in parameters if p.default is p.empty], anything)

@@ -322,18 +322,8 @@ def outcome_of(monitor: Monitor, predicted_decrease: Any, limits: StopLimits) ->
         predicted_decrease=predicted_decrease,
         minimum=limits.minimum,
     )
-    return Outcome(
-        status=status,
-        steps=monitor.steps,
-        converged_at=monitor.converged_at,
-        diverged_at=monitor.diverged_at,
-        initial_loss=monitor.initial_loss,
-        final_loss=monitor.final_loss,
-        best_loss=monitor.best_loss,
-        best_at=monitor.best_at,
-        final_metrics=monitor.final_metrics,
-        best_metrics=monitor.best_metrics,
-    )
+    summary = {name: value for name, value in monitor._asdict().items() if name in Outcome._fields}
+    return Outcome(status, **summary)
 
 
 def tree_where(condition: Any, new: Any, old: Any) -> Any:
