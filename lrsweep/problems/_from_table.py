@@ -227,7 +227,9 @@ def _make(opened: Opened, asked: _Asked) -> Objective:
     if target.classes:
         doubts += doubts_about_classes(source["classes"], separable=separable and asked.validation is None)
     elif not asked.hidden:
-        doubts += doubts_about_fit(objective.minimum, np.var(objective.data["y"]), *rows.features[training].shape)
+        doubts += doubts_about_fit(
+            objective.minimum, float(np.var(objective.data["y"])), *rows.features[training].shape
+        )
     for doubt in doubts:
         warnings.warn(f"{file}: {doubt}", stacklevel=3)
     return _judged(replace(objective, source=source | {"doubts": doubts}), asked.best_by)

@@ -36,7 +36,7 @@ def mixed_trials() -> pd.DataFrame:
     """Settings whose trials lie apart, of several columns: words, missing values, whole numbers, an optimizer."""
     trials = lrsweep.grid(seed=range(5), learning_rate=RATES, optimizer=["sgd", "adam"], nan_below=[0.0, 0.5])
     momentum = np.where(trials["optimizer"] == "sgd", np.arange(len(trials)) % 3 / 4, np.nan)
-    nesterov = np.where(trials["optimizer"] == "sgd", trials["learning_rate"] < 0.2, None)
+    nesterov = np.where(trials["optimizer"] == "sgd", trials["learning_rate"] < 0.2, np.array(None, object))
     return trials.assign(momentum=momentum, nesterov=nesterov)
 
 
