@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from lrsweep.tables._io import write_table as write_table
     from lrsweep.tables._lazy import LazyTrials as LazyTrials
     from lrsweep.tables._lazy import lazy_grid as lazy_grid
+    from lrsweep.tables._runs import from_runs as from_runs
     from lrsweep.training._stopping import Stopping as Stopping
 
     __version__: str
@@ -73,6 +74,7 @@ _HOMES = {
     "best_setting": "statistics._best",
     "coordinates": "statistics._transfer",
     "critical_learning_rate": "studies._critical",
+    "from_runs": "tables._runs",
     "gather": "statistics._bins",
     "grid": "tables._grid",
     "landscape": "studies._landscape",

@@ -22,7 +22,7 @@ MODULES = sorted(module.name for module in pkgutil.walk_packages(lrsweep.__path_
 PUBLIC = {
     "lrsweep": """
         Best Curves Halving InputError Interrupted Layout LazyTrials Objective Progress RangeTest Refinement Replay
-        Stopping Store Sweep best_learning_rate best_setting coordinates critical_learning_rate gather grid
+        Stopping Store Sweep best_learning_rate best_setting coordinates critical_learning_rate from_runs gather grid
         landscape lazy_grid load log_grid models open_store optimizers outcome_map plots problems range_test
         read_table refine regression_from_csv sensitivity sharpness status_shares summarize summarize_curves
         summarize_outcome sweep transfer write_report write_table

@@ -180,6 +180,50 @@ Rule = Annotated[
 ]
 OutSummary = Annotated[str | None, typer.Option("--out", metavar="FILE", help="Write the summary (.csv, .parquet).")]
 
+
+@dataclass(frozen=True)
+class Runs:
+    """The options that say what the columns of another program's table are, of `summarize` and `report`."""
+
+    loss: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="For runs of another program: the column of their loss, such as val_loss."),
+    ] = None
+    metric: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="For such runs: the column of a metric that decides the best."),
+    ] = None
+    mode: Annotated[
+        str | None,
+        typer.Option(metavar="min|max", help="Which of that metric's values is the best. Left out: as its name tells."),
+    ] = None
+    learning_rate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="For such runs: the column of learning rates. Left out: that called like it."
+        ),
+    ] = None
+    seed: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="For such runs: the column of seeds. Left out: that called like it, if any."),
+    ] = None
+    settings: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="For such runs: the other columns that make a setting, such as optimizer,width. Left out: all that no "
+            "option names.",
+        ),
+    ] = None
+    missing: Annotated[
+        str | None,
+        typer.Option(
+            metavar="drop|diverged",
+            help="For such runs: what to make of those without an outcome. Left out: to refuse them.",
+        ),
+    ] = None
+
+
 # That of `report`.
 OutPage = Annotated[
     str | None,

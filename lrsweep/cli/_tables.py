@@ -14,9 +14,14 @@ if TYPE_CHECKING:
 # pandas and matplotlib are imported where they are needed, so that --help does not wait for them; JAX is not needed.
 
 
+def _split(names: str | None) -> list[str] | None:
+    return None if names is None else [name.strip() for name in names.split(",") if name.strip()]
+
+
 def summarize(
     *,
     table: options.TableFile,
+    runs: options.Runs,
     by: options.SettingColumns = None,
     rule: options.Rule = None,
     out: options.OutSummary = None,
@@ -32,8 +37,8 @@ def summarize(
 
     keep_loaded()
     path = check_out(out, [table], force=force, note=False)
-    trials = _open(table)
-    names = None if by is None else [name.strip() for name in by.split(",") if name.strip()]
+    trials = _open(table, runs)
+    names = _split(by)
     summary = _summary.summarize(trials, names)
     known = summary if names is None else None
     print_summary(summary, trials, judge(trials, rule, summary=known), rest="--out FILE has them all")
@@ -45,6 +50,7 @@ def summarize(
 def report(
     *,
     table: options.TableFile,
+    runs: options.Runs,
     x: options.PageColumn = None,
     out: options.OutPage = None,
     force: options.Force = False,
@@ -60,7 +66,7 @@ def report(
     from lrsweep.tables._notes import curves_for, read_provenance
 
     keep_loaded()
-    trials = _open(table)
+    trials = _open(table, runs)
     text = out or str(Path(table).with_suffix(ENDINGS[0]))
     path = check_page(text)
     check_replaced("the report" if out is None else "--out", text, path, [table], is_page, force=force)
@@ -107,9 +113,21 @@ def plot(
     return draw(figure, path)
 
 
-def _open(path: str) -> "pd.DataFrame | Store":
-    """Reads the table of a file, or opens the store in a folder."""
+def _open(path: str, runs: options.Runs | None = None) -> "pd.DataFrame | Store":
+    """Reads a result table, or opens a store; or reads runs of another program, where options tell of their columns."""
     from lrsweep.store._store import open_store
     from lrsweep.tables._io import read_table
+    from lrsweep.tables._runs import from_runs, read_runs
 
-    return open_store(path) if Path(path).is_dir() else read_table(path)
+    if runs is None or runs == options.Runs():
+        return open_store(path) if Path(path).is_dir() else read_table(path)
+    return from_runs(
+        read_runs(path),
+        runs.loss,
+        metric=runs.metric,
+        mode=runs.mode,
+        learning_rate=runs.learning_rate,
+        seed=runs.seed,
+        settings=_split(runs.settings),
+        missing=runs.missing,
+    )

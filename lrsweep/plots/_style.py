@@ -16,12 +16,21 @@ COLOURS = {
     "slow": "#56B4E9",
     "stalled": "#E69F00",
     "oscillating": "#CC79A7",
+    "finished": "#0072B2",
     "dropped": "#999999",
     "diverged": "#D55E00",
 }
 
 # And one marker per status, for readers who see no colours.
-MARKERS = {"converged": "o", "slow": ">", "stalled": "s", "oscillating": "D", "dropped": "v", "diverged": "X"}
+MARKERS = {
+    "converged": "o",
+    "slow": ">",
+    "stalled": "s",
+    "oscillating": "D",
+    "finished": "^",
+    "dropped": "v",
+    "diverged": "X",
+}
 
 # What a legend calls them: where the steps ran out nothing need have gone wrong.
 LEGEND = {status: status for status in COLOURS} | {"slow": "slow (still improving)"}
@@ -31,7 +40,7 @@ GROUND, DATA = "#808080", "#000000"
 
 
 def shades(count: int) -> list[str]:
-    """Gives shades of the palette's blue, which no status has, from pale to dark: for things that have an order.
+    """Gives shades of the palette's blue, which no status of a sweep has, from pale to dark: for things in an order.
 
     Example:
         >>> shades(1), len(shades(5))

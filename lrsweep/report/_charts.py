@@ -180,8 +180,10 @@ def _outcomes(table: Table, dots: pd.DataFrame, ends: pd.Series) -> list[Outcome
         extremes = [extremes_of(values(part)) for part in parts_of(table, needed)]
         return OutcomeColumn(name, label, values(dots), extremes_of(np.concatenate(extremes)))
 
-    times, outcomes = outcome(CONVERGED_AT, "updates to converge"), [outcome("final_loss", "final loss")]
+    times, losses = outcome(CONVERGED_AT, "updates to converge"), outcome("final_loss", "final loss")
     criterion = criterion_of(dots)
+    # Of runs of other programs a metric may be known, and no loss.
+    outcomes = [losses] if criterion.name == LOSS or np.isfinite(losses.extremes).any() else []
     if criterion.name != LOSS:
         outcomes.insert(0, outcome(final(criterion.name), f"final {label_of_curve(criterion.name)}"))
     if criterion.name == LOSS and ends["converged"]:

@@ -21,7 +21,15 @@ from lrsweep.tables._schema import LEARNING_RATE
 from lrsweep.tables._text import write
 
 # What Bokeh calls the markers of `lrsweep.plots._style`; its triangle points upwards, and is turned.
-_GLYPHS = {"o": "circle", "X": "x", ">": "triangle", "D": "diamond", "s": "square", "v": "inverted_triangle"}
+_GLYPHS = {
+    "o": "circle",
+    "X": "x",
+    ">": "triangle",
+    "D": "diamond",
+    "s": "square",
+    "^": "triangle",
+    "v": "inverted_triangle",
+}
 _TURNED = {">": -np.pi / 2}
 
 # How much of the way to the next bin the marks of one value take, and those of a range of values.

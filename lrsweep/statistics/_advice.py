@@ -26,7 +26,7 @@ NONE_LEFT = "No trial converged, and none is worth taking: they diverged. Try sm
 _SAME_LOSS = 0.01
 
 # How trials end that do not converge; among equally frequent ones the first decides what is said.
-_NOT_CONVERGED = ["slow", "stalled", "oscillating", "diverged"]
+_NOT_CONVERGED = ["slow", "stalled", "oscillating", "diverged", "finished", "dropped"]
 
 
 def advise(summary: pd.DataFrame, table: Table) -> str:
@@ -147,18 +147,22 @@ def describe_ends(best: pd.Series, criterion: Criterion, table: Table) -> str:
         table: The result table.
 
     Returns:
-        A sentence or two; an empty text where some of its trials converged, or all diverged.
+        A sentence or two; an empty text where some of its trials converged, all diverged, or nothing tells whether they
+        were still improving.
     """
     if best["converged"] > 0 or best["diverged"] == 1:
         return ""
     names = list(best.index[: best.index.get_loc("trials")])
     own = count_ends(rows_where(table, names, lambda rows: is_same(rows, best, names)))
+    most_ended = _most_frequent(own)
+    if most_ended in ("finished", "dropped"):
+        return ""
     how = {
         "slow": "were still improving: give more steps",
         "stalled": "came to rest: try other starts, or another optimizer",
         "oscillating": "bounced without improving: try smaller learning rates",
         "diverged": "diverged: try smaller learning rates",
-    }[_most_frequent(own)]
+    }[most_ended]
     those = f"{'most of its' if (own > 0).sum() > 1 else 'its'} trials" if own.sum() > 1 else "it"
     ended = f"{those} {how.replace('were', 'was') if those == 'it' else how}."
     if criterion.name != LOSS:

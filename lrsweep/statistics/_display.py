@@ -101,6 +101,9 @@ def columns_shown(summary: pd.DataFrame) -> list[str]:
     if not summary["converged"].any():
         shown = [name for name in shown if name not in ("converged", f"median_{CONVERGED_AT}")]
     shown.insert(shown.index(f"median_{last}") + 1, f"median_{at_best}")
+    # Of runs of other programs a metric may be known, and no loss.
+    if last != "final_loss" and len(summary) and summary["median_final_loss"].isna().all():
+        shown.remove("median_final_loss")
     return settings + shown
 
 

@@ -56,14 +56,15 @@ def sensitivity(table: Table, *, factor: float = 2.0) -> pd.DataFrame:
 
         - `learning_rate` (float): the one whose median final loss is least; the smaller among equals.
         - `median_final_loss` (float): that loss.
-        - `sensitivity` (float, in the loss's unit, 0 or more): 0 where only one learning rate was tried.
+        - `sensitivity` (float, in the loss's unit, 0 or more): 0 where only one learning rate was tried. Where it is
+          not known what the losses were at the start, nothing is given up for them: it is infinite where some diverged.
         - `low`, `high` (float): the ends of the range.
         - `decades` (float): how wide it is, `log10(high / low)`.
         - `open_below`, `open_above` (bool): whether the range reaches the least or the largest learning rate tried, and
           so may be wider.
 
-        Where all diverged there is no best and no range, and the numbers are NaN. Where the least loss is negative, a
-        factor means nothing, and the numbers of the range are NaN.
+        Where all diverged, or no loss is known, there is no best and no range, and the numbers are NaN. Where the least
+        loss is negative, a factor means nothing, and the numbers of the range are NaN.
 
     Raises:
         ValueError: It is not a result table, it has no column `learning_rate`, or `factor` is out of bounds.
@@ -104,10 +105,12 @@ def costs_of(table: Table, losses: pd.DataFrame, factor: float) -> pd.DataFrame:
 
 def _row(rates: np.ndarray, losses: np.ndarray, start: float, factor: float) -> tuple[Any, ...]:
     """Gives the row of one setting, from its learning rates in ascending order."""
+    is_known = ~np.isnan(losses)
+    rates, losses = rates[is_known], losses[is_known]
+    if not np.isfinite(losses).any():
+        return (*[np.nan] * 6, False, False)
     best = losses.argmin()
     least = losses[best]
-    if np.isinf(least):
-        return (*[np.nan] * 6, False, False)
     kept = np.fmin(losses, start)
     cost = rates[best], least, (kept - kept.min()).mean()
     if least < 0:

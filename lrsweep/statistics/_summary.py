@@ -267,7 +267,8 @@ def convergence_times(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         (array([  51.,  526., 1000.]), array([ True,  True, False]))
     """
     converged = (table["status"] == "converged").to_numpy()
-    censored_at = table["steps"].where(table["status"] != "diverged", np.inf)
+    # Runs of other programs need not tell how many updates they made, nor so how long one had not converged.
+    censored_at = np.where(table["status"] == "diverged", np.inf, table["steps"].to_numpy(float, na_value=0))
     return np.where(converged, table["converged_at"].to_numpy(float, na_value=np.nan), censored_at), converged
 
 

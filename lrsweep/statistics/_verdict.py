@@ -19,7 +19,7 @@ from lrsweep.statistics._sensitivity import costs_of
 from lrsweep.statistics._settings import group_trials
 from lrsweep.statistics._starts import BadStarts, describe_bad_starts
 from lrsweep.statistics._summary import LEVEL, summarize
-from lrsweep.tables._parts import Table, head_of, is_empty, rows_where
+from lrsweep.tables._parts import Table, head_of, is_empty, parts_of, rows_where
 from lrsweep.tables._schema import BY_LOSS, LEARNING_RATE, LOSS, criterion_of
 
 FACTOR = 2.0
@@ -57,10 +57,10 @@ def judge(table: Table, rule: str | None = None, best: Best | None = None, summa
     rule, ends = default_rule(criterion) if rule is None else rule, ""
     if rule == SAFE:
         setting = f"learning_rate {number(best.learning_rate)}"
-        why, costs = (
-            "no trial diverged there or below, and no median loss ended above its start",
-            _costs(table, summary),
-        )
+        why, costs = "no trial diverged there or below", _costs(table, summary)
+        # Runs of other programs need not tell where they started.
+        if any(part["initial_loss"].notna().any() for part in parts_of(table, ["initial_loss"])):
+            why = f"{why}, and no median loss ended above its start"
     else:
         row = rank(summary[summary[LEARNING_RATE].notna()], criterion, rule).iloc[0]
         # What it costs to miss a learning rate depends on the other settings: those of the best one count.
@@ -100,9 +100,12 @@ def _costs(table: Table, summary: pd.DataFrame) -> list[str]:
     if np.isnan(costs["sensitivity"].iloc[0]):
         return []
     cost = costs.iloc[0]
-    mean = f"any of the {rates} learning rates tried costs {number(cost['sensitivity'])} of loss on average"
+    parts = []
+    if np.isfinite(cost["sensitivity"]):
+        parts = [f"any of the {rates} learning rates tried costs {number(cost['sensitivity'])} of loss on average"]
     if np.isnan(cost["decades"]):
-        return [mean]
+        return parts
     low = number(cost["low"]) + (" (the smallest tried)" if cost["open_below"] else "")
     high = number(cost["high"]) + (" (the largest tried)" if cost["open_above"] else "")
-    return [f"the final loss is within a factor of {number(FACTOR)} of the least from {low} to {high}, and {mean}"]
+    parts = [f"the final loss is within a factor of {number(FACTOR)} of the least from {low} to {high}", *parts]
+    return [", and ".join(parts)]

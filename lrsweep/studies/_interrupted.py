@@ -27,7 +27,8 @@ class Interrupted(KeyboardInterrupt):
         ...     print(stopped)
         ...     print(stopped.result.table["status"].value_counts().to_dict())
         interrupted: 3 of 10 trials had ended, and what became of them is in .result
-        {'converged': 2, 'slow': 1, 'diverged': 0, 'oscillating': 0, 'stalled': 0, 'dropped': 0}
+        {'converged': 2, 'slow': 1, 'diverged': 0, 'oscillating': 0, 'stalled': 0, 'dropped': 0,
+         'finished': 0}
     """
 
     def __init__(

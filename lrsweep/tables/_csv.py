@@ -150,6 +150,32 @@ def read_foreign(content: bytes, names: Sequence[str]) -> pd.DataFrame:
     return table.set_axis(list(names), axis=1)
 
 
+def read_with_gaps(content: bytes, names: Sequence[str]) -> pd.DataFrame:
+    r"""Reads CSV from any program as `read_foreign` does, and tells an empty field from NaN among numbers.
+
+    Args:
+        content: The content of the whole file, UTF-8, with its header.
+        names: The names to give to the columns.
+
+    Returns:
+        The table; a column of numbers with empty fields is Float64, in which they are missing.
+
+    Raises:
+        pandas.errors.ParserError: The content is not CSV.
+
+    Example:
+        >>> read_with_gaps(b'lr,loss\n0.1,0.5\n1,nan\n2,\n', ["lr", "loss"])["loss"].isna().tolist()
+        [False, False, True]
+    """
+    table = read_foreign(content, names)
+    gaps = [place for place, name in enumerate(names) if table[name].dtype == float and table[name].hasnans]
+    for place, fields in _raw_fields(content, len(names), gaps, spaces=False).items():
+        is_empty = (fields == "").to_numpy(bool)
+        if is_empty.any():
+            table[names[place]] = pd.arrays.FloatingArray(table[names[place]].to_numpy(), is_empty)
+    return table
+
+
 def _parse(content: bytes, width: int, *, spaces: bool, **options: Any) -> pd.DataFrame:
     """Parses CSV with pandas; `spaces` tells whether to keep those at the beginning of a field."""
     table = pd.read_csv(

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -105,7 +106,7 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
             continue
         try:
             with np.errstate(invalid="ignore"):  # pandas raises where a number does not fit
-                columns[name] = table[name].astype(dtype)
+                columns[name] = table[name].astype(_with_missing(dtype) if table[name].hasnans else dtype)
         except (ValueError, TypeError, OverflowError) as error:
             raise InputError(f"{refused}: column {name!r}: {first_line(error)}") from error
     warn_of_change(path, content, len(table))
@@ -114,6 +115,11 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     if isinstance(made, Mapping):
         table.attrs[PROVENANCE] = without_files(made)
     return table
+
+
+def _with_missing(dtype: Any) -> Any:
+    """Gives the dtype of a column with missing values, as the counts of updates of other programs' runs may be."""
+    return pd.Int64Dtype() if dtype == np.int64 else dtype
 
 
 def _check_results(table: pd.DataFrame, path: Path) -> None:
@@ -131,7 +137,7 @@ def _check_results(table: pd.DataFrame, path: Path) -> None:
 def _read_csv(path: Path, content: bytes, refused: str) -> pd.DataFrame:
     (names,) = read_rows(path, content, 1)
     if INDEX not in names and STEP not in names:
-        raise InputError(f"{refused}: it has no column {INDEX!r}")
+        raise InputError(f"{refused}: it has no column {INDEX!r}; runs of another program name their loss (--loss)")
     if _is_truncated(content):
         raise InputError(
             f"{quote(str(path))} was cut within its last row: take that row out, or run what made it again"

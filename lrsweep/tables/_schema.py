@@ -34,6 +34,8 @@ class Status(enum.IntEnum):
     OSCILLATING = 3
     STALLED = 4
     DROPPED = 5
+    # Of runs of another program, of which only the end is known.
+    FINISHED = 6
 
     @property
     def label(self) -> str:
