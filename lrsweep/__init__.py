@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lrsweep import export as export
     from lrsweep import models as models
     from lrsweep import optimizers as optimizers
     from lrsweep import plots as plots
@@ -74,6 +75,7 @@ _HOMES = {
     "best_setting": "statistics._best",
     "coordinates": "statistics._transfer",
     "critical_learning_rate": "studies._critical",
+    "export": None,
     "from_runs": "tables._runs",
     "gather": "statistics._bins",
     "grid": "tables._grid",

@@ -65,7 +65,8 @@ def _outcomes(table: Table) -> list[str]:
     first, deciding = default_outcome(table), criterion_of(head_of(table)).columns[0]
     if has_status(table, "converged"):
         return [first, deciding if first == CONVERGED_AT else CONVERGED_AT]
-    return list(dict.fromkeys([first, LOSSES[0]]))
+    # Of runs of other programs a metric may be known, and no loss.
+    return list(dict.fromkeys([first, *(name for name in LOSSES[:1] if table[name].notna().any())]))
 
 
 def _columns_to_name(table: Table, x: str) -> list[str]:

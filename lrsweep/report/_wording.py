@@ -15,8 +15,8 @@ STATUSES = {
     "oscillating": "The loss bounced without improving when the steps ran out.",
     "stalled": "The loss was at rest above the target when the steps ran out: in a local minimum, on a plateau, "
     "without a gradient, or at the least there is.",
-    "finished": "It ran to its end; the table does not tell whether it was still improving then.",
     "dropped": "Successive halving stopped it early: its setting was among the worse ones.",
+    "finished": "It ran to its end; the table does not tell whether it was still improving then.",
 }
 
 # What each cause says, where the table was diagnosed.

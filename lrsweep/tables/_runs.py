@@ -109,7 +109,7 @@ def from_runs(
     names = {rate: LEARNING_RATE} | ({} if seeds is None else {seeds: SEED})
     outcomes = _outcomes_of(frame, asked)
     others = [name for name in frame.columns if name not in names and name not in outcomes]
-    chosen = others if settings is None else _check_settings(settings, others)
+    chosen = others if settings is None else _check_settings(settings, [*names, *others])
     own = frame[[name for name in frame.columns if name in names or name in chosen]].rename(columns=names)
     check_names(own.columns, [] if asked.criterion.name == LOSS else [asked.criterion.name])
     own[LEARNING_RATE] = read_numbers(own[LEARNING_RATE].rename(rate)).values

@@ -99,7 +99,7 @@ def drawn_data(figure: Any) -> list[dict[str, Any]]:
 def many(trials: int) -> pd.DataFrame:
     """A table of a random design: a learning rate and a momentum of its own for each trial."""
     draw = np.random.default_rng(0)
-    status = draw.choice(len(Status), trials, p=[0.5, 0.3, 0.1999, 0, 0, 0.0001])
+    status = draw.choice(len(Status), trials, p=[0.5, 0.3, 0.1999, 0, 0, 0.0001, 0])
     steps = draw.integers(1, 1000, trials)
     frame = pd.DataFrame({"learning_rate": 10 ** draw.uniform(-4, 0, trials), "momentum": draw.uniform(0, 1, trials)})
     frame["status"] = pd.Categorical.from_codes(status, dtype=RESULT_DTYPES["status"])
