@@ -100,8 +100,9 @@ def _fill_in(table: pd.DataFrame, recorded: Mapping[Any, pd.Series], criterion: 
     }
     filled = table.copy()
     # Where the frame told no best value, that at the end stands for it, which the histories know better.
-    only_end = table[best_name].eq(table[criterion.columns[0]]) & found["best"].notna()
-    filled[best_name] = table[best_name].where(~only_end, found["best"])
+    best, at_end = table[best_name], table[criterion.columns[0]]
+    only_end = (best.eq(at_end) | best.isna()) & found["best"].notna()
+    filled[best_name] = best.where(~only_end, found["best"])
     filled["best_at"] = table["best_at"].astype("Int64").where(~only_end & table["best_at"].notna(), counts["best_at"])
     filled["steps"] = table["steps"].astype("Int64").fillna(counts["steps"])
     diverged = table["status"] == "diverged"

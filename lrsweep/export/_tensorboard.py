@@ -155,7 +155,7 @@ def from_tensorboard(
     # Folders without the outcome, such as that of the whole, are no runs.
     runs = {name: run for name, run in runs.items() if key is None or key in run.scalars or run.settings}
     hparams = table_of([run.settings for run in runs.values()])
-    last = table_of([{_bare(tag): series.iloc[-1] for tag, series in run.scalars.items()} for run in runs.values()])
+    last = table_of([{_bare(tag, key): each.iloc[-1] for tag, each in run.scalars.items()} for run in runs.values()])
     last = last.rename(columns={name: f"scalar.{name}" for name in last.columns if name in hparams.columns})
     words = hparams[[name for name in hparams.columns if name.startswith(_OURS)]]
     hparams = hparams.drop(columns=words.columns)
@@ -166,8 +166,9 @@ def from_tensorboard(
     return make_runs(frame.assign(run=list(runs)), asked, settings, dict(enumerate(recorded)))
 
 
-def _bare(tag: str) -> str:
-    return tag.removeprefix(_STATISTICS)
+def _bare(tag: str, key: str | None) -> str:
+    """Gives the name of a number that `to_tensorboard` wrote; what the caller names stays as it is."""
+    return tag if tag == key else tag.removeprefix(_STATISTICS)
 
 
 def _read_all(root: Path) -> dict[str, _Logged]:

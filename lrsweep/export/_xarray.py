@@ -19,9 +19,9 @@ def to_xarray(result: Any) -> Any:
     Returns:
         An `xarray.Dataset`. Where the trials are a full grid, every combination of the values of the caller's columns
         once, each such column is a dimension, numbers ascending and words in the order they appear; otherwise there is
-        one dimension, `trial`, along which these columns are coordinates. Every column of outcomes is a variable (a missing
-        count is NaN in it), and every curve one called `<name>_curve`, with the dimension `step` too. The attributes
-        `answer` and `provenance` (JSON) are text, so that files hold them.
+        one dimension, `trial`, along which these columns are coordinates. Every column of outcomes is a variable (a
+        missing count is NaN in it), and every curve one called `<name>_curve`, with the dimension `step` too. The
+        attributes `answer` and `provenance` (JSON) are text, so that files hold them.
 
     Raises:
         TypeError: The result is none.

@@ -114,7 +114,7 @@ def from_runs(
     check_names(own.columns, [] if asked.criterion.name == LOSS else [asked.criterion.name])
     own[LEARNING_RATE] = read_numbers(own[LEARNING_RATE].rename(rate)).values
     plain = {name: as_plain_numbers(own[name]) for name in own.columns}
-    own = own.assign(**{name: column for name, column in plain.items() if column is not None})
+    own = own.assign(**{name: column for name, column in plain.items() if column is not None}).infer_objects()
     if settings is None:
         _check_repeats(own, chosen)
     return join_outcomes(own, frame[[name for name in frame.columns if name not in (*names, *chosen)]], asked, missing)
