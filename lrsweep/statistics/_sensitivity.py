@@ -56,8 +56,8 @@ def sensitivity(table: Table, *, factor: float = 2.0) -> pd.DataFrame:
 
         - `learning_rate` (float): the one whose median final loss is least; the smaller among equals.
         - `median_final_loss` (float): that loss.
-        - `sensitivity` (float, in the loss's unit, 0 or more): 0 where only one learning rate was tried. Where it is
-          not known what the losses were at the start, nothing is given up for them: it is infinite where some diverged.
+        - `sensitivity` (float, in the loss's unit, 0 or more): 0 where only one learning rate was tried, NaN where
+          the losses at the start are not known, as of runs of other programs.
         - `low`, `high` (float): the ends of the range.
         - `decades` (float): how wide it is, `log10(high / low)`.
         - `open_below`, `open_above` (bool): whether the range reaches the least or the largest learning rate tried, and
@@ -111,7 +111,7 @@ def _row(rates: np.ndarray, losses: np.ndarray, start: float, factor: float) -> 
         return (*[np.nan] * 6, False, False)
     best = losses.argmin()
     least = losses[best]
-    kept = np.fmin(losses, start)
+    kept = np.minimum(losses, start)
     cost = rates[best], least, (kept - kept.min()).mean()
     if least < 0:
         return (*cost, *[np.nan] * 3, False, False)

@@ -101,7 +101,22 @@ def test_the_greatest_value_of_a_metric_is_the_best_where_its_name_tells() -> No
     assert "its median final val acc, " in judge(alone)
     assert "median_final_loss" not in judge(alone)
     assert lrsweep.sensitivity(alone)["learning_rate"].isna().all()
-    assert lrsweep.sensitivity(beside)["sensitivity"].gt(0).all()
+    assert (lrsweep.sensitivity(beside)["decades"] > 0).all()
+
+
+def test_what_missing_costs_is_told_where_the_start_is_known() -> None:
+    losses = drawn().query("optimizer == 'sgd'").drop(columns="optimizer")
+    table = lrsweep.from_runs(losses, "val_loss")
+    assert lrsweep.sensitivity(table)["sensitivity"].isna().all()
+    assert "within a factor of 2 of the least" in judge(table)
+    assert "on average" not in judge(table)
+    assert judge(table, "safe").endswith("no trial diverged there or below; " + judge(table).partition("; ")[2])
+    started = lrsweep.from_runs(losses.assign(initial_loss=2.3), "val_loss")
+    medians = losses.fillna({"val_loss": np.inf}).groupby("lr")["val_loss"].median().clip(upper=2.3)
+    cost = lrsweep.sensitivity(started)["sensitivity"].item()
+    assert cost == pytest.approx((medians - medians.min()).mean())
+    assert "on average" in judge(started)
+    assert "no median loss ended above its start" in judge(started, "safe")
 
 
 def test_the_least_value_of_a_metric_is_the_best_where_mode_says_so() -> None:
