@@ -22,10 +22,13 @@ MODULES = sorted(module.name for module in pkgutil.walk_packages(lrsweep.__path_
 PUBLIC = {
     "lrsweep": """
         Best Curves Halving InputError Interrupted Layout LazyTrials Objective Progress RangeTest Refinement Replay
-        Stopping Store Sweep best_learning_rate best_setting coordinates critical_learning_rate from_runs gather grid
-        landscape lazy_grid load log_grid models open_store optimizers outcome_map plots problems range_test
+        Stopping Store Sweep best_learning_rate best_setting coordinates critical_learning_rate export from_runs gather
+        grid landscape lazy_grid load log_grid models open_store optimizers outcome_map plots problems range_test
         read_table refine regression_from_csv sensitivity sharpness status_shares summarize summarize_curves
         summarize_outcome sweep transfer write_report write_table
+    """,
+    "lrsweep.export": """
+        Runs from_mlflow from_optuna from_tensorboard from_wandb to_mlflow to_optuna to_tensorboard to_wandb to_xarray
     """,
     "lrsweep.models": "from_equinox from_linen from_nnx",
     "lrsweep.problems": "from_table line linear_regression quadratic rosenbrock softmax_regression valleys",
@@ -122,8 +125,9 @@ def test_every_public_function_has_an_example_that_is_run() -> None:
     ]
     public += [getattr(lrsweep.optimizers, name) for name in ("by_name", "gauss_seidel", "independent_decay", "names")]
     public += [value for value in vars(lrsweep.plots).values() if callable(value)]
+    public += [value for name, value in vars(lrsweep.export).items() if name[0] != "_" and callable(value)]
     public += [lrsweep.models.from_equinox, lrsweep.models.from_linen, lrsweep.models.from_nnx]
-    modules = {"models", "optimizers", "plots", "problems"}
+    modules = {"export", "models", "optimizers", "plots", "problems"}
     without = {
         "RangeTest",
         "Refinement",
@@ -141,7 +145,8 @@ def test_the_package_declares_what_it_imports() -> None:
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = [each for name in ("executors", "dask", "ray") for each in project["optional-dependencies"][name]]
+    named = ("executors", "dask", "ray", "mlflow", "optuna", "tensorboard", "wandb", "xarray")
+    extras = [each for name in named for each in project["optional-dependencies"][name]]
     declared = {re.split(r"[><=]", text)[0] for text in (*project["dependencies"], *extras)}
     used = set()
     for path in PACKAGE.rglob("*.py"):
@@ -149,5 +154,7 @@ def test_the_package_declares_what_it_imports() -> None:
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
             used |= {name.split(".")[0] for name in names}
+    for text in re.findall(r'load_library\("(\w+)', "".join(path.read_text() for path in PACKAGE.rglob("*.py"))):
+        used.add(text)
     # jaxlib runs under jax; whoever has a model of Flax or Equinox has that library.
     assert used - sys.stdlib_module_names - {"lrsweep", "equinox", "flax"} == declared - {"jaxlib"}

@@ -165,9 +165,11 @@ def test_a_link_to_a_file_leads_to_one(page: Path) -> None:
 
 def test_every_public_name_has_its_place_in_the_api() -> None:
     documented = re.findall(r"^::: (\S+)$", "\n".join(page.read_text() for page in (DOCS / "api").glob("*.md")), re.M)
-    rooms = {"models", "problems", "optimizers", "plots"}
+    rooms = {"export", "models", "problems", "optimizers", "plots"}
     public = {f"lrsweep.{name}" for name in lrsweep.__all__ if name not in rooms and not name.startswith("_")}
     for room in rooms:
-        functions = [name for name, value in vars(getattr(lrsweep, room)).items() if isinstance(value, FunctionType)]
+        functions = [
+            name for name, value in vars(getattr(lrsweep, room)).items() if isinstance(value, FunctionType | type)
+        ]
         public |= {f"lrsweep.{room}.{name}" for name in functions if not name.startswith("_")}
     assert sorted(documented) == sorted(public)

@@ -1,4 +1,4 @@
-"""Results handed to the tools that people keep runs in, and runs taken from them: MLflow, W&B, TensorBoard and others.
+"""Results handed to trackers, and runs taken from them: MLflow, W&B, TensorBoard, Optuna; and to xarray.
 
 A module is named by its tool, which is imported when it is used. `_entries` says what is written of a setting or a
 trial, `_runs` how runs that were read become a result table.

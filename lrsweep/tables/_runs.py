@@ -37,6 +37,9 @@ from lrsweep.tables._schema import (
 _RATE_NAMES = (LEARNING_RATE, "lr", "learningrate", "step_size", "eta")
 _SEED_NAMES = (SEED, "random_seed", "rng_seed", "manual_seed", "random_state")
 
+# The share of settings with one run alone from which on their columns are taken to be no settings.
+_MOSTLY = 0.5
+
 
 def from_runs(
     frame: pd.DataFrame,
@@ -229,13 +232,18 @@ def _check_settings(settings: Any, others: Sequence[str]) -> list[str]:
 
 
 def _check_repeats(own: pd.DataFrame, chosen: Sequence[str]) -> None:
-    """Refuses columns of outcomes among the settings, by which every run would be a setting of its own."""
-    if SEED not in own.columns or own[SEED].nunique() < 2 or not own[LEARNING_RATE].duplicated().any():
+    """Refuses columns of outcomes among the settings, by which runs of other seeds would be settings of their own."""
+    if SEED not in own.columns or own[SEED].nunique() < 2 or _share_alone(own, [LEARNING_RATE]) > _MOSTLY:
         return
-    alone = [name for name in chosen if own[name].nunique(dropna=False) > len(own) / 2]
-    if alone and not own.duplicated([LEARNING_RATE, *chosen]).any():
+    alone = [name for name in chosen if _share_alone(own, [LEARNING_RATE, name]) > _MOSTLY]
+    if alone:
         rest = [name for name in chosen if name not in alone]
         raise InputError(
-            f"by column {quote(alone[0])}, which differs in most runs, each run would be a setting of its own: name "
-            f"the columns that make a setting, settings={rest!r}"
+            f"by column {quote(alone[0])} most runs would be settings of their own, though they differ in their seeds: "
+            f"name the columns that make a setting, settings={rest!r}"
         )
+
+
+def _share_alone(own: pd.DataFrame, names: list[str]) -> float:
+    """Gives the share of the settings, made by some columns, that have one run alone."""
+    return float((own.groupby(names, dropna=False).size() == 1).mean())

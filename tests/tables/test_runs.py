@@ -184,8 +184,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no such setting": ({"loss": "val_loss", "settings": ["optimiser"]}, "settings: there is no column 'optimiser'"),
     "outcomes as settings": (
         {"loss": "val_loss"},
-        "by column 'val_acc', which differs in most runs, each run would be a setting of its own: name the columns "
-        "that make a setting, settings=['optimizer', 'seconds']",
+        "by column 'val_acc' most runs would be settings of their own, though they differ in their seeds: name the "
+        "columns that make a setting, settings=['optimizer', 'seconds']",
     ),
     "an unknown way to go on": ({"loss": "val_loss", "missing": "zero"}, "missing='zero' must be None, 'drop' or"),
     "words for numbers": (
@@ -214,6 +214,15 @@ def test_what_cannot_be_meant_is_refused_in_a_sentence(arguments: dict[str, Any]
     with pytest.raises(ValueError, match=".*") as refused:
         lrsweep.from_runs(frame, **named)
     assert message in str(refused.value)
+
+
+def test_a_column_of_outcomes_is_no_setting_although_some_of_its_values_repeat() -> None:
+    frame = pd.DataFrame({"lr": [0.1] * 5, "seed": range(5), "width": 8, "acc": [0.9, 0.9, 0.8, 0.7, 0.6]})
+    with pytest.raises(ValueError, match=r"by column 'acc' most runs .* settings=\['width'\]"):
+        lrsweep.from_runs(frame.assign(loss=1.0), "loss")
+    # Of one seed, or of a random search, a column of many values may well be a setting.
+    lrsweep.from_runs(frame.assign(loss=1.0, seed=0), "loss")
+    lrsweep.from_runs(frame.assign(loss=1.0, lr=[0.1, 0.2, 0.3, 0.4, 0.5]), "loss")
 
 
 def test_a_frame_is_refused_that_is_none() -> None:
