@@ -14,6 +14,7 @@ from lrsweep.export._runs import Columns, Runs, make_runs, parse_words, table_of
 from lrsweep.inputs._arguments import as_path
 from lrsweep.inputs._errors import InputError, MissingFileError
 from lrsweep.inputs._messages import listed, quote
+from lrsweep.tables._schema import criterion_of
 
 # What a folder's name is made of.
 _NOT_IN_FOLDERS = re.compile(r"[^\w\-.=, ]")
@@ -56,9 +57,11 @@ def to_tensorboard(
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise InputError(f"{quote(str(root))} is there and not empty: name a new folder")
     images = pictures_of(contents) if pictures else {}
-    _write(root / "sweep", [_text("answer", answer_of(contents)), *(_image(*each) for each in images.items())])
-    folders = [root / "sweep"]
-    for at, entry in enumerate(entries_of(contents, per_trial=per_trial)):
+    entries, folders = entries_of(contents, per_trial=per_trial), [root / "sweep"]
+    shown = criterion_of(contents.table).columns
+    whole = [_text("answer", answer_of(contents)), *(_image(*each) for each in images.items())]
+    _write(folders[0], [*whole, _columns(entries[0], shown if per_trial else [f"median_{name}" for name in shown])])
+    for at, entry in enumerate(entries):
         folders.append(root / f"{at} {_NOT_IN_FOLDERS.sub('_', entry.name)}"[:200])
         _write(folders[-1], _summaries(entry))
     return folders
@@ -77,13 +80,22 @@ def _summaries(entry: Entry) -> list[tuple[int, Any]]:
     hparams = load_library("tensorboard.plugins.hparams.summary_v2")
     scalar = load_library("tensorboard.plugins.scalar.summary_v2").scalar_pb
     words = {f"{_OURS}{name}": word for name, word in entry.words.items()}
-    summaries = [(0, hparams.hparams_pb(entry.settings | words, start_time_secs=time.time()))]
+    started = time.time()
+    summaries = [(0, hparams.hparams_pb(entry.settings | words, trial_id=entry.name, start_time_secs=started))]
     summaries += [(0, scalar(f"{_STATISTICS}{name}", value)) for name, value in entry.numbers.items()]
     for name, curve in entry.curves.items():
         for column in curve.columns:
             points = zip(curve.index.tolist(), curve[column].tolist(), strict=True)
             summaries += [(step, scalar(f"{name}/{column}", value)) for step, value in points]
     return summaries
+
+
+def _columns(entry: Entry, shown: Sequence[str]) -> tuple[int, Any]:
+    """Says which columns the page HPARAMS is to have: the settings, how many there are, and what decides the best."""
+    hparams = load_library("tensorboard.plugins.hparams.summary_v2")
+    names = [name for name in ("trials", *shown, "diverged") if name in entry.numbers]
+    metrics = [hparams.Metric(f"{_STATISTICS}{name}", display_name=name) for name in names]
+    return 0, hparams.hparams_config_pb([hparams.HParam(name) for name in entry.settings], metrics)
 
 
 def _text(tag: str, text: str) -> tuple[int, Any]:
