@@ -29,6 +29,9 @@ SLOW = {
     "docs/recipes/width.md",
 }
 
+# What the code of a page needs beside what the package needs.
+NEEDED = {DOCS / "recipes" / "trackers.md": ("optuna", "tensorboard", "xarray")}
+
 # What is set up before JAX computes anything needs a process of its own.
 SETS_UP_JAX = {DOCS / "running.md"}
 
@@ -128,6 +131,8 @@ def files() -> dict[str, str]:
 def test_the_code_of_a_page_gives_what_the_page_shows(
     page: Path, files: dict[str, str], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for library in NEEDED.get(page, ()):
+        pytest.importorskip(library)
     monkeypatch.chdir(tmp_path)
     for name, text in files.items():
         (tmp_path / name).write_text(text)

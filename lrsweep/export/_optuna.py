@@ -41,7 +41,7 @@ def to_optuna(result: Any, *, storage: Any = None, name: str | None = None, per_
         ValueError: Its table is empty, the storage has a study of that name, or Optuna is not installed.
 
     Example:
-        >>> lrsweep.export.to_optuna(result).best_params  # doctest: +SKIP
+        >>> lrsweep.export.to_optuna(result).best_params
         {'learning_rate': 0.1}
     """
     contents = contents_of(result)
@@ -138,9 +138,12 @@ def from_optuna(
         ValueError: The study has several objectives or no trials, or what `lrsweep.from_runs` refuses.
 
     Example:
-        >>> import optuna  # doctest: +SKIP
-        >>> study = optuna.load_study(study_name="mine", storage="sqlite:///study.db")  # doctest: +SKIP
-        >>> lrsweep.export.from_optuna(study).table  # doctest: +SKIP
+        >>> import optuna
+        >>> study = optuna.create_study()
+        >>> study.optimize(lambda trial: trial.suggest_float("lr", 0.01, 1, log=True) ** 2, n_trials=5)
+        >>> table = lrsweep.export.from_optuna(study).table
+        >>> lrsweep.best_learning_rate(table).learning_rate == study.best_params["lr"]
+        True
     """
     if not hasattr(study, "trials") or not hasattr(study, "directions"):
         raise InputTypeError(f"the study must be an optuna.Study, not a {type(study).__name__}")

@@ -50,8 +50,9 @@ def to_tensorboard(
         ValueError: The table is empty, the folder is not, or TensorBoard is not installed.
 
     Example:
-        >>> lrsweep.export.to_tensorboard(result, "logs")  # doctest: +SKIP
-        [PosixPath('logs/sweep'), PosixPath('logs/0 learning_rate=0.1'), ...]
+        >>> folders = lrsweep.export.to_tensorboard(result, folder / "logs", pictures=False)
+        >>> [each.name for each in folders]
+        ['sweep', '0 learning_rate=0.1', '1 learning_rate=0.01', '2 learning_rate=0.001']
     """
     contents, root = contents_of(result), as_path(folder)
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
@@ -151,7 +152,10 @@ def from_tensorboard(
             refuses.
 
     Example:
-        >>> lrsweep.export.from_tensorboard("runs", "val/loss").table  # doctest: +SKIP
+        >>> folders = lrsweep.export.to_tensorboard(result, folder / "trials", per_trial=True, pictures=False)
+        >>> runs = lrsweep.export.from_tensorboard(folder / "trials")
+        >>> lrsweep.best_learning_rate(runs.table).learning_rate
+        0.1
     """
     root = as_path(folder)
     if not root.is_dir():

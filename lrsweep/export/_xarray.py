@@ -28,9 +28,9 @@ def to_xarray(result: Any) -> Any:
         ValueError: Its table is empty, or xarray is not installed.
 
     Example:
-        >>> dataset = lrsweep.export.to_xarray(result)  # doctest: +SKIP
-        >>> dataset["final_loss"].sel(learning_rate=0.1).item()  # doctest: +SKIP
-        3.5619...e-05
+        >>> dataset = lrsweep.export.to_xarray(result)
+        >>> round(dataset["final_loss"].sel(learning_rate=0.01).item(), 7)
+        0.0001428
     """
     contents = contents_of(result)
     xarray = load_library("xarray")

@@ -163,7 +163,7 @@ def _refuse(without: np.ndarray, states: np.ndarray, column: str) -> None:
     each = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
     raise InputError(
         f"{without.sum():,} of {plural(len(without), 'run')} came to no outcome ({each}): missing='drop' leaves them "
-        "out, missing='diverged' counts those that have ended as diverged"
+        "out, missing='diverged' counts those that have ended as diverged (--missing)"
     )
 
 

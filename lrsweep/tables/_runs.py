@@ -240,7 +240,7 @@ def _check_repeats(own: pd.DataFrame, chosen: Sequence[str]) -> None:
         rest = [name for name in chosen if name not in alone]
         raise InputError(
             f"by column {quote(alone[0])} most runs would be settings of their own, though they differ in their seeds: "
-            f"name the columns that make a setting, settings={rest!r}"
+            f"name the columns that make a setting, settings={rest!r} (--settings)"
         )
 
 
