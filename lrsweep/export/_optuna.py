@@ -106,7 +106,7 @@ def _intermediate(entry: Entry, criterion: Criterion) -> dict[int, float]:
     if curve is None:
         return {}
     values = curve["value" if "value" in curve.columns else "median"]
-    return {int(step): float(value) for step, value in values.items()}
+    return dict(zip(values.index.tolist(), values.tolist(), strict=True))
 
 
 def from_optuna(

@@ -84,7 +84,7 @@ def _fill_in(table: pd.DataFrame, recorded: Mapping[Any, pd.Series], criterion: 
     for label in table.index:
         series = recorded.get(label, pd.Series(dtype=float))
         finite = series[np.isfinite(series)]
-        best_at = None if finite.empty else finite.idxmax() if criterion.mode == MAX else finite.idxmin()
+        best_at: Any = None if finite.empty else finite.idxmax() if criterion.mode == MAX else finite.idxmin()
         lost = series.index[~np.isfinite(series)]
         rows.append(
             (

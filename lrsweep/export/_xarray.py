@@ -40,7 +40,7 @@ def to_xarray(result: Any) -> Any:
     is_grid = bool(names) and math.prod(sizes) == len(table) and not table.duplicated(names).any()
     is_grid = is_grid and bool(table[names].notna().all(axis=None))
     if is_grid:
-        places = [pd.Index(values).get_indexer(table[name]) for name, values in axes.items()]
+        places = [pd.Index(values).get_indexer(pd.Index(table[name])) for name, values in axes.items()]
         order = np.empty(len(table), int)
         order[np.ravel_multi_index(places, sizes)] = np.arange(len(table))
         dims, coordinates = names, axes

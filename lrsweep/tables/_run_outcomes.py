@@ -1,6 +1,6 @@
 """What came of runs of any program: how each ended and how good it got, as the columns of a result table."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -76,8 +76,10 @@ def read_numbers(column: pd.Series) -> Numbers:
         missing = np.zeros(len(column), bool) if isinstance(column.dtype, np.dtype) else column.isna().to_numpy()
         return Numbers(column.to_numpy(float, na_value=np.nan), missing)
     values, missing = np.full(len(column), np.nan), np.zeros(len(column), bool)
-    for at, value in enumerate(column):
-        missing[at] = value is None or value is pd.NA or value == "" or (pd.isna(value) and column.dtype != object)
+    # Text of pandas has NaN where it is missing; among objects NaN is a number.
+    nan_is_missing, listed = column.dtype != object, cast(list[Any], column.tolist())
+    for at, value in enumerate(listed):
+        missing[at] = value is None or value is pd.NA or value == "" or (nan_is_missing and pd.isna(value))
         try:
             values[at] = np.nan if missing[at] else float(value)
         except (TypeError, ValueError, OverflowError):

@@ -76,7 +76,7 @@ def test_a_study_that_optuna_ran_becomes_a_table() -> None:
     assert table.columns[:3].tolist() == ["learning_rate", "width", "seed"]
     assert table["status"].tolist() == ["finished"] * 4 + ["dropped", "finished", "diverged", "finished"]
     assert table["final_loss"].drop(6).tolist() == [trial.value for trial in study.trials if trial.number != 6]
-    assert table.loc[4, ["steps", "best_at"]].tolist() == [2, 2]
+    assert table[["steps", "best_at"]].to_numpy()[4].tolist() == [2, 2]
     assert runs.curves["loss"].shape == (8, 3)
     best = lrsweep.best_setting(table)
     assert best["learning_rate"] == study.best_params["lr"]

@@ -9,9 +9,8 @@ import pytest
 import lrsweep
 from tests.export import check_same_statistics
 
-pytest.importorskip("tensorboard")
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.util.tensor_util import make_ndarray
+EventAccumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator").EventAccumulator
+make_ndarray = pytest.importorskip("tensorboard.util.tensor_util").make_ndarray
 
 
 def test_a_folder_of_a_setting_has_its_statistics_and_its_curves(swept: lrsweep.Sweep, tmp_path: Path) -> None:

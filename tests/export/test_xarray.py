@@ -21,7 +21,7 @@ def test_a_grid_has_a_dimension_per_column(swept: lrsweep.Sweep) -> None:
         assert trial["trial"].item() == label
         assert trial["status"].item() == row["status"]
         assert trial["final_loss"].item() == row["final_loss"]
-        np.testing.assert_array_equal(trial["loss_curve"], swept.curves["loss"].loc[label])
+        np.testing.assert_array_equal(trial["loss_curve"], swept.curves["loss"].loc[[label]].to_numpy()[0])
     assert np.isnan(dataset["converged_at"].sel(learning_rate=1.0, optimizer="sgd")).all()
     assert json.loads(dataset.attrs["provenance"])["objective"] == "line"
 

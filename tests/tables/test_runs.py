@@ -94,7 +94,7 @@ def test_the_greatest_value_of_a_metric_is_the_best_where_its_name_tells() -> No
     frame["val_acc"] = 1 / (1 + frame["val_loss"])
     alone = lrsweep.from_runs(frame.drop(columns="val_loss"), metric="val_acc")
     beside = lrsweep.from_runs(frame, "val_loss", metric="val_acc")
-    best = frame.groupby(["lr", "optimizer"])["val_acc"].median().idxmax()
+    best: Any = frame.groupby(["lr", "optimizer"])["val_acc"].median().idxmax()
     for table in (alone, beside):
         assert lrsweep.best_learning_rate(table).learning_rate == best[0]
         assert lrsweep.best_learning_rate(table).rule == "metric"
