@@ -1,6 +1,6 @@
 """What came of runs of any program: how each ended and how good it got, as the columns of a result table."""
 
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -77,12 +77,12 @@ def read_numbers(column: pd.Series) -> Numbers:
         return Numbers(column.to_numpy(float, na_value=np.nan), missing)
     values, missing = np.full(len(column), np.nan), np.zeros(len(column), bool)
     # Text of pandas has NaN where it is missing; among objects NaN is a number.
-    nan_is_missing, listed = column.dtype != object, cast(list[Any], column.tolist())
-    for at, value in enumerate(listed):
+    nan_is_missing = column.dtype != object
+    for at, value in enumerate(column.tolist()):
         missing[at] = value is None or value is pd.NA or value == "" or (nan_is_missing and pd.isna(value))
         try:
-            values[at] = np.nan if missing[at] else float(value)
-        except (TypeError, ValueError, OverflowError):
+            values[at] = np.nan if missing[at] else float(str(value))
+        except ValueError:
             where = f"column {quote(column.name)} holds {quote(value)} at row {quote(column.index[at])}"
             raise InputError(f"{where}: it must hold numbers") from None
     return Numbers(values, missing)
