@@ -150,7 +150,7 @@ def test_the_package_declares_what_it_imports() -> None:
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    named = ("executors", "dask", "ray", "mlflow", "optuna", "tensorboard", "wandb", "xarray")
+    named = ("executors", "dask", "ray", "remote", "mlflow", "optuna", "tensorboard", "wandb", "xarray")
     extras = [each for name in named for each in project["optional-dependencies"][name]]
     declared = {re.split(r"[><=]", text)[0] for text in (*project["dependencies"], *extras)}
     used = set()
