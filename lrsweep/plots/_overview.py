@@ -11,7 +11,7 @@ from lrsweep.statistics._advice import count_ends
 from lrsweep.statistics._bins import is_numeric
 from lrsweep.statistics._settings import settings_in
 from lrsweep.statistics._summary import default_outcome, has_status, resolve_by
-from lrsweep.tables._parts import Table, head_of
+from lrsweep.tables._parts import Table, head_of, is_known
 from lrsweep.tables._schema import CONVERGED_AT, LOSSES, criterion_of
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _outcomes(table: Table) -> list[str]:
     if has_status(table, "converged"):
         return [first, deciding if first == CONVERGED_AT else CONVERGED_AT]
     # Of runs of other programs a metric may be known, and no loss.
-    return list(dict.fromkeys([first, *(name for name in LOSSES[:1] if table[name].notna().any())]))
+    return list(dict.fromkeys([first, *(name for name in LOSSES[:1] if is_known(table, name))]))
 
 
 def _columns_to_name(table: Table, x: str) -> list[str]:

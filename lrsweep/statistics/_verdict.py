@@ -19,7 +19,7 @@ from lrsweep.statistics._sensitivity import costs_of
 from lrsweep.statistics._settings import group_trials
 from lrsweep.statistics._starts import BadStarts, describe_bad_starts
 from lrsweep.statistics._summary import LEVEL, summarize
-from lrsweep.tables._parts import Table, head_of, is_empty, parts_of, rows_where
+from lrsweep.tables._parts import Table, head_of, is_empty, is_known, rows_where
 from lrsweep.tables._schema import BY_LOSS, LEARNING_RATE, LOSS, criterion_of
 
 FACTOR = 2.0
@@ -59,7 +59,7 @@ def judge(table: Table, rule: str | None = None, best: Best | None = None, summa
         setting = f"learning_rate {number(best.learning_rate)}"
         why, costs = "no trial diverged there or below", _costs(table, summary)
         # Runs of other programs need not tell where they started.
-        if any(part["initial_loss"].notna().any() for part in parts_of(table, ["initial_loss"])):
+        if is_known(table, "initial_loss"):
             why = f"{why}, and no median loss ended above its start"
     else:
         row = rank(summary[summary[LEARNING_RATE].notna()], criterion, rule).iloc[0]

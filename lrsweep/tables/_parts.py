@@ -66,6 +66,11 @@ def is_empty(table: Table) -> bool:
     return not any(len(part) for part in parts_of(table, []))
 
 
+def is_known(table: Table, name: str) -> bool:
+    """Tells whether a column has a value in any row."""
+    return any(part[name].notna().any() for part in parts_of(table, [name]))
+
+
 def distinct_values(table: Table, name: str) -> pd.Series:
     """Gives the different values of a column, a missing one among them, in the order they first appear.
 
