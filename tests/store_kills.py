@@ -4,6 +4,7 @@ With `--at s3://bucket/kills` the stores lie there, each in a folder of its own,
 """
 
 import argparse
+import contextlib
 import json
 import random
 import re
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import optax
+import psutil
 
 import lrsweep
 from lrsweep.engine import _executor as schedule
@@ -26,31 +28,37 @@ from lrsweep.store._folder import Folder
 from tests.kills import environment
 from tests.training import test_state as stateful
 
-# What may lie in the folder of a store; checkpoints only until the sweep has ended.
+# What may lie in the folder of a store; checkpoints, and what its workers are to do, only until the sweep has ended.
 WHOLE = re.compile(r"manifest\.json|lock|shard-\d{6}\.[0-9a-f]{16}\.parquet")
 CHECKPOINT = re.compile(r"checkpoint-\d{6}(-\d+-\d+)?")
+JOB = re.compile(r"\.job-[0-9a-f]{16}")
 HALF_WRITTEN = re.compile(r"\.lrsweep-[0-9a-f]{16}\.part")
 
-KINDS = ("shards", "long")
+KINDS = ("shards", "long", "workers")
 
 # How soon the lock of a killed process at a URL is nobody's, in seconds, and is renewed, so that nobody waits a minute.
 NOBODYS, RENEWED = 2.0, 0.2
 
 
-def sweep(kind: str, folder: str | None) -> lrsweep.Sweep:
+# Who is killed, where processes compute for another one.
+VICTIMS = ("driver", "worker", "driver and workers")
+
+
+def sweep(kind: str, folder: str | None, executor: str | None = None) -> lrsweep.Sweep:
     """The sweep that is killed, into a store or, without a folder, beside none.
 
     Args:
-        kind: `shards` for so many of them that most of the time is spent writing them; `long` for two that take long,
-            and are kept while they are computed.
+        kind: `shards` for so many of them that most of the time is spent writing them, `workers` for as many that other
+            processes compute; `long` for two that take long, and are kept while they are computed.
         folder: The store's.
+        executor: What computes the shards, or None for this process.
     """
-    trials, shards = (8192, 64) if kind == "shards" else (64, 2)
+    trials, shards = (64, 2) if kind == "long" else (8192, 64)
     table = lrsweep.grid(learning_rate=lrsweep.log_grid(1e-3, 1, trials // 16), seed=range(16))
     options: dict[str, Any] = {"progress": False, "block_width": 32}
     if folder is not None:
-        options |= {"store": folder, "shard_size": trials // shards}
-    if kind == "shards":
+        options |= {"store": folder, "shard_size": trials // shards, "executor": executor}
+    if kind != "long":
         return lrsweep.sweep(lrsweep.problems.line(), optax.sgd, table, steps=64, record_every=16, **options)
     return lrsweep.sweep(stateful.objective(batch_size=7), optax.adam, table, steps=8000, record_every=50, **options)
 
@@ -101,19 +109,40 @@ def count(kind: str, runs: int, seed: int = 0, at: str | None = None) -> Counter
         for run in range(runs):
             folder = f"{stores}/store-{run}"
             process = start(kind, folder, Path(top))
-            time.sleep(draw.uniform(0, took))
-            process.kill()
-            process.communicate(timeout=60)
+            # Workers take about half of the time to start.
+            time.sleep(draw.uniform(took / 2 if kind == "workers" else 0, took))
+            victim = draw.choice(VICTIMS) if kind == "workers" else VICTIMS[0]
+            kill(process, victim, draw)
+            _, said = process.communicate(timeout=300)
             left = names_in(folder)
             shards = sum(name.startswith("shard") for name in left)
-            moment = "ended before" if process.returncode == 0 else "killed" if shards else "killed before a shard"
+            if victim == "worker":
+                # Another one takes over, and the driver ends as if nothing had been.
+                moment = "ended without the worker"
+                counts[f"wrong: the driver ended with {process.returncode}: {said}"] += bool(process.returncode or said)
+            else:
+                moment = "ended before" if process.returncode == 0 else "killed" if shards else "killed before a shard"
             counts[moment] += 1
             counts["shards that were there"] += shards
             counts["checkpoints that were there"] += any(CHECKPOINT.fullmatch(name) for name in left)
             counts["files half written"] += sum(HALF_WRITTEN.fullmatch(name) is not None for name in left)
-            for what in [*strange(left, WHOLE, CHECKPOINT, HALF_WRITTEN), *go_on(kind, folder, whole)]:
+            for what in [*strange(left, WHOLE, CHECKPOINT, JOB, HALF_WRITTEN), *go_on(kind, folder, whole)]:
                 counts[f"wrong: {what}"] += 1
-    return counts
+    return +counts
+
+
+def kill(process: "subprocess.Popen[str]", victim: str, draw: random.Random) -> None:
+    """Kills a sweep, or one of those who compute for it, or all."""
+    try:
+        children = psutil.Process(process.pid).children()
+        workers = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    except psutil.NoSuchProcess:
+        return
+    for each in {"driver": [], "worker": workers and [draw.choice(workers)]}.get(victim, workers):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.kill()
+    if victim != "worker":
+        process.kill()
 
 
 def names_in(folder: str) -> list[str]:
@@ -164,7 +193,7 @@ def main() -> None:
         if options.kind == "long":
             write_often()
         print("begins", flush=True)
-        sweep(options.kind, options.into)
+        sweep(options.kind, options.into, "processes:2" if options.kind == "workers" else None)
         return
     warnings.filterwarnings("ignore", "process .* has locked")
     kinds = KINDS if options.kind is None else (options.kind,)

@@ -80,6 +80,12 @@ class Written(NamedTuple):
     least: float | None
 
 
+def remove_jobs(folder: Folder) -> None:
+    """Removes the jobs that drivers have left which were killed; the caller has locked the folder."""
+    for left in folder.names(_PREFIX):
+        folder.remove(left)
+
+
 @contextlib.contextmanager
 def sent(folder: Folder, job: Job) -> Iterator[Ticket]:
     """Puts a job where its workers find it, in the folder of the store, and takes it away afterwards.
@@ -99,8 +105,6 @@ def sent(folder: Folder, job: Job) -> Iterator[Ticket]:
         raise InputError(f"the objective or the optimizer cannot be sent to workers: {error}") from error
     digest = hashlib.sha256(content).hexdigest()
     ticket = Ticket(folder.address, f"{_PREFIX}{digest[:16]}", digest)
-    for left in folder.names(_PREFIX):
-        folder.remove(left)
     folder.write(ticket.name, content)
     try:
         yield ticket

@@ -21,7 +21,7 @@ from lrsweep.store._store import Store
 from lrsweep.store._writer import Writer
 from lrsweep.studies._asked import ask
 from lrsweep.studies._interrupted import Interrupted
-from lrsweep.studies._job import Job
+from lrsweep.studies._job import Job, remove_jobs
 from lrsweep.studies._manifest import describe_sweep, manifest_in
 from lrsweep.studies._minimum import warn_of_minimum
 from lrsweep.studies._part import Shards
@@ -73,6 +73,7 @@ def sweep_into(
     folder.make()
     sweep, unhashed = describe_sweep(asked)
     with folder.lock(), ExitStack() as stack:
+        remove_jobs(folder)
         if executor is None:
             manifest = manifest_in(folder, asked, sweep, unhashed, shard_size, command)
             compute = _compute

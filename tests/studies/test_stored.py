@@ -108,6 +108,13 @@ def test_only_what_is_missing_is_computed(tmp_path: Path, computed: list[int]) -
     assert (seen[-1].trials, seen[-1].of_trials) == (4, 4)
 
 
+def test_the_job_of_a_driver_that_was_killed_is_gone_afterwards_whoever_computes(tmp_path: Path) -> None:
+    into(tmp_path)
+    (tmp_path / ".job-0123456789abcdef").write_bytes(b"left by a driver that had workers")
+    into(tmp_path)
+    assert not list(tmp_path.glob(".*"))
+
+
 @pytest.mark.parametrize("damage", [lambda content: content[:-9], lambda content: content[:40] + b"?" + content[41:]])
 def test_a_damaged_shard_is_computed_again_and_a_word_is_said(
     tmp_path: Path, computed: list[int], damage: Callable[[bytes], bytes]
@@ -274,5 +281,6 @@ def test_trials_that_are_made_by_range_give_the_same_rows(tmp_path: Path, comput
 @pytest.mark.parametrize("kind", store_kills.KINDS)
 def test_sweeps_that_are_killed_go_on_with_the_same_bits(kind: str) -> None:
     counts = store_kills.count(kind, runs=4, seed=1)
-    assert sum(counts[moment] for moment in ("killed", "killed before a shard", "ended before")) == 4
+    moments = "killed", "killed before a shard", "ended before", "ended without the worker"
+    assert sum(counts[moment] for moment in moments) == 4
     assert not [what for what in counts if what.startswith("wrong")]
