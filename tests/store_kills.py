@@ -34,6 +34,9 @@ CHECKPOINT = re.compile(r"checkpoint-\d{6}(-\d+-\d+)?")
 JOB = re.compile(r"\.job-[0-9a-f]{16}")
 HALF_WRITTEN = re.compile(r"\.lrsweep-[0-9a-f]{16}\.part")
 
+# What Python itself says where a process dies while it is handed what it is to do.
+OF_PYTHON = re.compile(r"Exception ignored in: <_io\.BytesIO.*\nBufferError: Existing exports of data.*\n")
+
 KINDS = ("shards", "long", "workers")
 
 # How soon the lock of a killed process at a URL is nobody's, in seconds, and is renewed, so that nobody waits a minute.
@@ -119,6 +122,7 @@ def count(kind: str, runs: int, seed: int = 0, at: str | None = None) -> Counter
             if victim == "worker":
                 # Another one takes over, and the driver ends as if nothing had been.
                 moment = "ended without the worker"
+                said = OF_PYTHON.sub("", said)
                 counts[f"wrong: the driver ended with {process.returncode}: {said}"] += bool(process.returncode or said)
             else:
                 moment = "ended before" if process.returncode == 0 else "killed" if shards else "killed before a shard"

@@ -27,7 +27,8 @@ class Process:
             environment: Environment variables that are set for it.
 
         Raises:
-            InputError: It ends as it begins.
+            InputError: It ends as it begins, by itself.
+            WorkerDiedError: It is killed as it begins.
         """
         context = multiprocessing.get_context("spawn")
         self._pipe, other = context.Pipe()
@@ -45,9 +46,12 @@ class Process:
             self._pipe.recv()
         except (EOFError, OSError):
             self._process.join()
+            code = self._process.exitcode
+            if code is not None and code < 0:
+                raise WorkerDiedError(f"a worker was ended by signal {-code} as it began") from None
             raise InputError(
-                f"a worker ended as it began, with exit code {self._process.exitcode}: it loads the script that starts "
-                "it, whose own work must be under `if __name__ == '__main__':`"
+                f"a worker ended as it began, with exit code {code}: it loads the script that starts it, whose own "
+                "work must be under `if __name__ == '__main__':`"
             ) from None
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:

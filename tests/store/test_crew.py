@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -146,3 +147,15 @@ def test_what_is_no_executor_is_refused_and_so_is_one_that_forks() -> None:
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool, opened(pool) as given:
         check_executor(pool)
         assert given is pool
+
+
+def killed_as_it_begins(_: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_process_that_is_killed_as_it_begins_has_died_and_is_no_fault_of_the_script_that_starts_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(processes, "_serve", killed_as_it_begins)
+    with pytest.raises(WorkerDiedError, match="a worker was ended by signal 9 as it began"):
+        processes.Process({})
