@@ -210,7 +210,8 @@ def count_ends(table: Table) -> pd.Series:
 
     Example:
         >>> count_ends(result.table).to_dict()
-        {'converged': 2, 'diverged': 0, 'slow': 1, 'oscillating': 0, 'stalled': 0, 'dropped': 0}
+        {'converged': 2, 'diverged': 0, 'slow': 1, 'oscillating': 0, 'stalled': 0, 'dropped': 0,
+         'finished': 0}
     """
     counts = count_statuses(table, [])[1]
     return pd.Series(counts.sum(0), statuses_of(head_of(table)))

@@ -72,7 +72,7 @@ def count_statuses(table: Table, names: list[str]) -> tuple[pd.DataFrame, np.nda
 
     Example:
         >>> count_statuses(result.table, [])[1]
-        array([[2, 0, 1, 0, 0, 0]])
+        array([[2, 0, 1, 0, 0, 0, 0]])
     """
     head = head_of(table)
     statuses = statuses_of(head)
