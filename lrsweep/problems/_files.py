@@ -12,7 +12,6 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -82,12 +81,11 @@ def open_table(source: pd.DataFrame | str | os.PathLike[str]) -> Opened:
     """
     if isinstance(source, pd.DataFrame):
         return Opened(_check_names(source.rename(columns=str), "the table"), "table", "the table", {})
-    if source == STANDARD_INPUT:
-        content, name = sys.stdin.buffer.read(), "standard input"
-    else:
-        path = check_file(source)
-        content, name = path.read_bytes(), str(path)
-    return _read(content, name if source == STANDARD_INPUT else quote(name))._replace(name=Path(name).name)
+    if isinstance(source, str) and source == STANDARD_INPUT:
+        name = "standard input"
+        return _read(sys.stdin.buffer.read(), name)._replace(name=name)
+    path = check_file(source)
+    return _read(path.read_bytes(), quote(str(path)))._replace(name=path.name)
 
 
 def _read(content: bytes, file: str) -> Opened:

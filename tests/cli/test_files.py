@@ -207,7 +207,10 @@ def test_an_error_of_the_system_is_one_line_only_where_it_is_about_a_file_that_w
 def test_a_table_that_cannot_be_read_is_one_line(run: Run) -> None:
     Path("sweep.csv").mkdir()
     said = run("summarize", "sweep.csv")
-    assert (said.code, said.err) == (2, "lrsweep: 'sweep.csv' is a folder: name a file\n")
+    assert (said.code, said.err) == (
+        2,
+        "lrsweep: 'sweep.csv' is no store: there is no 'manifest.json' in it, it is empty\n",
+    )
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
