@@ -8,9 +8,11 @@ import typer
 
 from lrsweep.cli import _options as options
 from lrsweep.cli._bundles import unpack_bundles
+from lrsweep.cli._command import Command
 from lrsweep.cli._exit_codes import MISTAKE, UNWRITTEN
 from lrsweep.cli._jax_setup import cache_folder, shrink
 from lrsweep.cli._listing import list_names
+from lrsweep.cli._mistyped import describe_unknown
 from lrsweep.cli._printing import escape_what_cannot_be_encoded, failure_of_output, print_error
 from lrsweep.cli._range_test import range_test
 from lrsweep.cli._stores import resume, status
@@ -18,7 +20,12 @@ from lrsweep.cli._sweeps import critical, refine, run
 from lrsweep.cli._tables import plot, report, summarize
 from lrsweep.inputs._errors import InputError, UnwrittenError
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
+app = typer.Typer(
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
 
 
 @app.callback()
@@ -39,7 +46,7 @@ for _name, _command in {
     "plot": plot,
     "list": list_names,
 }.items():
-    app.command(_name)(unpack_bundles(_command))
+    app.command(_name, cls=Command)(unpack_bundles(_command))
 
 
 def main() -> NoReturn:
@@ -85,13 +92,11 @@ def _refuse(message: str) -> int:
 
 def _describe_usage(error: typer.TyperException) -> str:
     """Gives what is wrong with the words of a command; where it is an unknown option, with the options there are."""
-    from lrsweep.inputs._messages import unknown
-
     option, context = getattr(error, "option_name", None), getattr(error, "ctx", None)
     if option is None or context is None:
         return error.format_message()
     names = [name for parameter in context.command.params for name in parameter.opts if name.startswith("-")]
-    return unknown("option", option, names)
+    return describe_unknown(option, names)
 
 
 def _print_warning(message: Warning | str, *_: Any, **__: Any) -> None:

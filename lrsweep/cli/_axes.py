@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from lrsweep.cli._counts import whole
 from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import quote
 from lrsweep.tables._grid import log_grid
 from lrsweep.tables._schema import LEARNING_RATE
-
-# No count of values has more digits.
-_MOST_DIGITS = 18
 
 _FORMS = "write values as 0.1,0.01,0.001 or a range as 1e-4:1:25 (from:to:count)"
 
@@ -86,10 +84,10 @@ def parse_setting(text: str) -> list[int] | list[float] | list[bool] | list[str]
 def _parse_range(text: str) -> list[float]:
     """Gives the numbers of a range, `FROM:TO:COUNT`."""
     parts = text.split(":")
-    if len(parts) != 3 or not parts[2].strip().isdecimal() or len(parts[2]) > _MOST_DIGITS:
+    count = whole(parts[-1])
+    if len(parts) != 3 or count is None or count < 0:
         raise InputError(f"{quote(text)} is not a range: {_FORMS}")
-    low, high, count = parts
-    return log_grid(_parse_number(low), _parse_number(high), int(count)).tolist()
+    return log_grid(_parse_number(parts[0]), _parse_number(parts[1]), count).tolist()
 
 
 def _parse_number(text: str) -> float:

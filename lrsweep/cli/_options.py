@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from lrsweep.cli._counts import read_count
 from lrsweep.cli._printing import print_out
 
 # The axes of a search that names none: the article's own, and one that is wide enough for an unknown model.
@@ -29,7 +30,11 @@ Version = Annotated[
 # What is given to several commands, each at its own place or with its own default.
 BatchSize = Annotated[
     int | None,
-    typer.Option(metavar="N", help="Examples per update, drawn anew each epoch. Left out: as the objective says."),
+    typer.Option(
+        metavar="N",
+        parser=read_count,
+        help="Examples per update, drawn anew each epoch. Left out: as the objective says.",
+    ),
 ]
 Divergence = Annotated[
     float,
@@ -73,6 +78,8 @@ X64 = Annotated[bool, typer.Option("--x64", help="Compute in 64-bit floating poi
 LearningRates = Annotated[
     str | None,
     typer.Option(
+        "--learning-rate",
+        "--lr",
         metavar="AXIS",
         help="0.1,0.01,0.001, or 1e-4:1:25 for 25 values evenly spaced in the logarithm. "
         f"Left out: {ARTICLE_AXIS} for line, {WIDE_AXIS} otherwise.",
@@ -88,7 +95,7 @@ Record = Annotated[
     ),
 ]
 RecordEvery = Annotated[
-    int | None, typer.Option("--record-every", metavar="N", help="Record at every such update only.")
+    int | None, typer.Option("--record-every", metavar="N", parser=read_count, help="Record at every such update only.")
 ]
 Diagnose = Annotated[bool, typer.Option("--diagnose", help="Say why each trial ended as it did.")]
 PlotFile = Annotated[
@@ -122,6 +129,7 @@ CoarseGrid = Annotated[
     str | None,
     typer.Option(
         "--learning-rate",
+        "--lr",
         metavar="AXIS",
         help="The grid to begin with: 0.1,0.01,0.001, or 1e-4:1:25 for 25 values evenly spaced in the logarithm. "
         f"Left out: {WIDE_AXIS}.",
@@ -133,7 +141,9 @@ Around = Annotated[
         metavar="PLACE", help="best: the learning rate to take; edge: the largest below which no trial diverges."
     ),
 ]
-Rounds = Annotated[int, typer.Option(metavar="N", help="The most grids after the first, each finer than the last.")]
+Rounds = Annotated[
+    int, typer.Option(metavar="N", parser=read_count, help="The most grids after the first, each finer than the last.")
+]
 
 # Those of `critical` and `range-test`.
 OneOptimizer = Annotated[
@@ -145,7 +155,10 @@ High = Annotated[float, typer.Option("--to", metavar="HIGH", help="The greatest 
 
 # Those of `range-test`.
 RangeSteps = Annotated[
-    int, typer.Option("--steps", metavar="N", help="How many learning rates, evenly spaced in the logarithm.")
+    int,
+    typer.Option(
+        "--steps", metavar="N", parser=read_count, help="How many learning rates, evenly spaced in the logarithm."
+    ),
 ]
 OutCurves = Annotated[
     str | None,
@@ -200,7 +213,10 @@ class Runs:
     learning_rate: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="For such runs: the column of learning rates. Left out: that called like it."
+            "--learning-rate",
+            "--lr",
+            metavar="NAME",
+            help="For such runs: the column of learning rates. Left out: that called like it.",
         ),
     ] = None
     seed: Annotated[
@@ -296,7 +312,10 @@ class Problem:
     categories: Annotated[
         int,
         typer.Option(
-            metavar="N", help="How many columns of ones and zeros a column of words becomes.", rich_help_panel=_DATA
+            metavar="N",
+            parser=read_count,
+            help="How many columns of ones and zeros a column of words becomes.",
+            rich_help_panel=_DATA,
         ),
     ] = 20
     hidden: Annotated[
@@ -345,6 +364,7 @@ class Tried:
         int | None,
         typer.Option(
             metavar="N",
+            parser=read_count,
             help="Random starts per setting. Left out: a ready-made objective's own start, "
             f"and {DEFAULT_SEEDS} random ones otherwise.",
         ),
@@ -355,7 +375,9 @@ class Tried:
 class Search(Tried):
     """Those, and the options that say how long a trial is, of the commands that sweep learning rates."""
 
-    steps: Annotated[int, typer.Option(metavar="N", help="The most updates a trial may make.")] = 1000
+    steps: Annotated[int, typer.Option(metavar="N", parser=read_count, help="The most updates a trial may make.")] = (
+        1000
+    )
     schedule: Annotated[
         str | None,
         typer.Option(
@@ -377,5 +399,7 @@ class Ending:
         float | None,
         typer.Option(metavar="LOSS", help="The loss that counts as converged, instead of a share of the starting gap."),
     ] = None
-    hold: Annotated[int, typer.Option(metavar="N", help="For how many updates in a row it must stay there.")] = 10
+    hold: Annotated[
+        int, typer.Option(metavar="N", parser=read_count, help="For how many updates in a row it must stay there.")
+    ] = 10
     divergence: Divergence = 1e6

@@ -32,7 +32,7 @@ def range_test(
     from lrsweep.cli._output import draw, writing_result
     from lrsweep.cli._own import split_name
     from lrsweep.cli._screen import print_suggestions
-    from lrsweep.cli._trials import count_seeds, read_optimizer
+    from lrsweep.cli._trials import check_words, count_seeds, read_optimizer
     from lrsweep.studies import _range_test
     from lrsweep.tables._grid import grid
 
@@ -44,6 +44,7 @@ def range_test(
     factory = read_optimizer(optimizer, schedule=None, steps=steps)
     objective = load_objective(problem, batch_size=batch_size)
     axes, count = read_axes(settings=tried.settings), count_seeds(tried.seeds, problem.objective)
+    check_words({optimizer: factory}, axes)
     print_taken(objective)
     with keeping_what_ended(path, rows="losses", table_of=attrgetter("curves")) as progress:
         tested = _range_test.range_test(

@@ -222,7 +222,7 @@ def critical(
     from lrsweep.cli._objective import load_objective, print_taken
     from lrsweep.cli._output import writing_result
     from lrsweep.cli._screen import print_edges
-    from lrsweep.cli._trials import count_seeds, read_optimizer
+    from lrsweep.cli._trials import check_words, count_seeds, read_optimizer
     from lrsweep.studies._critical import STOPPING, search_critical
     from lrsweep.tables._grid import grid
 
@@ -232,6 +232,7 @@ def critical(
     factory = read_optimizer(optimizer, schedule=search.schedule, steps=search.steps)
     objective = load_objective(problem, batch_size=batch_size)
     axes, count = read_axes(settings=search.settings), count_seeds(search.seeds, problem.objective)
+    check_words({optimizer: factory}, axes)
     print_taken(objective)
     with keeping_what_ended(path, rows="starts") as progress:
         table, provenance = search_critical(

@@ -13,7 +13,7 @@ from lrsweep.cli._objective import ready_made
 from lrsweep.cli._options import DEFAULT_SEEDS
 from lrsweep.cli._own import load_own, split_name
 from lrsweep.inputs._errors import InputError, InputTypeError
-from lrsweep.inputs._messages import quote, unknown
+from lrsweep.inputs._messages import LONGEST_QUOTE, quote, shorten, unknown
 from lrsweep.optimizers._factories import Factory
 from lrsweep.optimizers._schedules import SHAPES
 from lrsweep.problems._objective import signature_of
@@ -128,9 +128,37 @@ def read_trials(
         return read_parquet(file) if file.lower().endswith(".parquet") else read_csv(file)
     count = count_seeds(seeds, objective)
     axes = read_axes(learning_rate=learning_rate, settings=settings)
+    check_words(factories, axes)
     if count is not None:
         axes.setdefault(SEED, range(count))
     return cross_axes(factories, axes, parse_axis(default_rates))
+
+
+def check_words(factories: Mapping[str, Factory], axes: Mapping[str, Any]) -> None:
+    """Refuses words for a hyperparameter that an optimizer takes as a number, or as true or false.
+
+    A word would count as true there.
+
+    Args:
+        factories: The optimizers.
+        axes: The values of each column.
+
+    Raises:
+        InputError: There are such words.
+
+    Example:
+        >>> check_words(read_optimizers("sgd", schedule=None, steps=1000), {"nesterov": [True, False]})
+        >>> check_words(read_optimizers("sgd", schedule=None, steps=1000), {"nesterov": ["maybe"]})
+        Traceback (most recent call last):
+        lrsweep.inputs._errors.InputError: --set nesterov=maybe: nesterov of sgd is true or false
+    """
+    for name, factory in factories.items():
+        for keyword, parameter in inspect.signature(factory).parameters.items():
+            words = [value for value in axes.get(keyword, ()) if isinstance(value, str)]
+            if words and isinstance(parameter.default, int | float):
+                accepted = "true or false" if isinstance(parameter.default, bool) else "a number"
+                given = shorten(",".join(words), LONGEST_QUOTE)
+                raise InputError(f"--set {keyword}={given}: {keyword} of {name} is {accepted}")
 
 
 def cross_axes(

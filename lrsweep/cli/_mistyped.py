@@ -1,0 +1,65 @@
+"""Options that a command does not have: which one was meant, by its spelling or by what it is called elsewhere."""
+
+import difflib
+from collections.abc import Sequence
+
+from lrsweep.inputs._messages import listed, quote
+
+# What options are called elsewhere, and what they are here; of several the first that the command has is named.
+_MEANT = {
+    ("lr", "lrs", "rate", "rates", "learning-rates", "alpha", "eta", "step-size"): ("--learning-rate", "--from"),
+    ("min-lr", "lr-min", "min", "start"): ("--from", "--learning-rate"),
+    ("max-lr", "lr-max", "max", "end"): ("--to", "--learning-rate"),
+    ("epochs", "iterations", "iters", "updates", "max-steps", "num-steps", "n-steps"): ("--steps",),
+    ("seed", "repeats", "starts", "n-seeds", "num-seeds"): ("--seeds", "--seed"),
+    ("opt", "optim", "optimizers", "algorithm"): ("--optimizer",),
+    ("bs", "batch", "minibatch"): ("--batch-size",),
+    ("output", "save", "csv", "o"): ("--out",),
+    ("figure", "picture", "chart"): ("--plot",),
+    ("silent", "q"): ("--quiet",),
+    ("label", "y", "predict", "response"): ("--target",),
+    ("test-size", "holdout", "val", "split"): ("--validation",),
+    ("layers", "network", "width", "widths"): ("--hidden",),
+    ("overwrite", "yes", "f"): ("--force",),
+    ("float64", "double", "64-bit"): ("--x64",),
+    ("resume", "checkpoint"): ("--store",),
+    ("momentum", "nesterov", "weight-decay", "b1", "b2", "beta1", "beta2", "eps", "decay", "warmup"): ("--set",),
+}
+
+
+def describe_unknown(option: str, options: Sequence[str]) -> str:
+    """Writes the message that a command has no such option, with the one that was meant, if that can be told.
+
+    Args:
+        option: What was written, with its dashes.
+        options: The command's.
+
+    Example:
+        >>> describe_unknown("--epochs", ["--raw", "--steps"])
+        "there is no option '--epochs': did you mean '--steps'? There is: --raw, --steps"
+        >>> describe_unknown("--lr", ["--raw", "--steps"])
+        "there is no option '--lr': there is: --raw, --steps"
+        >>> describe_unknown("--weight_decay", ["--set", "--steps"])
+        "there is no option '--weight_decay': did you mean '--set weight_decay=AXIS'? There is: --set, --steps"
+    """
+    meant = _find_meant(option, options)
+    if meant is None:
+        return f"there is no option {quote(option)}: there is: {listed(options)}"
+    if meant == "--set":
+        meant = f"--set {option.lstrip('-')}=AXIS"
+    return f"there is no option {quote(option)}: did you mean {quote(meant)}? There is: {listed(options)}"
+
+
+def _find_meant(option: str, options: Sequence[str]) -> str | None:
+    """Gives the option that was meant, or None where that cannot be told."""
+    word = option.lstrip("-").replace("_", "-").lower()
+    there = {each.lstrip("-"): each for each in options}
+    if word in there:
+        return there[word]
+    for names, candidates in _MEANT.items():
+        found = [each for each in candidates if each in options]
+        if word in names and found:
+            return found[0]
+    # The dashes, which all have in common, would make any two short names alike.
+    close = difflib.get_close_matches(word, there, n=1)
+    return there[close[0]] if close else None
