@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from lrsweep.cli._printing import STANDARD_OUTPUT
 from lrsweep.inputs._errors import InputError
 from lrsweep.tables._files import check_path, is_file
 from lrsweep.tables._io import ENDINGS
@@ -27,7 +28,7 @@ def check_out(
     """Gives the path of the table that `--out` names, or refuses it.
 
     Args:
-        out: What it says, or None where it is left out.
+        out: What it says, or None where it is left out. Standard output is `Path("-")`.
         inputs: What the command reads, which must not be replaced.
         force: Replace a file that lrsweep did not write.
         note: Whether what made the table is written beside it.
@@ -38,6 +39,8 @@ def check_out(
     """
     if out is None:
         return None
+    if out == STANDARD_OUTPUT:
+        return Path(out)
     path = check_path(out, ENDINGS)
     check_replaced("--out", out, path, inputs, is_table, force=force)
     if curves:

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from lrsweep.cli._output import result_contents, tell_written, write
-from lrsweep.cli._printing import print_error
+from lrsweep.cli._printing import is_quiet, print_error
 from lrsweep.cli._signals import Stop
 from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import plural
@@ -58,7 +58,7 @@ def keeping_what_ended(
     try:
         if store is not None:
             stop.arm()
-        with watch() as show:
+        with contextlib.nullcontext(_ignore) if is_quiet() else watch() as show:
 
             def tell(state: Progress) -> None:
                 if state.updates > 0:
@@ -94,6 +94,10 @@ def _keep(stopped: Interrupted, table: Any, path: Path | None, rows: str) -> Non
     beside = None if curves is table else curves
     contents = result_contents(table, {**stopped.result.provenance, "interrupted": counts}, path, beside)
     write(contents, tell_written(f"{len(table):,} {rows}", contents))
+
+
+def _ignore(_: Progress) -> None:
+    """Shows nothing."""
 
 
 def _kept_in(store: str) -> str:

@@ -58,8 +58,12 @@ OutTrials = Annotated[
     typer.Option(
         "--out",
         metavar="FILE",
-        help="Write the table of trials (.csv, .parquet), and beside it what made it (.json).",
+        help="Write the table of trials (.csv, .parquet), and beside it what made it (.json); - is standard output, as "
+        "CSV, and words go to standard error.",
     ),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print only what goes wrong; files are written all the same.")
 ]
 TableFile = Annotated[
     str,
@@ -165,7 +169,8 @@ OutCurves = Annotated[
     typer.Option(
         "--out",
         metavar="FILE",
-        help="Write the losses at every learning rate (.csv, .parquet), and beside them what made them (.json).",
+        help="Write the losses at every learning rate (.csv, .parquet), and beside them what made them (.json); - is "
+        "standard output, as CSV, and words go to standard error.",
     ),
 ]
 PlotRange = Annotated[
@@ -191,7 +196,14 @@ Rule = Annotated[
         "decides, and otherwise the steps.",
     ),
 ]
-OutSummary = Annotated[str | None, typer.Option("--out", metavar="FILE", help="Write the summary (.csv, .parquet).")]
+OutSummary = Annotated[
+    str | None,
+    typer.Option(
+        "--out",
+        metavar="FILE",
+        help="Write the summary (.csv, .parquet); - is standard output, as CSV, and words go to standard error.",
+    ),
+]
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrsweep.cli._exit_codes import UNWRITTEN
-from lrsweep.cli._printing import print_error, print_out
+from lrsweep.cli._printing import STANDARD_OUTPUT, print_error, print_out, print_table
 from lrsweep.tables._files import replace_files
+from lrsweep.tables._io import table_content
 from lrsweep.tables._notes import curves_for
 from lrsweep.tables._saved import result_files
 
@@ -66,6 +67,8 @@ def tell_written(rows: str, contents: Iterable[Path]) -> str:
         >>> tell_written("3 trials", [Path("sweep.csv"), Path("sweep.json")])
         'Wrote 3 trials to sweep.csv, and what made them to sweep.json.'
     """
+    if _has_standard_output(contents):
+        return f"Wrote {rows} to standard output."
     table, *curves, note = contents
     beside = f", their curves to {curves[0]}" if curves else ""
     return f"Wrote {rows} to {table}{beside}, and what made them to {note}."
@@ -82,9 +85,13 @@ def write(contents: Mapping[Path, bytes], done: str) -> int:
     """Writes files and prints that it is done, or where they are instead; gives the exit code.
 
     Args:
-        contents: The files' contents, by their places.
+        contents: The files' contents, by their places; or one, for standard output.
         done: What to print.
     """
+    if _has_standard_output(contents):
+        print_table(*contents.values())
+        print_out(done)
+        return 0
     failed = write_or_rescue(contents)
     if failed is not None:
         print_error(f"lrsweep: {failed}")
@@ -101,13 +108,15 @@ def result_contents(
     Args:
         table: The result.
         provenance: What made it.
-        path: Where the table goes to.
+        path: Where the table goes to. Beside standard output there is nothing.
         curves: Its curves, which go beside it, or None.
 
     Example:
         >>> [file.name for file in result_contents(result.table, result.provenance, folder / "sweep.csv")]
         ['sweep.csv', 'sweep.json']
     """
+    if _has_standard_output([path]):
+        return {path: table_content(table, ".csv")}
     return result_files(table, {"command": shlex.join(["lrsweep", *sys.argv[1:]]), **provenance}, path, curves)
 
 
@@ -143,6 +152,11 @@ def write_or_rescue(contents: Mapping[Path, bytes]) -> str | None:
                 raise
             return f"{failed}: it is in {str(next(iter(rescued)))!r} instead"
     return f"{failed}, and nowhere else either"
+
+
+def _has_standard_output(places: Iterable[Path]) -> bool:
+    """Says whether a table goes to standard output."""
+    return Path(STANDARD_OUTPUT) in places
 
 
 def _rescued_name(path: Path) -> str:

@@ -1,9 +1,18 @@
 """What is printed on standard output and standard error, whether anybody still reads it or not."""
 
+import contextlib
 import io
 import os
 import sys
+from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import TextIO
+
+# What `--out` calls standard output.
+STANDARD_OUTPUT = "-"
+
+_for_tables: ContextVar[TextIO | None] = ContextVar("_for_tables", default=None)
+_quiet: ContextVar[bool] = ContextVar("_quiet", default=False)
 
 
 def guard_streams() -> None:
@@ -45,6 +54,58 @@ def print_error(text: str) -> None:
         >>> print_error("lrsweep: warning: the table is empty")
     """
     print(text, file=sys.stderr, flush=True)
+
+
+def print_table(content: bytes) -> None:
+    """Prints the content of a file on standard output, also where words go elsewhere.
+
+    Example:
+        >>> with words_aside(out="-", quiet=False):
+        ...     print_out("Wrote 1 trial to standard output.")
+        ...     print_table(b"trial,status")
+        trial,status
+    """
+    stream = _for_tables.get() or sys.stdout
+    stream.flush()
+    # A file is UTF-8, with its own ends of lines, wherever it goes.
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(encoding="utf-8", newline="")
+    stream.write(content.decode())
+    stream.flush()
+
+
+def is_quiet() -> bool:
+    """Says whether only what goes wrong is to be printed.
+
+    Example:
+        >>> is_quiet()
+        False
+    """
+    return _quiet.get()
+
+
+@contextlib.contextmanager
+def words_aside(*, out: str | None, quiet: bool) -> Iterator[None]:
+    """Sends what is printed to standard error where a table goes to standard output, or nowhere.
+
+    Args:
+        out: Where the table goes to: `-` is standard output.
+        quiet: Print only what goes wrong.
+
+    Example:
+        >>> with words_aside(out=None, quiet=True):
+        ...     print_out("Use learning_rate 0.1.")
+    """
+    with contextlib.ExitStack() as stack:
+        tables, silence = _for_tables.set(sys.stdout), _quiet.set(quiet)
+        stack.callback(_for_tables.reset, tables)
+        stack.callback(_quiet.reset, silence)
+        if quiet:
+            nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
+            stack.enter_context(contextlib.redirect_stdout(nowhere))
+        elif out == STANDARD_OUTPUT:
+            stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+        yield
 
 
 def failure_of_output() -> OSError | None:

@@ -3,12 +3,14 @@
 from operator import attrgetter
 
 from lrsweep.cli import _options as options
+from lrsweep.cli._quiet import with_quiet
 from lrsweep.cli._startup import load_jax
 from lrsweep.inputs._errors import InputError
 
 # JAX and pandas are imported where they are needed, so that --help does not wait for them.
 
 
+@with_quiet
 def range_test(
     *,
     problem: options.Problem,

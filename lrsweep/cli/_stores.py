@@ -36,7 +36,7 @@ def status(*, store: options.StoreArgument) -> int:
 _BY_PYTHON = "Nobody is computing into it: the same call of lrsweep.sweep goes on."
 
 
-def resume(*, store: options.StoreArgument, executor: options.Executor = None) -> int:
+def resume(*, store: options.StoreArgument, executor: options.Executor = None, quiet: options.Quiet = False) -> int:
     """Go on with a sweep into a store, by the options that began it."""
     from lrsweep.store._folder import Folder
     from lrsweep.store._store import open_store
@@ -51,5 +51,5 @@ def resume(*, store: options.StoreArgument, executor: options.Executor = None) -
     # The files that it names were named from there.
     with contextlib.suppress(OSError):
         os.chdir(command["folder"])
-    given |= {"store": folder} | ({} if executor is None else {"executor": executor})
+    given |= {"store": folder, "quiet": quiet} | ({} if executor is None else {"executor": executor})
     return run(**given)

@@ -6,6 +6,8 @@ from dataclasses import asdict, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from lrsweep.cli import _options as options
+from lrsweep.cli._printing import STANDARD_OUTPUT
+from lrsweep.cli._quiet import with_quiet
 from lrsweep.cli._startup import load_jax
 from lrsweep.inputs._errors import InputError
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 # JAX and pandas are imported where they are needed, so that --help does not wait for them.
 
 
+@with_quiet
 def run(
     *,
     problem: options.Problem,
@@ -58,7 +61,7 @@ def run(
     inputs = [_file_of(problem), trials]
     names = None if record is None else [name.strip() for name in record.split(",") if name.strip()]
     records = names is not None or record_every is not None
-    if records and out is None and store is None:
+    if records and out in (None, STANDARD_OUTPUT) and store is None:
         raise InputError("--record writes curves beside the table of trials: say where that goes, by --out FILE")
     path = check_out(out, inputs, force=force, curves=records)
     picture = None if plot is None else check_picture("--plot", plot, inputs, force=force)
@@ -144,6 +147,7 @@ def _sweep_asked(
     return cast("Sweep", swept)
 
 
+@with_quiet
 def refine(
     *,
     problem: options.Problem,
@@ -200,6 +204,7 @@ def refine(
     return written.code
 
 
+@with_quiet
 def critical(
     *,
     problem: options.Problem,

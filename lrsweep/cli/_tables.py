@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lrsweep.cli import _options as options
+from lrsweep.cli._printing import STANDARD_OUTPUT
+from lrsweep.cli._quiet import with_quiet
 from lrsweep.cli._startup import keep_loaded
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ def _split(names: str | None) -> list[str] | None:
     return None if names is None else [name.strip() for name in names.split(",") if name.strip()]
 
 
+@with_quiet
 def summarize(
     *,
     table: options.TableFile,
@@ -44,9 +47,11 @@ def summarize(
     print_summary(summary, trials, judge(trials, rule, summary=known), rest="--out FILE has them all")
     if path is None:
         return 0
-    return write({path: table_content(summary, path.suffix)}, f"Wrote {len(summary):,} settings to {path}.")
+    place = "standard output" if out == STANDARD_OUTPUT else path
+    return write({path: table_content(summary, path.suffix)}, f"Wrote {len(summary):,} settings to {place}.")
 
 
+@with_quiet
 def report(
     *,
     table: options.TableFile,
@@ -82,6 +87,7 @@ def report(
     return write({path: content}, f"Wrote a report of {len(trials):,} trials to {path}.")
 
 
+@with_quiet
 def plot(
     *,
     table: options.TableFile,

@@ -1,6 +1,8 @@
 """The options of a command: what they are also called, how numbers are written, and what would be lost."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,3 +89,55 @@ def test_an_option_that_means_none_of_those_there_are_is_answered_by_their_list(
 def test_a_repeatable_option_and_a_switch_may_be_given_twice(run: Run) -> None:
     words = ("run", "--steps", "20", "--set", "momentum=0.5", "--set", "nesterov=true", "--x64", "--x64")
     assert run(*words).code == 0
+
+
+def test_a_table_goes_to_standard_output_and_words_to_standard_error(run: Run) -> None:
+    plain = run("run", "--steps", "60", "--out", "sweep.csv")
+    piped = run("run", "--steps", "60", "--out", "-")
+    assert piped.code == 0
+    assert piped.out == Path("sweep.csv").read_text(encoding="utf-8")
+    answer = plain.out.partition("Wrote ")[0]
+    assert piped.err == f"{answer}Wrote 3 trials to standard output.\n"
+    assert {path.name for path in Path().iterdir()} == {"sweep.csv", "sweep.json"}
+    summed = run("summarize", "sweep.csv", "--out", "-")
+    assert (summed.code, summed.out.partition(",")[0]) == (0, "learning_rate")
+    assert summed.err.endswith("Wrote 3 settings to standard output.\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "header"),
+    [
+        (("refine", "--rounds", "0", "--steps", "20"), "trial,learning_rate"),
+        (("critical", "--width", "0.5", "--steps", "20"), "start,critical_learning_rate"),
+        (("range-test", "--steps", "50"), "step,learning_rate,loss"),
+    ],
+)
+def test_every_command_that_writes_a_table_can_write_it_there(run: Run, words: tuple[str, ...], header: str) -> None:
+    said = run(*words, "--out", "-")
+    assert (said.code, said.out[: len(header)]) == (0, header)
+    assert said.err.endswith("to standard output.\n")
+
+
+def test_curves_have_no_place_beside_standard_output(run: Run) -> None:
+    said = run("run", "--record", "loss", "--out", "-")
+    assert (said.code, said.out) == (2, "")
+    assert "--record writes curves beside the table of trials: say where that goes, by --out FILE" in said.err
+
+
+def test_a_reader_of_a_table_that_has_seen_enough_ends_it_quietly() -> None:
+    words = [sys.executable, "-m", "lrsweep", "run", "--lr", "1e-4:1e-2:500", "--steps", "3", "--seeds", "9"]
+    command = subprocess.Popen([*words, "--out", "-", "--quiet"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert command.stdout is not None
+    assert command.stdout.readline().startswith(b"trial,learning_rate,seed,status")
+    command.stdout.close()
+    command.stdout = None
+    assert (command.communicate(timeout=60)[1], command.returncode) == (b"", 0)
+
+
+def test_quiet_prints_only_what_goes_wrong_and_writes_all_the_same(run: Run) -> None:
+    words = ("run", "--steps", "60", "--out", "sweep.csv", "--plot", "sweep.png")
+    assert run(*words, "--quiet") == (0, "", "")
+    assert {path.name for path in Path().iterdir()} == {"sweep.csv", "sweep.json", "sweep.png"}
+    assert run("run", "--steps", "60", "-q", "--out", "-") == (0, Path("sweep.csv").read_text(encoding="utf-8"), "")
+    assert run("report", "sweep.csv", "-q") == (0, "", "")
+    assert run("summarize", "none.csv", "--quiet") == (2, "", "lrsweep: there is no file 'none.csv'\n")
