@@ -53,7 +53,7 @@ def main() -> NoReturn:
     """Runs the command line.
 
     The exit code is 0; 2 for a user's mistake; 3 where the command has run, and something that it was to write could
-    not be written where it was to go.
+    not be written where it was to go; 4 where all trials diverged; 128 and a signal's number where one ended it.
     """
     warnings.showwarning = _print_warning
     escape_what_cannot_be_encoded()

@@ -6,6 +6,7 @@ from dataclasses import asdict, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from lrsweep.cli import _options as options
+from lrsweep.cli._exit_codes import code_of
 from lrsweep.cli._printing import STANDARD_OUTPUT
 from lrsweep.cli._quiet import with_quiet
 from lrsweep.cli._startup import load_jax
@@ -94,10 +95,10 @@ def run(
         answer = advise(summary, result.table)
         print_summary(summary, result.table, f"{describe_causes(result.table)}\n{answer}" if diagnose else answer)
     if picture is None:
-        return written.code
+        return written.code or code_of(result.table)
     from lrsweep.plots import overview
 
-    return draw(overview(result.table), picture) or written.code
+    return draw(overview(result.table), picture) or written.code or code_of(result.table)
 
 
 def _plain(option: Any) -> Any:
@@ -201,7 +202,7 @@ def refine(
     with writing_result(result.table, result.provenance, path) as written:
         shown = near(summarize(result.table), result.found)
         print_summary(shown, result.table, conclude(result.table, result.found, result.provenance["refine"]))
-    return written.code
+    return written.code or code_of(result.table)
 
 
 @with_quiet

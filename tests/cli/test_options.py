@@ -141,3 +141,9 @@ def test_quiet_prints_only_what_goes_wrong_and_writes_all_the_same(run: Run) -> 
     assert run("run", "--steps", "60", "-q", "--out", "-") == (0, Path("sweep.csv").read_text(encoding="utf-8"), "")
     assert run("report", "sweep.csv", "-q") == (0, "", "")
     assert run("summarize", "none.csv", "--quiet") == (2, "", "lrsweep: there is no file 'none.csv'\n")
+
+
+@pytest.mark.parametrize("files", [(), ("--out", "-"), ("--out", "sweep.csv", "--plot", "sweep.png")])
+def test_where_all_trials_diverged_the_exit_code_says_so(run: Run, files: tuple[str, ...]) -> None:
+    assert run("run", "--lr", "8,9", "--seeds", "2", *files).code == 4
+    assert run("run", "--lr", "0.1,9", "--seeds", "2", *files).code == 0
