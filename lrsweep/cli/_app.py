@@ -21,7 +21,6 @@ from lrsweep.cli._tables import plot, report, summarize
 from lrsweep.inputs._errors import InputError, UnwrittenError
 
 app = typer.Typer(
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     pretty_exceptions_enable=False,

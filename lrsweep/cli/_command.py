@@ -17,6 +17,8 @@ class Command(TyperCommand):
         Raises:
             InputError: An option is given twice, and only the last would count.
         """
+        if ctx.resilient_parsing:  # a shell asks what a command that is still being written can go on to
+            return super().parse_args(ctx, args)
         _, _, order = self.make_parser(ctx).parse_args(args=list(args))
         for parameter, times in Counter(order).items():
             # A switch that is on twice is on.

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from lrsweep.cli._completion import complete_objectives, complete_optimizers, complete_schedules, one_of
 from lrsweep.cli._counts import read_count
 from lrsweep.cli._printing import print_out
 
@@ -50,6 +51,7 @@ Optimizers = Annotated[
     typer.Option(
         "--optimizer",
         metavar="NAMES",
+        autocompletion=complete_optimizers,
         help="A name from `lrsweep list`, or your own as FILE.py:NAME; or several: sgd,adam,own.py:mine.",
     ),
 ]
@@ -141,9 +143,7 @@ CoarseGrid = Annotated[
 ]
 Around = Annotated[
     str,
-    typer.Option(
-        metavar="PLACE", help="best: the learning rate to take; edge: the largest below which no trial diverges."
-    ),
+    one_of("best", "edge", help="best: the learning rate to take; edge: the largest below which no trial diverges."),
 ]
 Rounds = Annotated[
     int, typer.Option(metavar="N", parser=read_count, help="The most grids after the first, each finer than the last.")
@@ -152,7 +152,12 @@ Rounds = Annotated[
 # Those of `critical` and `range-test`.
 OneOptimizer = Annotated[
     str,
-    typer.Option("--optimizer", metavar="NAME", help="A name from `lrsweep list`, or your own as FILE.py:NAME."),
+    typer.Option(
+        "--optimizer",
+        metavar="NAME",
+        autocompletion=complete_optimizers,
+        help="A name from `lrsweep list`, or your own as FILE.py:NAME.",
+    ),
 ]
 Low = Annotated[float, typer.Option("--from", metavar="LOW", help="The least learning rate to try.")]
 High = Annotated[float, typer.Option("--to", metavar="HIGH", help="The greatest learning rate to try.")]
@@ -189,8 +194,11 @@ SettingColumns = Annotated[
 ]
 Rule = Annotated[
     str | None,
-    typer.Option(
-        metavar="steps|loss|metric|safe",
+    one_of(
+        "steps",
+        "loss",
+        "metric",
+        "safe",
         help="What best means: the most trials that converge, in the fewest updates; the least final loss; the best of "
         "the metric that decides; the largest learning rate up to which none diverges. Left out: the metric, where one "
         "decides, and otherwise the steps.",
@@ -220,7 +228,7 @@ class Runs:
     ] = None
     mode: Annotated[
         str | None,
-        typer.Option(metavar="min|max", help="Which of that metric's values is the best. Left out: as its name tells."),
+        one_of("min", "max", help="Which of that metric's values is the best. Left out: as its name tells."),
     ] = None
     learning_rate: Annotated[
         str | None,
@@ -245,8 +253,9 @@ class Runs:
     ] = None
     missing: Annotated[
         str | None,
-        typer.Option(
-            metavar="drop|diverged",
+        one_of(
+            "drop",
+            "diverged",
             help="For such runs: what to make of those without an outcome. Left out: to refuse them.",
         ),
     ] = None
@@ -289,8 +298,9 @@ class Problem:
     objective: Annotated[
         str,
         typer.Argument(
+            autocompletion=complete_objectives,
             help="A name from `lrsweep list`, a file of data (CSV of any kind, Parquet, - for standard input), or your "
-            "own: FILE.py:NAME or package.module:NAME."
+            "own: FILE.py:NAME or package.module:NAME.",
         ),
     ] = "line"
     target: Annotated[
@@ -298,8 +308,9 @@ class Problem:
     ] = None
     task: Annotated[
         str | None,
-        typer.Option(
-            metavar="regression|classification",
+        one_of(
+            "regression",
+            "classification",
             help="What the target holds. Left out: words, booleans and few whole numbers are classes.",
             rich_help_panel=_DATA,
         ),
@@ -314,8 +325,10 @@ class Problem:
     ] = None
     missing: Annotated[
         str | None,
-        typer.Option(
-            metavar="drop|mean|indicator",
+        one_of(
+            "drop",
+            "mean",
+            "indicator",
             help="What becomes of missing values: leave their rows out; fill in the column's mean, or its most "
             "frequent word; fill in, and add a column that says where. Left out: they are refused.",
             rich_help_panel=_DATA,
@@ -394,6 +407,7 @@ class Search(Tried):
         str | None,
         typer.Option(
             metavar="NAME",
+            autocompletion=complete_schedules,
             help="Have the learning rate rise and fall over the steps: a name from `lrsweep list`. "
             "What is swept is its peak; --set varies its warmup.",
         ),
