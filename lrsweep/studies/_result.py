@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ import pandas as pd
 from lrsweep.inputs._arguments import check_count
 from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import quote
-from lrsweep.studies._notebook import present
+from lrsweep.inputs._showing import show_safely
+from lrsweep.studies._notebook import describe_sweep, present
 from lrsweep.studies._replay import Replay
 from lrsweep.tables._curves import Curves
 from lrsweep.tables._notes import Provenance
@@ -22,7 +23,7 @@ from lrsweep.training._stopping import gap
 
 
 # Comparing two tables gives one answer per cell, not one in all: a sweep is equal only to itself.
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sweep:
     """The result of `sweep`.
 
@@ -38,8 +39,8 @@ class Sweep:
     table: pd.DataFrame
     curves: Curves
     provenance: dict[str, Any]
-    _replay: Callable[[int, int, str | Iterable[str] | None], Replay] = field(repr=False)
-    _follow: Callable[[int, int, int], pd.DataFrame] = field(repr=False)
+    _replay: Callable[[int, int, str | Iterable[str] | None], Replay]
+    _follow: Callable[[int, int, int], pd.DataFrame]
 
     def replay(self, trial: Any, *, record: str | Iterable[str] | None = None) -> Replay:
         """Runs one trial once more, alone, and returns its parameters and its whole curves.
@@ -110,8 +111,11 @@ class Sweep:
         """
         save_result(Saved(self.table, self.curves, Provenance(self.provenance)), folder)
 
+    def __repr__(self) -> str:
+        return show_safely(self, lambda: describe_sweep(self.table, self.provenance))
+
     def _repr_html_(self) -> str:
-        return present(self.table, self.provenance)
+        return show_safely(self, lambda: present(self.table, self.provenance), as_html=True)
 
     def _row(self, trial: Any) -> tuple[int, int]:
         """Finds the position of a trial in the table, and how many updates it made."""

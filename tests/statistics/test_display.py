@@ -54,8 +54,10 @@ def test_what_is_made_of_a_summary_is_a_plain_table(seeded: lrsweep.Sweep) -> No
 
 
 def test_a_sweep_shows_what_was_run_what_came_of_it_and_its_summary(seeded: lrsweep.Sweep) -> None:
-    ran, answer, *table = seeded._repr_html_().split("\n")
+    ran, ends, answer, *table = seeded._repr_html_().split("\n")
     assert ran.startswith("<p>line, sgd: 12 trials of up to 550 updates, in ")
+    counts = seeded.table["status"].value_counts()
+    assert ends == f"<p>{counts['converged']} converged, {counts['diverged']} diverged, {counts['slow']} slow.</p>"
     assert answer.startswith("<p>Use learning_rate 0.1: all 4 trials converged after a median of ")
     assert rows_of("\n".join(table)) == rows_of(lrsweep.summarize(seeded.table)._repr_html_())
 
