@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from lrsweep.studies._load import load as load
     from lrsweep.studies._progress import Progress as Progress
     from lrsweep.studies._range_test import range_test as range_test
-    from lrsweep.studies._refine import Refinement as Refinement
     from lrsweep.studies._refine import refine as refine
+    from lrsweep.studies._refinement import Refinement as Refinement
     from lrsweep.studies._replay import Replay as Replay
     from lrsweep.studies._result import Sweep as Sweep
     from lrsweep.studies._sharpness import sharpness as sharpness
@@ -66,7 +66,7 @@ _HOMES = {
     "Objective": "problems._objective",
     "Progress": "studies._progress",
     "RangeTest": "statistics._range_test",
-    "Refinement": "studies._refine",
+    "Refinement": "studies._refinement",
     "Replay": "studies._replay",
     "Stopping": "training._stopping",
     "Store": "store._store",

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from lrsweep.inputs._showing import show_safely
+from lrsweep.statistics._short import count_trials, tell_answer, tell_ends
 from lrsweep.tables._curves import Curves
 from lrsweep.tables._runs import from_runs
 from lrsweep.tables._schema import INDEX, LOSS, MAX, STEP, Criterion, at_best, criterion_of
@@ -26,6 +28,16 @@ class Runs(NamedTuple):
 
     table: pd.DataFrame
     curves: Curves
+
+    def __repr__(self) -> str:
+        return show_safely(self, lambda: _describe(self))
+
+
+def _describe(runs: Runs) -> str:
+    more = "Each run: runs.table; each setting: lrsweep.summarize(runs.table)"
+    curves = f"; {', '.join(runs.curves)}: runs.curves" if runs.curves else ""
+    lines = [f"Runs: {count_trials(runs.table)}", tell_ends(runs.table), tell_answer(runs.table), more + curves]
+    return "\n".join(lines)
 
 
 class Columns(NamedTuple):

@@ -5,6 +5,9 @@ from collections.abc import Callable
 
 from lrsweep.inputs._messages import first_line
 
+# A table of more rows than this is not read.
+MOST_SHOWN = 20
+
 
 def show_safely(thing: object, write: Callable[[], str], *, as_html: bool = False) -> str:
     """Writes an object as `repr` does; where that fails, it names the object's class and no more.
@@ -26,3 +29,13 @@ def show_safely(thing: object, write: Callable[[], str], *, as_html: bool = Fals
     except Exception as error:
         text = f"<{type(thing).__name__} object that cannot be shown: {first_line(error)}>"
         return html.escape(text) if as_html else text
+
+
+def paragraphs(*texts: str) -> str:
+    """Writes texts as paragraphs of HTML.
+
+    Example:
+        >>> paragraphs("a < b")
+        '<p>a &lt; b</p>'
+    """
+    return "\n".join(f"<p>{html.escape(text)}</p>" for text in texts)

@@ -3,7 +3,7 @@
 import inspect
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import Any
 
 import jax
@@ -12,12 +12,13 @@ import numpy as np
 
 from lrsweep.inputs._arguments import LARGEST_COUNT, check_count, check_number
 from lrsweep.inputs._errors import InputError, InputTypeError
-from lrsweep.inputs._messages import quote, unknown
+from lrsweep.inputs._messages import plural, quote, unknown
+from lrsweep.inputs._showing import show_safely
 from lrsweep.problems._filled import filled_names
 from lrsweep.tables._schema import LOSS, MAX, MIN, sounds_greater
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Objective:
     """A loss to minimise, with the parameters to start from, its data, and the least value it can reach.
 
@@ -86,7 +87,7 @@ class Objective:
     loss: Callable[..., Any]
     init: Any
     _: KW_ONLY
-    data: Any = field(default=None, repr=False)
+    data: Any = None
     batch_size: int | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
     best_by: str = LOSS
@@ -96,7 +97,7 @@ class Objective:
     minimum: float = 0.0
     baseline: float | None = None
     name: str | None = None
-    source: Mapping[str, Any] | None = field(default=None, repr=False)
+    source: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if not callable(self.loss):
@@ -119,6 +120,9 @@ class Objective:
         self._check_examples("evaluation_sample", most=self.examples)
         self._check_examples("evaluation_slice")
         self._check_metrics()
+
+    def __repr__(self) -> str:
+        return show_safely(self, lambda: _describe(self))
 
     @property
     def examples(self) -> int:
@@ -200,6 +204,18 @@ class Objective:
                 "greatest is",
                 stacklevel=5,
             )
+
+
+def _describe(objective: Objective) -> str:
+    """Names an objective and what differs from the least that there can be; of its data, the number of examples."""
+    said = [f"name={objective.name!r}", *([plural(objective.examples, "example")] if objective.examples else [])]
+    if objective.metrics:
+        said.append(f"metrics=[{', '.join(objective.metrics)}]")
+    for attribute in fields(objective):
+        value = getattr(objective, attribute.name)
+        if attribute.name not in ("loss", "init", "data", "metrics", "name", "source") and value != attribute.default:
+            said.append(f"{attribute.name}={value!r}")
+    return f"Objective({', '.join(said)})"
 
 
 def signature_of(function: Callable[..., Any], owner: str) -> inspect.Signature:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lrsweep.inputs._messages import number
+from lrsweep.inputs._messages import number, plural
+from lrsweep.inputs._showing import MOST_SHOWN, paragraphs, show_safely
 
 # The suggestions in use leave out the first tenth of the losses, and the last five before the end.
 SKIPPED_SHARE, SKIPPED_AT_END = 10, 5
@@ -18,7 +19,7 @@ STEP, SMOOTHED, SEEDS, ENDED_AT = "step", "smoothed", "seeds", "ended_at"
 
 
 # A table has no one answer to whether it equals another: a range test is equal to itself.
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RangeTest:
     """What `range_test` returns. A setting is a combination of the caller's columns but `seed`.
 
@@ -41,6 +42,12 @@ class RangeTest:
     curves: pd.DataFrame
     medians: pd.DataFrame
     provenance: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return show_safely(self, lambda: _describe(self))
+
+    def _repr_html_(self) -> str:
+        return show_safely(self, lambda: _present(self), as_html=True)
 
 
 def smooth(losses: np.ndarray, smoothing: float) -> np.ndarray:
@@ -244,3 +251,21 @@ def advise_range_test(suggestions: pd.DataFrame, *, low: float, high: float) -> 
     if len(suggestions) > 1 or first.empty:
         return f"Begin with these learning rates by setting; {sweep}."
     return f"Begin with learning_rate {number(first.iloc[0])}, a tenth of that at the least loss; {sweep}."
+
+
+def _lead(test: RangeTest) -> list[str]:
+    """Says what was tested, and where to begin."""
+    made = test.provenance
+    starts, steps = plural(len(test.by_seed), "start"), plural(made["steps"], "step")
+    where = f"from {number(made['low'], 6)} to {number(made['high'], 6)}"
+    answer = advise_range_test(test.suggestions, low=made["low"], high=made["high"])
+    return [f"RangeTest of {made['objective']} with {made['optimizer']}: {starts}, {where} in {steps}", answer]
+
+
+def _describe(test: RangeTest) -> str:
+    more = "Each setting: result.suggestions; each start: result.by_seed; what was measured: result.curves"
+    return "\n".join([*_lead(test), more])
+
+
+def _present(test: RangeTest) -> str:
+    return f"{paragraphs(*_lead(test))}\n{test.suggestions.to_html(index=False, border=0, max_rows=MOST_SHOWN)}"

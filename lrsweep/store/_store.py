@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.dataset
 
 from lrsweep.inputs._errors import InputError
+from lrsweep.inputs._showing import show_safely
 from lrsweep.statistics._causes import causes, lowest_losses
 from lrsweep.store._folder import Folder
 from lrsweep.store._manifest import MANIFEST, Manifest, read_manifest
@@ -52,7 +53,7 @@ class Store:
         self._folder, self._manifest = folder, manifest
 
     def __repr__(self) -> str:
-        return f"Store({str(self.path)!r}, trials={self.trials}, of_trials={self.of_trials})"
+        return show_safely(self, lambda: f"Store({str(self.path)!r}, trials={self.trials}, of_trials={self.of_trials})")
 
     @property
     def trials(self) -> int:

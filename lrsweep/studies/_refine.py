@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import jax
@@ -19,6 +18,7 @@ from lrsweep.statistics._best import rank
 from lrsweep.statistics._summary import summarize
 from lrsweep.studies._interrupted import Interrupted
 from lrsweep.studies._progress import Advance, Progress, check_progress, pass_on, progress
+from lrsweep.studies._refinement import Refinement
 from lrsweep.studies._result import Sweep
 from lrsweep.studies._sweep import sweep
 from lrsweep.tables._columns import check_trials, read_numbers
@@ -26,26 +26,6 @@ from lrsweep.tables._grid import round_to
 from lrsweep.tables._notes import PROVENANCE, Provenance
 from lrsweep.tables._schema import BEST, EDGE, LEARNING_RATE, ROUND, SEED, criterion_of, settings_of
 from lrsweep.training._stopping import Stopping
-
-
-# A table has no one answer to whether it equals another: a refinement is equal to itself.
-@dataclass(frozen=True, eq=False)
-class Refinement:
-    """What `refine` returns.
-
-    Attributes:
-        table: One row per trial of every round, as `sweep` gives it, and last a column `round` (int, 0 for the grid
-            that went in). The new rows follow the caller's, and their labels continue the caller's.
-        found: One row per setting of the other columns (all but `learning_rate` and `seed`): these columns; then
-            `learning_rate`, the answer, float64, NaN where every trial diverged; and `low` and `high`, the two learning
-            rates that enclose it, float64, NaN where no learning rate tried lies on that side.
-        provenance: What made it, as in `Sweep`, with the `trials` and `seconds` of all rounds, the arguments of
-            `refine`, and under `rounds` what differs from round to round. JSON can hold it.
-    """
-
-    table: pd.DataFrame
-    found: pd.DataFrame
-    provenance: dict[str, Any]
 
 
 def refine(

@@ -17,6 +17,8 @@ from lrsweep.engine._modes import ordinary_modes
 from lrsweep.engine._parts import first_ready
 from lrsweep.engine._plan import fit_plan, stage_of
 from lrsweep.engine._spec import with_keys
+from lrsweep.inputs._messages import number, plural
+from lrsweep.inputs._showing import show_safely
 from lrsweep.problems._objective import Objective
 from lrsweep.studies._recorded import check_rate, recorded_names
 from lrsweep.tables._columns import read_numbers
@@ -26,7 +28,7 @@ from lrsweep.training._pytree import names_of, values_of
 
 
 # Comparing tables and arrays gives one answer per element, not one in all: a replay is equal only to itself.
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Replay:
     """One trial of a sweep, replayed.
 
@@ -45,6 +47,20 @@ class Replay:
     def curve(self) -> pd.Series:
         """The loss at these updates."""
         return self.curves[LOSS]
+
+    def __repr__(self) -> str:
+        return show_safely(self, lambda: _describe(self))
+
+
+def _describe(replay: Replay) -> str:
+    losses, arrays = replay.curve, jax.tree.leaves(replay.params)
+    first, last = (number(loss) for loss in losses.iloc[[0, -1]])
+    parameters = f"{plural(sum(map(np.size, arrays)), 'parameter')} in {plural(len(arrays), 'array')}"
+    state = "" if replay.state is None else "; its model state: replay.state"
+    return (
+        f"Replay of a trial: {plural(int(losses.index[-1]), 'update')}, loss {first} at the start, {last} at the end\n"
+        f"{parameters}: replay.params; {', '.join(replay.curves.columns)}: replay.curves{state}"
+    )
 
 
 class Replayable(NamedTuple):

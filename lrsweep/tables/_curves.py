@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.inputs._errors import InputError
-from lrsweep.inputs._messages import quote, unknown
+from lrsweep.inputs._messages import plural, quote, unknown
+from lrsweep.inputs._showing import show_safely
 from lrsweep.tables._schema import INDEX, STEP
 
 
@@ -34,6 +35,9 @@ class Curves(dict[str, pd.DataFrame]):
                 f"there is no curve {quote(name)}, since nothing was recorded: sweep(..., record=({name!r},))"
             )
         raise InputError(unknown("curve", name, self))
+
+    def __repr__(self) -> str:
+        return show_safely(self, lambda: _describe(self))
 
     def table(self) -> pd.DataFrame:
         """Gives all curves as one table, which `write_table` writes and `read_table` reads.
@@ -69,6 +73,14 @@ class Curves(dict[str, pd.DataFrame]):
         updates = np.broadcast_to(first.columns.to_numpy(np.int64), until_end.shape)
         columns = {STEP: updates[until_end]} | {name: curve[until_end] for name, curve in values.items()}
         return pd.DataFrame(columns, index=first.index.repeat(counts).rename(INDEX))
+
+
+def _describe(curves: Curves) -> str:
+    """Names the curves, with how many trials and how many recorded updates each of them has."""
+    sizes = [
+        f"{name}: {plural(len(curve), 'trial')} x {plural(curve.shape[1], 'update')}" for name, curve in curves.items()
+    ]
+    return f"Curves({', '.join(sizes)})"
 
 
 def label_curves(recorded: dict[str, np.ndarray], index: pd.Index, every: int) -> Curves:

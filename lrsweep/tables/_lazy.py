@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.inputs._errors import InputError
-from lrsweep.inputs._messages import quote
+from lrsweep.inputs._messages import plural, quote
 from lrsweep.tables._grid import values_of
 
 # The values of a column: a range stays one, however long it is.
@@ -79,8 +79,8 @@ class LazyTrials:
         return math.prod(map(len, self.axes.values()))
 
     def __repr__(self) -> str:
-        axes = ", ".join(f"{name}: {len(axis):,} values" for name, axis in self.axes.items())
-        return f"LazyTrials({axes}; {len(self):,} trials)"
+        axes = ", ".join(f"{name}: {plural(len(axis), 'value')}" for name, axis in self.axes.items())
+        return f"LazyTrials({axes}; {plural(len(self), 'trial')})"
 
     @property
     def columns(self) -> pd.Index:

@@ -67,3 +67,48 @@ def test_names_of_the_callers_stay_text_where_a_sweep_shows_itself_in_a_notebook
     named = dataclasses.replace(seeded, provenance=seeded.provenance | {"objective": "<script>"})
     assert "<p>&lt;script&gt;, sgd" in named._repr_html_()
     assert "style=" not in named._repr_html_().replace('style="text-align: right;"', "")
+
+
+def test_other_results_print_their_answer_and_no_table(seeded: lrsweep.Sweep) -> None:
+    line = lrsweep.problems.line()
+    refined = lrsweep.refine(line, optax.sgd, lrsweep.grid(learning_rate=[0.1, 0.01]), rounds=1, steps=550)
+    ran, answer, more = repr(refined).splitlines()
+    assert ran == f"Refinement of line with sgd: {len(refined.table)} trials in 2 sweeps, up to 550 updates each"
+    assert answer.startswith(f"Use learning_rate {refined.found['learning_rate'][0]:.4g}: it converged after ")
+    assert "result.found" in more
+    assert "<th>learning_rate</th>" in refined._repr_html_()
+    nothing = dataclasses.replace(refined, found=refined.found.head(0))
+    assert re.fullmatch(r"\d+ converged, \d+ diverged", repr(nothing).splitlines()[1])
+
+    tested = lrsweep.range_test(line, optax.sgd, low=1e-4, seeds=range(5), steps=40)
+    ran, answer, more = repr(tested).splitlines()
+    assert ran == "RangeTest of line with sgd: 5 starts, from 0.0001 to 10 in 40 steps"
+    assert answer.startswith("Begin with learning_rate ")
+    assert "result.suggestions" in more
+    assert "<th>minimum_over_ten</th>" in tested._repr_html_()
+
+    runs = lrsweep.export.Runs(seeded.table, seeded.curves)
+    assert repr(runs).splitlines()[:3] == ["Runs: 12 trials of 3 settings", *repr(seeded).splitlines()[1:3]]
+
+
+def test_a_replay_prints_its_losses_and_the_size_of_its_parameters(seeded: lrsweep.Sweep) -> None:
+    first, last = seeded.table.loc[0, ["initial_loss", "final_loss"]]
+    steps = seeded.table.loc[0, "steps"]
+    ran, more = repr(seeded.replay(0)).splitlines()
+    assert ran == f"Replay of a trial: {steps} updates, loss {first:.4g} at the start, {last:.4g} at the end"
+    assert more == "2 parameters in 2 arrays: replay.params; loss: replay.curves"
+
+
+def test_curves_print_their_names_and_sizes() -> None:
+    curves = lrsweep.Curves(loss=pd.DataFrame(np.zeros((3, 1000))), accuracy=pd.DataFrame(np.zeros((1, 1))))
+    assert repr(curves) == "Curves(loss: 3 trials x 1,000 updates, accuracy: 1 trial x 1 update)"
+    assert repr(lrsweep.Curves()) == "Curves()"
+
+
+def test_an_objective_prints_what_it_is_without_its_arrays() -> None:
+    assert repr(lrsweep.problems.line()) == "Objective(name='line', 3 examples)"
+    start = {"w": np.zeros(10_000)}
+    bowl = lrsweep.Objective(
+        lambda params: 0.0, start, metrics={"norm": lambda params: 0.0}, best_by="norm", name="bowl"
+    )
+    assert repr(bowl) == "Objective(name='bowl', metrics=[norm], best_by='norm')"
