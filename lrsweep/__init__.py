@@ -115,7 +115,7 @@ def __getattr__(name: str) -> Any:
     if name == "__version__":
         return importlib.import_module("importlib.metadata").version("lrsweep")
     if name not in _HOMES:
-        raise AttributeError(f"module 'lrsweep' has no attribute {name!r}")
+        raise importlib.import_module("lrsweep.inputs._public").no_attribute("lrsweep", name, __all__)
     home = _HOMES[name]
     if home is None:
         return importlib.import_module(f"lrsweep.{name}")

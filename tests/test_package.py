@@ -7,6 +7,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,34 @@ def test_what_is_exported_is_sorted_and_is_there() -> None:
         _ = lrsweep.nothing  # pyright: ignore[reportAttributeAccessIssue]
 
 
+@pytest.mark.parametrize("module", PUBLIC)
+def test_completion_shows_public_names_only(module: str) -> None:
+    listed = dir(importlib.import_module(module))
+    assert set(PUBLIC[module].split()) <= set(listed)
+    assert [name for name in listed if name.startswith("_")] == []
+    assert listed == sorted(importlib.import_module(module).__all__)
+
+
+MISTYPED = {
+    ("lrsweep", "swep"): "sweep",
+    ("lrsweep", "SWEEP"): "sweep",
+    ("lrsweep", "best_learning_rates"): "best_learning_rate",
+    ("lrsweep.problems", "quadratik"): "quadratic",
+    ("lrsweep.optimizers", "lookahed"): "lookahead",
+    ("lrsweep.plots", "losess"): "losses",
+    ("lrsweep.models", "from_flax_nnx"): "from_nnx",
+    ("lrsweep.export", "to_wanb"): "to_wandb",
+}
+
+
+@pytest.mark.parametrize(("module", "name"), MISTYPED)
+def test_a_mistyped_name_is_answered_by_the_one_that_was_meant_and_once(module: str, name: str) -> None:
+    said = f"module {module!r} has no attribute {name!r}: did you mean {MISTYPED[module, name]!r}?"
+    with pytest.raises(AttributeError) as raised:
+        getattr(importlib.import_module(module), name)
+    assert traceback.format_exception_only(raised.value) == [f"AttributeError: {said}\n"]
+
+
 def run_python(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
@@ -129,8 +158,8 @@ def test_every_public_function_has_an_example_that_is_run() -> None:
         getattr(lrsweep.problems, name) for name in ("line", "linear_regression", "quadratic", "rosenbrock", "valleys")
     ]
     public += [getattr(lrsweep.optimizers, name) for name in ("by_name", "gauss_seidel", "independent_decay", "names")]
-    public += [value for value in vars(lrsweep.plots).values() if callable(value)]
-    public += [value for name, value in vars(lrsweep.export).items() if name[0] != "_" and callable(value)]
+    public += [each for name in dir(lrsweep.plots) if callable(each := getattr(lrsweep.plots, name))]
+    public += [getattr(lrsweep.export, name) for name in dir(lrsweep.export)]
     public += [lrsweep.models.from_equinox, lrsweep.models.from_linen, lrsweep.models.from_nnx]
     modules = {"export", "models", "optimizers", "plots", "problems"}
     without = {

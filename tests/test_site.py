@@ -173,8 +173,6 @@ def test_every_public_name_has_its_place_in_the_api() -> None:
     rooms = {"export", "models", "problems", "optimizers", "plots"}
     public = {f"lrsweep.{name}" for name in lrsweep.__all__ if name not in rooms and not name.startswith("_")}
     for room in rooms:
-        functions = [
-            name for name, value in vars(getattr(lrsweep, room)).items() if isinstance(value, FunctionType | type)
-        ]
-        public |= {f"lrsweep.{room}.{name}" for name in functions if not name.startswith("_")}
+        values = {name: getattr(getattr(lrsweep, room), name) for name in dir(getattr(lrsweep, room))}
+        public |= {f"lrsweep.{room}.{name}" for name, value in values.items() if isinstance(value, FunctionType | type)}
     assert sorted(documented) == sorted(public)

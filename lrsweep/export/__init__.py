@@ -4,13 +4,25 @@ A module is named by its tool, which is imported when it is used. `_entries` say
 trial, `_runs` how runs that were read become a result table.
 """
 
-from lrsweep.export._mlflow import from_mlflow as from_mlflow
-from lrsweep.export._mlflow import to_mlflow as to_mlflow
-from lrsweep.export._optuna import from_optuna as from_optuna
-from lrsweep.export._optuna import to_optuna as to_optuna
-from lrsweep.export._runs import Runs as Runs
-from lrsweep.export._tensorboard import from_tensorboard as from_tensorboard
-from lrsweep.export._tensorboard import to_tensorboard as to_tensorboard
-from lrsweep.export._wandb import from_wandb as from_wandb
-from lrsweep.export._wandb import to_wandb as to_wandb
-from lrsweep.export._xarray import to_xarray as to_xarray
+from lrsweep.export._mlflow import from_mlflow, to_mlflow
+from lrsweep.export._optuna import from_optuna, to_optuna
+from lrsweep.export._runs import Runs
+from lrsweep.export._tensorboard import from_tensorboard, to_tensorboard
+from lrsweep.export._wandb import from_wandb, to_wandb
+from lrsweep.export._xarray import to_xarray
+from lrsweep.inputs._public import public_only
+
+__all__ = [
+    "Runs",
+    "from_mlflow",
+    "from_optuna",
+    "from_tensorboard",
+    "from_wandb",
+    "to_mlflow",
+    "to_optuna",
+    "to_tensorboard",
+    "to_wandb",
+    "to_xarray",
+]
+
+__dir__, __getattr__ = public_only(__name__, __all__)
