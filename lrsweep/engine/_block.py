@@ -163,7 +163,11 @@ class Block(NamedTuple):
             curves = record(self.program, curves, now, seen, monitor.active & (at == now), limits.record_every)
             return observe(monitor, at, seen, limits, self.program.best_metric), curves
 
-        after, curves = lax.cond((due & monitor.active).any(), look, lambda *unchanged: unchanged, monitor, curves)
+        if self.program.sees_loss:
+            # In a branch of its own, the loss would be rounded in one way in a block and in another in one of several.
+            after, curves = look(monitor, curves)
+        else:
+            after, curves = lax.cond((due & monitor.active).any(), look, lambda *unchanged: unchanged, monitor, curves)
         after = after._replace(diverged_at=jnp.where(after.active, lost_at, after.diverged_at))
         end = k + self.layout.chunk
         if train.finite is None and not self.program.diagnoses:
