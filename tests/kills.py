@@ -160,7 +160,7 @@ def count(runs: int, seed: int = 0) -> Counter[str]:
                 counts["notes not believed"] += sum(
                     read_provenance(folder / name) is None for name in KINDS[kind] if name.endswith(("csv", "parquet"))
                 )
-            finish(folder, kind, 0.5)
+            finish(folder, kind, 0.05)
             if parts(folder):
                 counts["wrong: left behind at the end"] += len(parts(folder))
     return counts
