@@ -111,15 +111,18 @@ importlib.import_module("lrsweep.engine._forks")
 __all__ = sorted(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        return importlib.import_module("importlib.metadata").version("lrsweep")
-    if name not in _HOMES:
-        raise importlib.import_module("lrsweep.inputs._public").no_attribute("lrsweep", name, __all__)
-    home = _HOMES[name]
-    if home is None:
-        return importlib.import_module(f"lrsweep.{name}")
-    return getattr(importlib.import_module(f"lrsweep.{home}"), name)
+# A type checker that saw this would take any name to be there.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            return importlib.import_module("importlib.metadata").version("lrsweep")
+        if name not in _HOMES:
+            raise importlib.import_module("lrsweep.inputs._public").no_attribute("lrsweep", name, __all__)
+        home = _HOMES[name]
+        if home is None:
+            return importlib.import_module(f"lrsweep.{name}")
+        return getattr(importlib.import_module(f"lrsweep.{home}"), name)
 
 
 def __dir__() -> list[str]:

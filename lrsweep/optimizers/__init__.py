@@ -1,5 +1,7 @@
 """Optimizers: factories by name, those that optax lacks, and schedules whose peak is the learning rate."""
 
+from typing import TYPE_CHECKING
+
 from lrsweep.inputs._public import public_only
 from lrsweep.optimizers._decay import independent_decay
 from lrsweep.optimizers._factories import gauss_seidel, lookahead
@@ -27,4 +29,6 @@ __all__ = [
     "warmup_stable_decay",
 ]
 
-__dir__, __getattr__ = public_only(__name__, __all__)
+# A type checker that saw this would take any name to be there.
+if not TYPE_CHECKING:
+    __dir__, __getattr__ = public_only(__name__, __all__)

@@ -3,6 +3,8 @@
 A module is named by the picture that it draws. Shared by several are `_axes`, `_legends`, `_style` and `_paths`.
 """
 
+from typing import TYPE_CHECKING
+
 from lrsweep.inputs._public import public_only
 from lrsweep.plots._animate import animate_contours, animate_fit, animate_slope, save_animation
 from lrsweep.plots._cells import cells
@@ -36,4 +38,6 @@ __all__ = [
     "transfer",
 ]
 
-__dir__, __getattr__ = public_only(__name__, __all__)
+# A type checker that saw this would take any name to be there.
+if not TYPE_CHECKING:
+    __dir__, __getattr__ = public_only(__name__, __all__)

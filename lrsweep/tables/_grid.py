@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import psutil
+from numpy.typing import NDArray
 
 from lrsweep.inputs._arguments import check_count, check_number
 from lrsweep.inputs._errors import InputError
@@ -52,7 +53,7 @@ def grid(**axes: Any) -> pd.DataFrame:
     return pd.DataFrame(table, copy=False)
 
 
-def log_grid(low: float, high: float, count: int) -> np.ndarray:
+def log_grid(low: float, high: float, count: int) -> NDArray[np.float64]:
     """Makes values evenly spaced in the logarithm, both ends included: an axis for a learning rate.
 
     They are rounded to 12 significant digits, so that whole decades are the numbers a person would write.
