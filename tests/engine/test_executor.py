@@ -19,6 +19,7 @@ from lrsweep.engine import _plan as planning
 from lrsweep.engine._block import TrialState
 from lrsweep.engine._call import _Lanes, _share
 from lrsweep.studies._prepare import limits_of, prepare
+from lrsweep.training._binding import Binding
 from lrsweep.training._monitor import start_monitor
 from tests.engine.test_blocks import network, regression
 
@@ -139,7 +140,7 @@ def test_similar_rates_share_a_block_and_the_rows_stay_in_order() -> None:
     group = lanes.Group(
         np.arange(6),
         None,
-        lrsweep.training._binding.Binding(optimizer=("learning_rate", "momentum"), init=()),
+        Binding(optimizer=("learning_rate", "momentum"), init=()),
         (),
         {"learning_rate": np.array([0.3, 0.1, 0.2, 0.3, 0.2, 0.1]), "momentum": np.array([0, 0, 0, 0.9, 0.9, 0.9])},
         np.zeros(6, np.uint32),
