@@ -218,7 +218,7 @@ def _introduction(x: ColumnAxis, bins: Bins, counts: _Counts, best: Best | None,
     if best is not None and x.name == LEARNING_RATE and not np.isnan(best.learning_rate):
         interval = f"; shaded: its {LEVEL:.0%} interval over seeds, {write(best.low)} to {write(best.high)}"
         dashed = f"Dashed: the best learning rate of the table, {write(best.learning_rate)}"
-        sentences.append(f"{dashed}{'' if np.isnan(best.low) else interval}.")
+        sentences.append(f"{dashed}{interval if best.low < best.high else ''}.")
     elif best is not None and x.name in best.setting:
         sentences.append(f"Dashed: the {x.name} of the best setting of the table, {write(best.setting[x.name])}.")
     if counts.on_axis < counts.all:

@@ -20,7 +20,7 @@ from lrsweep.tables._schema import CAUSE, LEARNING_RATE, LOSS, Criterion, criter
 from lrsweep.tables._text import write
 
 # What is said where every trial diverged.
-NONE_LEFT = "No trial converged, and none is worth taking: they diverged. Try smaller learning rates."
+NONE_LEFT = "Every trial diverged: try smaller learning rates."
 
 # Losses count as one where they differ by less than this share of what trials have gained since their start.
 _SAME_LOSS = 0.01
@@ -96,7 +96,7 @@ def describe_convergence(best: pd.Series) -> str:
     if trials == 1:
         return f"it converged{after}"
     count = round(best["converged"] * trials)
-    share = f"all {trials:.0f}" if count == trials else f"{count} of its {trials:.0f}"
+    share = f"all {trials:,.0f}" if count == trials else f"{count:,} of its {trials:,.0f}"
     return f"{share} trials converged{after}"
 
 
@@ -268,4 +268,4 @@ def _list_rates(diverged: pd.Index, tried: pd.Index) -> str:
     if len(diverged) > 1 and diverged.equals(tried[tried >= diverged.min()]):
         return f"{number(diverged.min())} and above"
     first = [number(rate) for rate in diverged[:5]]
-    return ", ".join(first) + (f" and {len(diverged) - 5} more" if len(diverged) > 5 else "")
+    return ", ".join(first) + (f" and {len(diverged) - 5:,} more" if len(diverged) > 5 else "")

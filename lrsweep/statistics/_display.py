@@ -4,8 +4,12 @@ from typing import Any
 
 import pandas as pd
 
+from lrsweep.inputs._showing import paragraphs
 from lrsweep.tables._schema import CONVERGED_AT, LEARNING_RATE
 from lrsweep.tables._text import SHARES, show, tell_apart
+
+# Of fewer seeds an interval is so wide that it alarms whoever does not know why.
+FEW = 10
 
 # By the columns that begin so the outcomes are found of which a summary holds quartiles.
 _LOWER = "lower_quartile_"
@@ -18,7 +22,7 @@ class Summary(pd.DataFrame):
 
     Example:
         >>> summary = lrsweep.summarize(result.table)
-        >>> "<td>100% (21 to 100)</td>" in summary._repr_html_()
+        >>> "<td>100%</td>" in summary._repr_html_()
         True
         >>> type(summary[["trials"]]).__name__
         'DataFrame'
@@ -35,17 +39,17 @@ class Summary(pd.DataFrame):
 def summary_html(summary: pd.DataFrame) -> str:
     """Writes a summary as an HTML table: every statistic with its interval or its quartiles behind it.
 
+    A single trial is shown without one, and below the table it says why those of few trials are wide.
+
     Args:
         summary: What `summarize` gives, or some of its rows.
     """
     cells = {name: tell_apart(summary[name]) for name in setting_names(summary)}
     for name in summary.columns[len(cells) :]:
         if name in SHARES:
-            low, high = (summary[f"{name}_{end}"] for end in ("low", "high"))
-            cells[f"{name} (95% interval)"] = [
-                f"{share:.0%} ({least * 100:.0f} to {most * 100:.0f})"
-                for share, least, most in zip(summary[name], low, high, strict=True)
-            ]
+            columns = [summary[each] for each in (name, f"{name}_low", f"{name}_high", "trials")]
+            head = f"{name} (95% interval)" if (summary["trials"] > 1).any() else name
+            cells[head] = [_with_interval(*values) for values in zip(*columns, strict=True)]
         elif name.startswith(_LOWER):
             outcome = name.removeprefix(_LOWER)
             parts = [summary[f"{part}_{outcome}"] for part in ("median", "lower_quartile", "upper_quartile")]
@@ -54,7 +58,16 @@ def summary_html(summary: pd.DataFrame) -> str:
             ]
         elif name == "trials" or (name.startswith("median_") and name.replace("median_", _LOWER) not in summary):
             cells[column_head(name)] = [show(name, value) for value in summary[name]]
-    return pd.DataFrame(cells).to_html(index=False, border=0, max_rows=pd.get_option("display.max_rows"))
+    table = pd.DataFrame(cells).to_html(index=False, border=0, max_rows=pd.get_option("display.max_rows"))
+    few = summary.loc[summary["trials"].between(2, FEW - 1), "trials"]
+    if few.empty:
+        return table
+    why = f"The intervals are wide because a setting has as few as {few.min()} trials; more seeds narrow them."
+    return f"{table}\n{paragraphs(why)}"
+
+
+def _with_interval(share: float, low: float, high: float, trials: int) -> str:
+    return f"{share:.0%}" if trials == 1 else f"{share:.0%} ({low * 100:.0f} to {high * 100:.0f})"
 
 
 def _with_quartiles(median: str, lower: str, upper: str) -> str:

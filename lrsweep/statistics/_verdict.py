@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from lrsweep.inputs._messages import number
+from lrsweep.inputs._messages import number, plural
 from lrsweep.statistics._advice import (
     advise,
     describe_best,
@@ -13,14 +13,14 @@ from lrsweep.statistics._advice import (
     is_same,
 )
 from lrsweep.statistics._best import Best, find_best, rank
-from lrsweep.statistics._display import setting_names
+from lrsweep.statistics._display import FEW, setting_names
 from lrsweep.statistics._rules import SAFE, default_rule
 from lrsweep.statistics._sensitivity import costs_of
 from lrsweep.statistics._settings import group_trials
 from lrsweep.statistics._starts import BadStarts, describe_bad_starts
 from lrsweep.statistics._summary import LEVEL, summarize
-from lrsweep.tables._parts import Table, head_of, is_empty, is_known, rows_where
-from lrsweep.tables._schema import BY_LOSS, LEARNING_RATE, LOSS, criterion_of
+from lrsweep.tables._parts import Table, distinct_values, head_of, is_empty, is_known, rows_where
+from lrsweep.tables._schema import BY_LOSS, LEARNING_RATE, LOSS, SEED, criterion_of
 
 FACTOR = 2.0
 
@@ -39,8 +39,9 @@ def judge(table: Table, rule: str | None = None, best: Best | None = None, summa
 
     Example:
         >>> judge(result.table)
-        'Use learning_rate 0.1: it converged after 51 updates; the final loss is within a factor of 2 of the least from
-        0.03169 to 0.1 (the largest tried), and any of the 3 learning rates tried costs 0.04753 of loss on average.'
+        'Use learning_rate 0.1: it converged after 51 updates. From 0.03169 to 0.1 (the largest tried) the final loss is
+        at most 2 times the least. A learning rate picked at random from the 3 tried gives 0.04753 more loss, on
+        average.'
     """
     if is_empty(table):
         return "The table holds no trials."
@@ -71,8 +72,8 @@ def judge(table: Table, rule: str | None = None, best: Best | None = None, summa
         setting, why = describe_setting(row), describe_value(row, BY_LOSS, peak=criterion.name == LOSS)
         if rule != LOSS:
             why, ends = describe_best(row, criterion, table), describe_ends(row, criterion, bad.others(table))
-    answer = "; ".join([f"Use {setting}{_interval(best)}: {why}", *costs])
-    return " ".join(filter(None, [f"{answer}.", ends, describe_bad_starts(table, bad)]))
+    answer = f"Use {setting}{_interval(best, table)}: {why}."
+    return " ".join(filter(None, [answer, *costs, ends, describe_bad_starts(table, bad)]))
 
 
 def _none_safe(summary: pd.DataFrame) -> str:
@@ -83,10 +84,17 @@ def _none_safe(summary: pd.DataFrame) -> str:
     return f"No learning rate is safe: {what} the smallest, {number(least)}."
 
 
-def _interval(best: Best) -> str:
+def _interval(best: Best, table: Table) -> str:
+    """Says between which learning rates the best may lie over other seeds, and where few seeds make that wide."""
     if np.isnan(best.low):
         return ""
-    return f" ({LEVEL:.0%} interval over seeds: {number(best.low)} to {number(best.high)})"
+    seeds = len(distinct_values(table, SEED))
+    between = f"{number(best.low)} to {number(best.high)}"
+    if best.low == best.high:
+        between = f"{number(best.low)} alone"
+    elif seeds < FEW:
+        between += ", narrower with more"
+    return f" ({LEVEL:.0%} interval over {plural(seeds, 'seed')}: {between})"
 
 
 def _costs(table: Table, summary: pd.DataFrame) -> list[str]:
@@ -97,13 +105,13 @@ def _costs(table: Table, summary: pd.DataFrame) -> list[str]:
         return []
     above = rows_where(table, [LEARNING_RATE], lambda rows: rows[LEARNING_RATE] > 0)
     costs = costs_of(above, tried[[*names, "trials"]].assign(median=tried["median_final_loss"]), FACTOR)
-    cost, phrases = costs.iloc[0], []
+    cost, sentences = costs.iloc[0], []
     if not np.isnan(cost["decades"]):
         low = number(cost["low"]) + (" (the smallest tried)" if cost["open_below"] else "")
         high = number(cost["high"]) + (" (the largest tried)" if cost["open_above"] else "")
-        phrases.append(f"the final loss is within a factor of {number(FACTOR)} of the least from {low} to {high}")
-    # Runs of other programs need not tell what missing is measured against, the loss at the start.
-    if not np.isnan(cost["sensitivity"]):
-        cost_on_average = number(cost["sensitivity"])
-        phrases.append(f"any of the {rates} learning rates tried costs {cost_on_average} of loss on average")
-    return [", and ".join(phrases)] if phrases else []
+        sentences.append(f"From {low} to {high} the final loss is at most {number(FACTOR)} times the least.")
+    # Where runs of other programs do not tell the loss at the start, it is NaN.
+    if cost["sensitivity"] > 0:
+        picked = f"A learning rate picked at random from the {rates} tried"
+        sentences.append(f"{picked} gives {number(cost['sensitivity'])} more loss, on average.")
+    return sentences

@@ -26,7 +26,7 @@ def test_runs_of_another_program_are_summed_up_by_their_loss(run: Run, runs: str
     said = run("summarize", runs, "--loss", "val_loss", "--settings", "width", "--missing", "diverged")
     assert said.code == 0
     assert (
-        "Use learning_rate 0.1, width 8 (95% interval over seeds: 0.1 to 0.1): its median final loss, 0.3," in said.out
+        "Use learning_rate 0.1, width 8 (95% interval over 2 seeds: 0.1 alone): its median final loss, 0.3," in said.out
     )
 
 

@@ -253,7 +253,7 @@ def test_where_every_trial_diverged_no_best_learning_rate_is_drawn() -> None:
     assert "Dashed" not in chart_set.introduction
     marks = {type(mark).__name__ for chart in chart_set.charts for mark in chart.figure.center}
     assert not marks & {"Span", "BoxAnnotation"}
-    assert "none is worth taking: they diverged" in make_page(trials, None, title="lost")
+    assert "Every trial diverged: try smaller learning rates." in make_page(trials, None, title="lost")
 
 
 def test_what_is_chosen_is_what_the_table_says_of_these_trials_alone() -> None:

@@ -38,6 +38,18 @@ def test_a_summary_shows_its_intervals_and_quartiles_beside_its_numbers(seeded: 
     assert rows[2][4:6] == ["-", "inf"]
 
 
+def test_why_intervals_of_few_trials_are_wide_stands_below_them_and_a_single_trial_has_none(
+    seeded: lrsweep.Sweep,
+) -> None:
+    why = "<p>The intervals are wide because a setting has as few as 4 trials; more seeds narrow them.</p>"
+    assert lrsweep.summarize(seeded.table)._repr_html_().endswith(why)
+    many = pd.concat([seeded.table] * 3, ignore_index=True)
+    assert "narrow" not in lrsweep.summarize(many)._repr_html_()
+    header, *rows = rows_of(lrsweep.summarize(seeded.table.query("seed == 0"))._repr_html_())
+    assert header[2:4] == ["converged", "diverged"]
+    assert [row[2:4] for row in rows] == [["100%", "0%"], ["0%", "0%"], ["0%", "100%"]]
+
+
 def test_names_of_the_callers_stay_text_in_a_notebook(seeded: lrsweep.Sweep) -> None:
     named = seeded.table.assign(**{"<script>": "<b>"})[["<script>", *seeded.table.columns]]
     page = lrsweep.summarize(named)._repr_html_()

@@ -240,7 +240,7 @@ def test_what_cannot_be_summarised_is_refused() -> None:
         ),
         (
             [(0.1, 0, "diverged", None, 0.25), (0.3, 0, "diverged", None, 1.0)],
-            "No trial converged, and none is worth taking: they diverged. Try smaller learning rates.",
+            "Every trial diverged: try smaller learning rates.",
         ),
         # A window of divergence below a window of convergence.
         (

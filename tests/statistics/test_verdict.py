@@ -12,26 +12,29 @@ from lrsweep.statistics._verdict import judge
 from tests.statistics.test_summary import rest_at, table
 
 # Over a decade the loss grows by a factor of 4: by 2 over half of it.
-RANGE = "the final loss is within a factor of 2 of the least from {} to {}, and any of the {} learning rates tried"
+RANGE = (
+    "From {} to {} the final loss is at most 2 times the least."
+    " A learning rate picked at random from the {} tried gives"
+)
 
 CASES = {
     "steps": (
         [(0.1, 0, "converged", 30, 1.0), (0.01, 0, "slow", None, 4.0), (1.0, 0, "diverged", None, 9.0)],
         "steps",
-        "Use learning_rate 0.1: it converged after 30 updates; "
-        f"{RANGE.format('0.03162', 0.1, 3)} costs {(3 + 0 + 12) / 3:g} of loss on average.",
+        "Use learning_rate 0.1: it converged after 30 updates. "
+        f"{RANGE.format('0.03162', 0.1, 3)} {(3 + 0 + 12) / 3:g} more loss, on average.",
     ),
     "loss": (
         [(0.1, 0, "converged", 30, 4.0), (1.0, 0, "slow", None, 1.0)],
         "loss",
-        "Use learning_rate 1: its median final loss, 1, is the least; "
-        f"{RANGE.format('0.3162', '1 (the largest tried)', 2)} costs {(3 + 0) / 2:g} of loss on average.",
+        "Use learning_rate 1: its median final loss, 1, is the least. "
+        f"{RANGE.format('0.3162', '1 (the largest tried)', 2)} {(3 + 0) / 2:g} more loss, on average.",
     ),
     "safe": (
         [(0.1, 0, "slow", None, 1.0), (0.2, 0, "slow", None, 2.0), (0.4, 0, "diverged", None, 2.0)],
         "safe",
-        "Use learning_rate 0.2: no trial diverged there or below, and no median loss ended above its start; "
-        f"{RANGE.format('0.1 (the smallest tried)', 0.2, 3)} costs {(0 + 1 + 12) / 3:.4g} of loss on average.",
+        "Use learning_rate 0.2: no trial diverged there or below, and no median loss ended above its start. "
+        f"{RANGE.format('0.1 (the smallest tried)', 0.2, 3)} {(0 + 1 + 12) / 3:.4g} more loss, on average.",
     ),
     "none safe": (
         [(0.1, 0, "diverged", None, 1.0), (0.2, 0, "slow", None, 2.0)],
@@ -46,25 +49,26 @@ CASES = {
     "none converged": (
         [(0.1, 0, "slow", None, -2.0), (0.2, 0, "oscillating", None, 2.0)],
         "steps",
-        "Use learning_rate 0.1: its median final loss, -2, is the least; any of the 2 learning rates tried costs 2 of "
-        "loss on average. No trial converged within 1,000 updates; it was still improving: give more steps.",
+        "Use learning_rate 0.1: its median final loss, -2, is the least. A learning rate picked at random from the 2 "
+        "tried gives 2 more loss, on average. No trial converged within 1,000 updates; it was still improving: give "
+        "more steps.",
     ),
     "none fell": (
         [(0.1, seed, "oscillating", None, 14.0 + seed) for seed in range(3)],
         "steps",
-        "Use learning_rate 0.1 (95% interval over seeds: 0.1 to 0.1): its median final loss, 15, is the least, though "
+        "Use learning_rate 0.1 (95% interval over 3 seeds: 0.1 alone): its median final loss, 15, is the least, though "
         "above that at the start, 13: try smaller learning rates. No trial converged within 1,000 updates; its trials "
         "bounced without improving: try smaller learning rates.",
     ),
     "all diverged": (
         [(0.1, seed, "diverged", None, np.nan) for seed in range(3)],
         "steps",
-        "No trial converged, and none is worth taking: they diverged. Try smaller learning rates.",
+        "Every trial diverged: try smaller learning rates.",
     ),
     "one learning rate, several seeds": (
         [(0.1, seed, "converged", 30 + seed, 1.0) for seed in range(3)],
         "steps",
-        "Use learning_rate 0.1 (95% interval over seeds: 0.1 to 0.1): "
+        "Use learning_rate 0.1 (95% interval over 3 seeds: 0.1 alone): "
         "all 3 trials converged after a median of 31 updates.",
     ),
     "no trials": ([], "steps", "The table holds no trials."),
@@ -88,9 +92,9 @@ def test_where_all_came_to_rest_at_one_loss_the_verdict_says_what_the_advice_say
         "optimizer."
     )
     assert judge(one) == (
-        "Use learning_rate 0.1: its median final loss, 0.6, is the least; the final loss is within a factor of 2 of "
-        "the least from 0.1 (the smallest tried) to 0.4 (the largest tried), and any of the 3 learning rates tried "
-        f"costs {1e-6 / 3:.4g} of loss on average. No trial converged within 1,000 updates. {sentence}"
+        "Use learning_rate 0.1: its median final loss, 0.6, is the least. From 0.1 (the smallest tried) to 0.4 (the "
+        "largest tried) the final loss is at most 2 times the least. A learning rate picked at random from the 3 tried "
+        f"gives {1e-6 / 3:.4g} more loss, on average. No trial converged within 1,000 updates. {sentence}"
     )
     assert sentence in advise(lrsweep.summarize(one), one)
 
@@ -103,3 +107,20 @@ def test_the_verdict_says_nothing_of_a_minimum_where_one_is_known_or_trials_ende
         assert "minimum" not in judge(trials)
     for rule in ("loss", "safe"):
         assert "minimum" not in judge(one, rule)
+
+
+def test_where_few_seeds_make_the_interval_wide_the_verdict_says_that_more_narrow_it() -> None:
+    def said(seeds: int) -> str:
+        # Every other seed prefers the other learning rate.
+        rows = [
+            (rate, seed, "slow", None, 1.0 + ((seed + at) % 2))
+            for seed in range(seeds)
+            for at, rate in enumerate((1, 2))
+        ]
+        trials = table(rows).assign(initial_loss=13.0, best_loss=1.0)
+        best = lrsweep.best_learning_rate(trials)
+        assert (best.low, best.high) == (1, 2)
+        return judge(trials).partition(":")[2].partition(")")[0]
+
+    assert said(3) == " 1 to 2, narrower with more"
+    assert said(12) == " 1 to 2"
