@@ -56,8 +56,10 @@ class Process:
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Has the process call a function; see `Worker`."""
+        # Not by `send`: a broken pipe's traceback would keep a view of its buffer, which cannot be freed quietly.
+        content = pickle.dumps((function, arguments))
         try:
-            self._pipe.send((function, arguments))
+            self._pipe.send_bytes(content)
             is_well, value = self._pipe.recv()
         except (EOFError, OSError):
             self._process.join()

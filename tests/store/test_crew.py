@@ -1,8 +1,10 @@
 """Workers led by threads: calls reach them, and one that dies is replaced."""
 
+import gc
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -101,6 +103,23 @@ def test_a_process_has_its_environment_and_its_end_is_told() -> None:
         process.call(divmod, 1, 0)
     with pytest.raises(WorkerDiedError, match="exit code 3"):
         process.call(os._exit, 3)
+
+
+def test_a_call_of_a_process_that_is_gone_is_refused_without_a_warning_of_the_interpreter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    process, warned = processes.Process({}), []
+    monkeypatch.setattr(sys, "unraisablehook", warned.append)
+    with pytest.raises(WorkerDiedError):
+        process.call(os._exit, 3)
+    with pytest.raises(WorkerDiedError, match="exit code 3") as refused:
+        process.call(abs, 1)
+    # Freed by the collector of cycles, as where a future keeps the exception that keeps the future.
+    cycle: list[Any] = [refused.value]
+    cycle.append(cycle)
+    del cycle, refused
+    gc.collect()
+    assert not warned
 
 
 def test_cores_are_divided_among_workers_and_gpus_given_out_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
