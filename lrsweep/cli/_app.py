@@ -6,17 +6,16 @@ from typing import Any, NoReturn
 
 import typer
 
-from lrsweep.cli import _options as options
-from lrsweep.cli._bundles import unpack_bundles
 from lrsweep.cli._command import Command
 from lrsweep.cli._exit_codes import MISTAKE, UNWRITTEN
 from lrsweep.cli._jax_setup import cache_folder, shrink
 from lrsweep.cli._listing import list_names
 from lrsweep.cli._mistyped import describe_unknown
+from lrsweep.cli._options._shared import Version
 from lrsweep.cli._printing import escape_what_cannot_be_encoded, failure_of_output, print_error
-from lrsweep.cli._range_test import range_test
+from lrsweep.cli._searches import critical, range_test
 from lrsweep.cli._stores import resume, status
-from lrsweep.cli._sweeps import critical, refine, run
+from lrsweep.cli._sweeps import refine, run
 from lrsweep.cli._tables import plot, report, summarize
 from lrsweep.inputs._errors import InputError, UnwrittenError
 
@@ -28,7 +27,7 @@ app = typer.Typer(
 
 
 @app.callback()
-def lrsweep(*, version: options.Version = False) -> None:
+def lrsweep(*, version: Version = False) -> None:
     """Try every learning rate at once, and see which one to take."""
     del version  # which has been printed, and has ended the command, by now
 
@@ -45,7 +44,7 @@ for _name, _command in {
     "plot": plot,
     "list": list_names,
 }.items():
-    app.command(_name, cls=Command)(unpack_bundles(_command))
+    app.command(_name, cls=Command)(_command)
 
 
 def main() -> NoReturn:
