@@ -7,7 +7,7 @@ import pandas as pd
 
 from lrsweep.cli._destinations import check_out, check_picture
 from lrsweep.cli._objective import load_objective, print_taken
-from lrsweep.cli._options._study import Ending, Study, Swept
+from lrsweep.cli._options._study import Study, Swept
 from lrsweep.cli._own import split_name
 from lrsweep.cli._trials import read_optimizers, read_trials
 from lrsweep.inputs._errors import InputError

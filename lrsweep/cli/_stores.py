@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-from typing import Any
 
 from lrsweep.cli._options._shared import Executor, Quiet, StoreArgument
 from lrsweep.cli._printing import print_out

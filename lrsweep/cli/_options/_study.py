@@ -1,6 +1,6 @@
 """The options of the commands that run trials: one class for each, of which all have `Study` in common."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import typer
@@ -15,8 +15,9 @@ ARTICLE_AXIS = "0.1,0.01,0.001"
 WIDE_AXIS = "1e-4:1:25"
 DEFAULT_SEEDS = 10
 
-# Where the help shows what ends a trial.
+# Where the help shows what ends a trial, and what else may be told of one.
 _ENDING = "What ends a trial"
+_MORE = "More about each trial"
 
 _ONE_OPTIMIZER = "A name from `lrsweep list`, or your own as FILE.py:NAME"
 _AXIS = "0.1,0.01,0.001, or 1e-4:1:25 for 25 values evenly spaced in the logarithm. Left out: "
@@ -102,7 +103,7 @@ class Study:
         str | None, out_option("the table of trials (.csv, .parquet), and beside it what made it (.json)")
     ] = None
     force: Force = False
-    problem: Problem = Problem()
+    problem: Problem = field(default_factory=Problem)
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ class Run(Swept):
     """The options of `run`."""
 
     diagnose: Annotated[
-        bool, typer.Option("--diagnose", help="Say why each trial ended as it did.", rich_help_panel=OUTPUT)
+        bool, typer.Option("--diagnose", help="Say why each trial ended as it did.", rich_help_panel=_MORE)
     ] = False
     record: Annotated[
         str | None,
@@ -153,10 +154,10 @@ class Run(Swept):
             metavar="NAMES",
             help="Write curves beside --out (.curves.csv, .curves.parquet), such as loss,accuracy: metrics, and loss, "
             "learning_rate, gradient_norm, update_norm, parameter_norm.",
-            rich_help_panel=OUTPUT,
+            rich_help_panel=_MORE,
         ),
     ] = None
-    record_every: Annotated[int | None, _count("Record at every such update only.", rich_help_panel=OUTPUT)] = None
+    record_every: Annotated[int | None, _count("Record at every such update only.", rich_help_panel=_MORE)] = None
     store: Annotated[
         str | None,
         typer.Option(
