@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from lrsweep.cli._command import Command
+from lrsweep.cli._command import Command, Group
 from lrsweep.cli._exit_codes import MISTAKE, UNWRITTEN
 from lrsweep.cli._jax_setup import cache_folder, shrink
 from lrsweep.cli._listing import list_names
@@ -20,6 +20,7 @@ from lrsweep.cli._tables import plot, report, summarize
 from lrsweep.inputs._errors import InputError, UnwrittenError
 
 app = typer.Typer(
+    cls=Group,
     context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -1,9 +1,9 @@
-"""A command that loses nothing of what it is told: an option given twice, of which one would count, is refused."""
+"""Commands that lose nothing of what they are told, and whose help shows of a switch no type: it takes no value."""
 
 from collections import Counter
 from typing import Any
 
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from lrsweep.inputs._errors import InputError
 
@@ -26,6 +26,26 @@ class Command(TyperCommand):
             if times > 1 and not kept:
                 raise InputError(f"{parameter.opts[0]} is given {_times(times)}, and only one can count: give it once")
         return super().parse_args(ctx, args)
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Gives the options of a command."""
+        return _without_types(super().get_params(ctx))
+
+
+class Group(TyperGroup):
+    """The command line as a whole."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Gives the options that stand before a command."""
+        return _without_types(super().get_params(ctx))
+
+
+def _without_types(parameters: list[Any]) -> list[Any]:
+    """Has the help call no switch a `<bool>`, as if it took a value."""
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+    return parameters
 
 
 def _times(times: int) -> str:

@@ -1,6 +1,7 @@
 """The options of the commands that read a result table: `summarize`, `report` and `plot`."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -41,61 +42,42 @@ OutSummary = Annotated[str | None, out_option("the summary (.csv, .parquet)")]
 
 # Where the help shows what goes with runs of another program only.
 _RUNS = "Runs of another program"
+_option = partial(typer.Option, rich_help_panel=_RUNS)
+_one_of = partial(one_of, rich_help_panel=_RUNS)
 
 
 @dataclass(frozen=True)
 class Runs:
     """The options that say what the columns of another program's table are, of `summarize` and `report`."""
 
-    loss: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="The column of their loss, such as val_loss.", rich_help_panel=_RUNS),
-    ] = None
-    metric: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="The column of a metric that decides the best.", rich_help_panel=_RUNS),
-    ] = None
+    loss: Annotated[str | None, _option(metavar="NAME", help="The column of their loss, such as val_loss.")] = None
+    metric: Annotated[str | None, _option(metavar="NAME", help="The column of a metric that decides the best.")] = None
     mode: Annotated[
         str | None,
-        one_of(
-            "min",
-            "max",
-            help="Which of that metric's values is the best. Left out: as its name tells.",
-            rich_help_panel=_RUNS,
-        ),
+        _one_of("min", "max", help="Which of that metric's values is the best. Left out: as its name tells."),
     ] = None
     learning_rate: Annotated[
         str | None,
-        typer.Option(
+        _option(
             "--learning-rate",
             "--lr",
             metavar="NAME",
             help="The column of learning rates. Left out: that called like it.",
-            rich_help_panel=_RUNS,
         ),
     ] = None
     seed: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="The column of seeds. Left out: that called like it, if any.", rich_help_panel=_RUNS
-        ),
+        str | None, _option(metavar="NAME", help="The column of seeds. Left out: that called like it, if any.")
     ] = None
     settings: Annotated[
         str | None,
-        typer.Option(
+        _option(
             metavar="NAMES",
             help="The other columns that make a setting, such as optimizer,width. Left out: all that no option names.",
-            rich_help_panel=_RUNS,
         ),
     ] = None
     missing: Annotated[
         str | None,
-        one_of(
-            "drop",
-            "diverged",
-            help="What to make of those without an outcome. Left out: to refuse them.",
-            rich_help_panel=_RUNS,
-        ),
+        _one_of("drop", "diverged", help="What to make of those without an outcome. Left out: to refuse them."),
     ] = None
 
 
@@ -112,8 +94,7 @@ OutPage = Annotated[
 
 # Those of `plot`.
 OutPicture = Annotated[
-    str,
-    typer.Option("--out", metavar="FILE", help="Where to draw it (.png, .svg, .pdf).", rich_help_panel=OUTPUT),
+    str, typer.Option("--out", metavar="FILE", help="Where to draw it (.png, .svg, .pdf).", rich_help_panel=OUTPUT)
 ]
 XColumn = Annotated[str, typer.Option("--x", metavar="NAME", help="The column along the horizontal axis.")]
 PageColumn = Annotated[
