@@ -71,7 +71,8 @@ def _options(parameter: "inspect.Parameter | Field[Any]") -> Iterator[inspect.Pa
     bundle: Any = parameter.type if isinstance(parameter, Field) else parameter.annotation
     if is_dataclass(bundle):
         known = {field.name: field for field in fields(bundle)}
-        for name in dict.fromkeys(name for each in inspect.getmro(bundle) for name in inspect.get_annotations(each)):
+        classes: list[type] = inspect.getmro(bundle)  # pyright: ignore
+        for name in dict.fromkeys(name for each in classes for name in inspect.get_annotations(each)):
             yield from _options(known[name])
     else:
         yield inspect.Parameter(

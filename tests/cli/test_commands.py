@@ -28,13 +28,14 @@ from tests.conftest import Run
 
 OWN = """
 import jax.numpy as jnp
+import numpy as np  # whose arrays compile nothing where the file is loaded
 from lrsweep import Objective
 sunken = Objective(lambda p: jnp.sum(p**2) - 3, lambda key: jnp.ones(2))
-vector = Objective(lambda p: p**2, jnp.ones(2))
+vector = Objective(lambda p: p**2, np.ones(2, np.float32))
 whole = Objective(lambda p: jnp.sum(p * 1.0), lambda key: jnp.arange(2))
-unfit = Objective(lambda p, d: jnp.sum((d @ p) ** 2), jnp.ones(2), data=jnp.ones((3, 4)))
+unfit = Objective(lambda p, d: jnp.sum((d @ p) ** 2), np.ones(2), data=np.ones((3, 4)))
 wide = Objective(lambda p: jnp.sum(p**2), lambda key, *, width=2: jnp.ones(width))
-endless = Objective(lambda p: jnp.sum(jnp.sin(p) ** 2), jnp.ones(20_000))
+endless = Objective(lambda p: jnp.sum(jnp.sin(p) ** 2), np.ones(20_000))
 """
 
 BLANK = "learning_rate,seed\n"
