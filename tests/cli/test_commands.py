@@ -406,6 +406,10 @@ REFUSED = {
     "unknown optimizer": ("run --optimizer adamm", "no optimizer 'adamm': did you mean 'adam'"),
     "optimizer given twice": ("run --optimizer sgd,sgd", "optimizer 'sgd' is given twice"),
     "unknown schedule": ("run --schedule warmup_cos", "no schedule 'warmup_cos': did you mean 'warmup_cosine'"),
+    "rise that lasts for all steps": (
+        "run --schedule warmup_cosine --steps 50 --set warmup=10,50",
+        "warmup=50 must be below steps=50, over which warmup_cosine rises and falls",
+    ),
     "one optimizer of several that is unknown": ("run --optimizer sgd,adamm", "no optimizer 'adamm'"),
     "several optimizers without a column": (
         "run --optimizer sgd,adam --trials trials.csv",
