@@ -94,8 +94,12 @@ def _describe_usage(error: typer.TyperException) -> str:
     option, context = getattr(error, "option_name", None), getattr(error, "ctx", None)
     if option is None or context is None:
         return error.format_message()
-    names = [name for parameter in context.command.params for name in parameter.opts if name.startswith("-")]
-    return describe_unknown(option, names)
+    names = {
+        name: [option for parameter in command.params for option in parameter.opts if option.startswith("-")]
+        for name, command in context.find_root().command.commands.items()
+    }
+    here = names.pop(context.command.name, ["--version"])
+    return describe_unknown(option, here, [name for name, theirs in names.items() if option in theirs])
 
 
 def _print_warning(message: Warning | str, *_: Any, **__: Any) -> None:

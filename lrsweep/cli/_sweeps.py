@@ -4,12 +4,14 @@ import os
 from typing import TYPE_CHECKING, Any, cast
 
 from lrsweep.cli._bundles import unpack_bundles, values_of
+from lrsweep.cli._counts import whole
 from lrsweep.cli._exit_codes import code_of
 from lrsweep.cli._options._study import ARTICLE_AXIS, WIDE_AXIS, Refine, Run
 from lrsweep.cli._printing import STANDARD_OUTPUT
 from lrsweep.cli._quiet import with_quiet
 from lrsweep.cli._startup import load_jax
 from lrsweep.inputs._errors import InputError
+from lrsweep.inputs._messages import quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from lrsweep.cli._asked import Asked
+    from lrsweep.studies._halving import Halving
     from lrsweep.studies._progress import Progress
     from lrsweep.studies._result import Sweep
     from lrsweep.training._stopping import Stopping
@@ -40,8 +43,10 @@ def run(*, options: Run) -> int:
 
     default = ARTICLE_AXIS if options.problem.objective == "line" else WIDE_AXIS
     asked, stopping = read_sweep(options, default_rates=default, curves=curves)
-    with keeping_what_ended(asked.path, store=options.store) as progress:
-        result = _sweep_asked(options, asked, stopping, progress)
+    halving = _read_halving(options)
+    anew = "the same command begins anew, and one with --store DIR can be gone on with"
+    with keeping_what_ended(asked.path, store=options.store, anew=anew) as progress:
+        result = _sweep_asked(options, asked, stopping, halving, progress)
     with writing_result(result.table, result.provenance, asked.path, curves=result.curves) as written:
         summary = summarize(result.table)
         answer = advise(summary, result.table)
@@ -96,8 +101,28 @@ def _check_store_and_curves(options: Run) -> bool:
     return curves
 
 
+def _read_halving(options: Run) -> "Halving | None":
+    """Reads when settings are dropped, and how many."""
+    from lrsweep.studies._halving import Halving
+
+    if options.halving is None:
+        if options.keep is not None:
+            raise InputError("--keep says how many settings --halving keeps: give --halving UPDATES too")
+        return None
+    if options.store is not None:
+        raise InputError("--halving compares all trials, and a store runs them shard by shard: leave out --store")
+    counts = [count for part in options.halving.split(",") if (count := whole(part)) is not None]
+    if len(counts) < len(options.halving.split(",")):
+        raise InputError(f"--halving {quote(options.halving)} must be whole numbers of updates, such as 100,200")
+    return Halving(counts) if options.keep is None else Halving(counts, options.keep)
+
+
 def _sweep_asked(
-    options: Run, asked: "Asked", stopping: "Stopping", progress: "Callable[[Progress], object]"
+    options: Run,
+    asked: "Asked",
+    stopping: "Stopping",
+    halving: "Halving | None",
+    progress: "Callable[[Progress], object]",
 ) -> "Sweep":
     """Runs the trials of `run`, into a store where one is named, which keeps the command's options."""
     from lrsweep.cli._trials import one_or_named
@@ -116,7 +141,7 @@ def _sweep_asked(
         "record_every": options.record_every,
     }
     if options.store is None:
-        return sweep(*what, progress=progress, **how)
+        return sweep(*what, halving=halving, progress=progress, **how)
     folder = Folder(options.store).address
     command = {"options": {**values_of(options), "store": folder}, "folder": os.getcwd()}
     swept = sweep_into(folder, *what, how, executor=options.executor, wanted=progress, command=command)

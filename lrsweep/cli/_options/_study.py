@@ -144,6 +144,21 @@ class Swept(Study):
 class Run(Swept):
     """The options of `run`."""
 
+    halving: Annotated[
+        str | None,
+        typer.Option(
+            metavar="UPDATES",
+            help="Drop the worse half of the settings after these many updates, such as 100,200.",
+            rich_help_panel=_ENDING,
+        ),
+    ] = None
+    keep: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE", help="The share of the settings that --halving keeps, not half.", rich_help_panel=_ENDING
+        ),
+    ] = None
+
     diagnose: Annotated[
         bool, typer.Option("--diagnose", help="Say why each trial ended as it did.", rich_help_panel=_MORE)
     ] = False
