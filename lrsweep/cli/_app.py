@@ -94,12 +94,15 @@ def _describe_usage(error: typer.TyperException) -> str:
     option, context = getattr(error, "option_name", None), getattr(error, "ctx", None)
     if option is None or context is None:
         return error.format_message()
-    names = {
-        name: [option for parameter in command.params for option in parameter.opts if option.startswith("-")]
-        for name, command in context.find_root().command.commands.items()
-    }
-    here = names.pop(context.command.name, ["--version"])
-    return describe_unknown(option, here, [name for name, theirs in names.items() if option in theirs])
+    commands = context.find_root().command.commands
+    others = [name for name, command in commands.items() if option in _options_of(command, context)]
+    return describe_unknown(option, _options_of(context.command, context), others)
+
+
+def _options_of(command: Any, context: Any) -> list[str]:
+    """Names the options of a command, but for the one for its help."""
+    names = [name for each in command.get_params(context) if each.name != "help" for name in each.opts]
+    return [name for name in names if name.startswith("-")]
 
 
 def _print_warning(message: Warning | str, *_: Any, **__: Any) -> None:

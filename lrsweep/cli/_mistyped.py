@@ -37,22 +37,22 @@ def describe_unknown(option: str, options: Sequence[str], others: Sequence[str] 
 
     Example:
         >>> describe_unknown("--epochs", ["--raw", "--steps"])
-        "there is no option '--epochs': did you mean '--steps'? There is: --raw, --steps"
+        "there is no option '--epochs': did you mean '--steps'? -h lists all there are"
         >>> describe_unknown("--lr", ["--raw", "--steps"])
         "there is no option '--lr': there is: --raw, --steps"
         >>> describe_unknown("--weight_decay", ["--set", "--steps"])
-        "there is no option '--weight_decay': did you mean '--set weight_decay=AXIS'? There is: --set, --steps"
+        "there is no option '--weight_decay': did you mean '--set weight_decay=AXIS'? -h lists all there are"
         >>> describe_unknown("--store", ["--steps"], ["run"])
         "there is no option '--store': there is: --steps. It is an option of run"
     """
-    meant, known = _find_meant(option, options, others), listed(options)
+    meant = _find_meant(option, options, others)
     if meant is None:
         commands = " and ".join(filter(None, [", ".join(others[:-1]), *others[-1:]]))
         elsewhere = f". It is an option of {commands}" if others else ""
-        return f"there is no option {quote(option)}: there is: {known}{elsewhere}"
+        return f"there is no option {quote(option)}: there is: {listed(options)}{elsewhere}"
     if meant == "--set":
         meant = f"--set {option.lstrip('-')}=AXIS"
-    return f"there is no option {quote(option)}: did you mean {quote(meant)}? There is: {known}"
+    return f"there is no option {quote(option)}: did you mean {quote(meant)}? -h lists all there are"
 
 
 def _find_meant(option: str, options: Sequence[str], others: Sequence[str]) -> str | None:

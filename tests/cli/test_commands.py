@@ -424,7 +424,7 @@ REFUSED = {
     "batch that is too large": ("run data.csv --target y --batch-size 9", "whole number from 1 to 4"),
     "numbers among words": ("run --set momentum=0.9,high", "'high' is not a number"),
     "unknown column": ("run --set momentun=0.9", "nobody takes column 'momentun'.* did you mean 'momentum'"),
-    "unknown option": ("run --lerning-rate 1", "no option '--lerning-rate': did you mean '--learning-rate'.* --x64"),
+    "unknown option": ("run --lerning-rate 1", "no option '--lerning-rate': did you mean '--learning-rate'"),
     "unknown command": ("rum", "No such command 'rum'. Did you mean 'run'"),
     "rate that is not a number": ("run --learning-rate fast", "'fast' is not a number"),
     "rate that is not finite": ("run --learning-rate inf", "column 'learning_rate' of the trials holds inf"),
