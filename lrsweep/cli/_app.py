@@ -6,21 +6,21 @@ from typing import Any, NoReturn
 
 import typer
 
-from lrsweep.cli import _options as options
-from lrsweep.cli._bundles import unpack_bundles
-from lrsweep.cli._command import Command
+from lrsweep.cli._command import Command, Group
 from lrsweep.cli._exit_codes import MISTAKE, UNWRITTEN
 from lrsweep.cli._jax_setup import cache_folder, shrink
 from lrsweep.cli._listing import list_names
 from lrsweep.cli._mistyped import describe_unknown
+from lrsweep.cli._options._shared import Version
 from lrsweep.cli._printing import escape_what_cannot_be_encoded, failure_of_output, print_error
-from lrsweep.cli._range_test import range_test
+from lrsweep.cli._searches import critical, range_test
 from lrsweep.cli._stores import resume, status
-from lrsweep.cli._sweeps import critical, refine, run
+from lrsweep.cli._sweeps import refine, run
 from lrsweep.cli._tables import plot, report, summarize
 from lrsweep.inputs._errors import InputError, UnwrittenError
 
 app = typer.Typer(
+    cls=Group,
     context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -28,7 +28,7 @@ app = typer.Typer(
 
 
 @app.callback()
-def lrsweep(*, version: options.Version = False) -> None:
+def lrsweep(*, version: Version = False) -> None:
     """Try every learning rate at once, and see which one to take."""
     del version  # which has been printed, and has ended the command, by now
 
@@ -45,7 +45,7 @@ for _name, _command in {
     "plot": plot,
     "list": list_names,
 }.items():
-    app.command(_name, cls=Command)(unpack_bundles(_command))
+    app.command(_name, cls=Command)(_command)
 
 
 def main() -> NoReturn:
@@ -94,8 +94,15 @@ def _describe_usage(error: typer.TyperException) -> str:
     option, context = getattr(error, "option_name", None), getattr(error, "ctx", None)
     if option is None or context is None:
         return error.format_message()
-    names = [name for parameter in context.command.params for name in parameter.opts if name.startswith("-")]
-    return describe_unknown(option, names)
+    commands = context.find_root().command.commands
+    others = [name for name, command in commands.items() if option in _options_of(command, context)]
+    return describe_unknown(option, _options_of(context.command, context), others)
+
+
+def _options_of(command: Any, context: Any) -> list[str]:
+    """Names the options of a command, but for the one for its help."""
+    names = [name for each in command.get_params(context) if each.name != "help" for name in each.opts]
+    return [name for name in names if name.startswith("-")]
 
 
 def _print_warning(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -25,6 +25,7 @@ def keeping_what_ended(
     rows: str = "trials",
     table_of: Callable[[Any], Any] = attrgetter("table"),
     store: str | None = None,
+    anew: str = "the same command begins anew",
 ) -> Iterator[Callable[[Progress], None]]:
     """Has Ctrl-C end the trials that run within it, and then the command, once what has ended is written.
 
@@ -37,6 +38,7 @@ def keeping_what_ended(
         rows: What to call its rows.
         table_of: Gives the table of what a study found.
         store: The store that the trials go to, or None.
+        anew: Says how to go on where there is no store.
 
     Returns:
         A context, and in it the callback for the progress of the trials, which also shows it.
@@ -67,7 +69,7 @@ def keeping_what_ended(
 
             yield tell
     except Interrupted as stopped:
-        _keep(stopped, table_of(stopped.result), path, rows)
+        _keep(stopped, table_of(stopped.result), path, rows, anew)
         raise typer.Exit(stop.code) from None
     except KeyboardInterrupt:
         if store is not None:
@@ -77,17 +79,20 @@ def keeping_what_ended(
         stop.disarm()
 
 
-def _keep(stopped: Interrupted, table: Any, path: Path | None, rows: str) -> None:
-    """Writes what had ended, and says how much that is."""
+def _keep(stopped: Interrupted, table: Any, path: Path | None, rows: str, anew: str) -> None:
+    """Writes what had ended, and says how much that is, and how to go on."""
     undone = stopped.of_trials - stopped.ended
     said = f"lrsweep: interrupted: {stopped.ended:,} of {stopped.of_trials:,} trials had ended, {undone:,} had not"
+    is_kept = path is not None and len(table) > 0
     if stopped.store is not None:
         said += f"; {_kept_in(stopped.store)}"
-    if path is None or len(table) == 0:
-        lost = "--out FILE would have kept them" if len(table) and stopped.store is None else "nothing was written"
-        print_error(said if stopped.store is not None else f"{said}; {lost}")
-        return
+    elif is_kept:
+        said += f"; {anew}"
+    else:
+        said += f"; {'--out FILE would have kept them' if len(table) else 'nothing was written'}; {anew}"
     print_error(said)
+    if path is None or not is_kept:
+        return
     counts = {"ended": stopped.ended, "of": stopped.of_trials}
     curves = getattr(stopped.result, "curves", None)
     # Of a range test the curves are the table.

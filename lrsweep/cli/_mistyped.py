@@ -27,31 +27,36 @@ _MEANT = {
 }
 
 
-def describe_unknown(option: str, options: Sequence[str]) -> str:
+def describe_unknown(option: str, options: Sequence[str], others: Sequence[str] = ()) -> str:
     """Writes the message that a command has no such option, with the one that was meant, if that can be told.
 
     Args:
         option: What was written, with its dashes.
         options: The command's.
+        others: The commands that have it.
 
     Example:
         >>> describe_unknown("--epochs", ["--raw", "--steps"])
-        "there is no option '--epochs': did you mean '--steps'? There is: --raw, --steps"
+        "there is no option '--epochs': did you mean '--steps'? -h lists all there are"
         >>> describe_unknown("--lr", ["--raw", "--steps"])
         "there is no option '--lr': there is: --raw, --steps"
         >>> describe_unknown("--weight_decay", ["--set", "--steps"])
-        "there is no option '--weight_decay': did you mean '--set weight_decay=AXIS'? There is: --set, --steps"
+        "there is no option '--weight_decay': did you mean '--set weight_decay=AXIS'? -h lists all there are"
+        >>> describe_unknown("--store", ["--steps"], ["run"])
+        "there is no option '--store': there is: --steps. It is an option of run"
     """
-    meant = _find_meant(option, options)
+    meant = _find_meant(option, options, others)
     if meant is None:
-        return f"there is no option {quote(option)}: there is: {listed(options)}"
+        commands = " and ".join(filter(None, [", ".join(others[:-1]), *others[-1:]]))
+        elsewhere = f". It is an option of {commands}" if others else ""
+        return f"there is no option {quote(option)}: there is: {listed(options)}{elsewhere}"
     if meant == "--set":
         meant = f"--set {option.lstrip('-')}=AXIS"
-    return f"there is no option {quote(option)}: did you mean {quote(meant)}? There is: {listed(options)}"
+    return f"there is no option {quote(option)}: did you mean {quote(meant)}? -h lists all there are"
 
 
-def _find_meant(option: str, options: Sequence[str]) -> str | None:
-    """Gives the option that was meant, or None where that cannot be told."""
+def _find_meant(option: str, options: Sequence[str], others: Sequence[str]) -> str | None:
+    """Gives the option that was meant, or None where that cannot be told, or where it is that of other commands."""
     word = option.lstrip("-").replace("_", "-").lower()
     there = {each.lstrip("-"): each for each in options}
     if word in there:
@@ -60,6 +65,8 @@ def _find_meant(option: str, options: Sequence[str]) -> str | None:
         found = [each for each in candidates if each in options]
         if word in names and found:
             return found[0]
+    if others:
+        return None
     # The dashes, which all have in common, would make any two short names alike.
     close = difflib.get_close_matches(word, there, n=1)
     return there[close[0]] if close else None

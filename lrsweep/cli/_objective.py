@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from lrsweep import problems
-from lrsweep.cli._options import Problem
+from lrsweep.cli._options._problem import Problem
 from lrsweep.cli._own import exists, load_own, split_name
 from lrsweep.cli._printing import print_out
 from lrsweep.inputs._errors import InputError, InputTypeError

@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import TextIO
@@ -37,14 +38,18 @@ def escape_what_cannot_be_encoded() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def print_out(text: str) -> None:
+def print_out(text: str, *, indent: int = 0) -> None:
     """Prints on standard output, at once.
+
+    Args:
+        text: What to print. On a terminal its lines are broken between words.
+        indent: By how much a line is moved to the right that goes on with the one before.
 
     Example:
         >>> print_out("Drew sweep.png.")
         Drew sweep.png.
     """
-    print(text, flush=True)
+    print(_broken(text, sys.stdout, indent), flush=True)
 
 
 def print_error(text: str) -> None:
@@ -53,7 +58,31 @@ def print_error(text: str) -> None:
     Example:
         >>> print_error("lrsweep: warning: the table is empty")
     """
-    print(text, file=sys.stderr, flush=True)
+    print(_broken(text, sys.stderr, 0), file=sys.stderr, flush=True)
+
+
+def width_of(stream: TextIO) -> int | None:
+    """Gives the width of the terminal that a stream goes to, or None where it goes to none.
+
+    Example:
+        >>> width_of(io.StringIO())
+    """
+    if not stream.isatty():
+        return None
+    from rich.console import Console
+
+    return Console(file=stream).width
+
+
+def _broken(text: str, stream: TextIO, indent: int) -> str:
+    """Breaks lines between words where a terminal would break them within."""
+    width = width_of(stream)
+    if width is None:
+        return text
+    breaker = textwrap.TextWrapper(
+        width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(breaker.fill(line) if len(line) > width else line for line in text.splitlines())
 
 
 def print_table(content: bytes) -> None:

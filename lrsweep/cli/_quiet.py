@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from lrsweep.cli._options import Quiet
+from lrsweep.cli._options._shared import Quiet
 from lrsweep.cli._printing import words_aside
 
 
@@ -36,4 +36,5 @@ def with_quiet(command: Callable[..., int]) -> Callable[..., int]:
     told.__signature__ = signature.replace(  # pyright: ignore[reportAttributeAccessIssue]
         parameters=[*signature.parameters.values(), option]
     )
+    told.__annotations__ = {**command.__annotations__, "quiet": Quiet}
     return told

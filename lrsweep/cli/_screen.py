@@ -1,5 +1,6 @@
 """A summary on a screen: its best rows where there are many, folded to the width there is, above the answer."""
 
+import re
 import sys
 
 import pandas as pd
@@ -8,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lrsweep.cli._printing import print_out
+from lrsweep.cli._printing import print_out, width_of
 from lrsweep.statistics._best import rank
 from lrsweep.statistics._critical import advise_critical, summarize_critical
 from lrsweep.statistics._display import MOST_SHOWN, SHOWN_OF_MANY, column_head, columns_shown, write_cells
@@ -20,6 +21,9 @@ from lrsweep.tables._schema import BY_LOSS, LEARNING_RATE, Criterion, criterion_
 SHOWN_BESIDE = 4
 
 _BETWEEN = 3
+
+# Where the names of columns are broken: nowhere; at spaces; and at underscores, which stay where they were, too.
+_JOINTS = ("$^", "(?<= )", "(?<=[ _])")
 
 
 def print_summary(
@@ -33,10 +37,10 @@ def print_summary(
         answer: What the table comes to.
         rest: Where the rows are that are too many to print.
     """
-    layout = lay_out(summary, room=_width_of_screen(), criterion=criterion_of(_parts.head_of(table)))
-    _print_table(layout)
-    if layout.row_count < len(summary):
-        print_out(f"\nThese are the best {layout.row_count} of {len(summary):,} settings; {rest}.")
+    shown = _pick(summary, criterion_of(_parts.head_of(table)))
+    _print_rows(shown)
+    if len(shown) < len(summary):
+        print_out(f"\nThese are the best {len(shown)} of {len(summary):,} settings; {rest}.")
     print_out(f"\n{answer}")
 
 
@@ -50,7 +54,7 @@ def print_edges(table: pd.DataFrame, low: float, high: float) -> None:
     """
     summary = summarize_critical(table)
     shown = summary.head(SHOWN_OF_MANY) if len(summary) > MOST_SHOWN else summary
-    _print_table(lay_out_rows(shown, room=_width_of_screen()))
+    _print_rows(shown)
     if len(shown) < len(summary):
         print_out(f"\nThese are the first {len(shown)} of {len(summary):,} settings; --out FILE has every start.")
     print_out(f"\n{advise_critical(table, low=low, high=high)}")
@@ -65,7 +69,7 @@ def print_suggestions(suggestions: pd.DataFrame, *, low: float, high: float) -> 
         high: The last.
     """
     shown = suggestions.head(SHOWN_OF_MANY) if len(suggestions) > MOST_SHOWN else suggestions
-    _print_table(lay_out_rows(shown, room=_width_of_screen()))
+    _print_rows(shown)
     if len(shown) < len(suggestions):
         print_out(f"\nThese are the first {len(shown)} of {len(suggestions):,} settings.")
     print_out(f"\n{advise_range_test(suggestions, low=low, high=high)}")
@@ -99,7 +103,7 @@ def near(summary: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
 
 
 def lay_out(summary: pd.DataFrame, *, room: int | None, criterion: Criterion = BY_LOSS) -> Table:
-    """Lays a summary out as a table of text. Names are folded where there is little room, numbers never.
+    """Lays a summary out as a table of text. Names are broken between words where there is little room, numbers never.
 
     Args:
         summary: What `summarize` gives.
@@ -107,22 +111,20 @@ def lay_out(summary: pd.DataFrame, *, room: int | None, criterion: Criterion = B
         criterion: What decides which rows are the best.
 
     Returns:
-        A Rich table; its `width` is set, and larger than `room` where not even the numbers fit.
+        A Rich table; its `width` is set, and larger than `room` where not even single words fit.
 
     Example:
-        >>> table = lay_out(lrsweep.summarize(result.table), room=40)
+        >>> table = lay_out(lrsweep.summarize(result.table), room=70)
         >>> table.row_count, table.width
-        (3, 40)
+        (3, 66)
     """
-    shown = rank(summary, criterion).head(SHOWN_OF_MANY) if len(summary) > MOST_SHOWN else summary
-    return lay_out_rows(shown[columns_shown(summary)], room=room)
+    return lay_out_rows(_pick(summary, criterion), room=room)
 
 
 def lay_out_rows(shown: pd.DataFrame, *, room: int | None) -> Table:
     """Lays every row of a summary out as a table of text, as `lay_out` does."""
     cells = write_cells(shown)
-    headers = {name: column_head(name) for name in cells}
-    widths = _widths(cells, headers, room)
+    headers, widths = _folded(cells, room)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, width=_total(widths))
     for name, header in headers.items():
         table.add_column(Text(header), justify="right", overflow="fold", width=widths[name])
@@ -131,16 +133,26 @@ def lay_out_rows(shown: pd.DataFrame, *, room: int | None) -> Table:
     return table
 
 
-def _widths(cells: dict[str, list[str]], headers: dict[str, str], room: int | None) -> dict[str, int]:
-    """Gives each column its width: that of its longest text where there is room, that of its numbers where not."""
-    full = {name: max(len(text) for text in [headers[name], *column]) for name, column in cells.items()}
-    if room is None or _total(full) <= room:
-        return full
-    # What room the numbers leave goes, character by character, to the name most in need of it.
-    widths = {name: max((len(cell) for cell in column), default=1) for name, column in cells.items()}
-    for _ in range(room - _total(widths)):
-        widths[max(widths, key=lambda name: full[name] - widths[name])] += 1
-    return widths
+def _pick(summary: pd.DataFrame, criterion: Criterion) -> pd.DataFrame:
+    """Picks the columns of a summary to show, and its best rows where there are many."""
+    shown = rank(summary, criterion).head(SHOWN_OF_MANY) if len(summary) > MOST_SHOWN else summary
+    return shown[columns_shown(summary)]
+
+
+def _fold(header: str, joint: str) -> str:
+    """Breaks a column's name into lines at every joint."""
+    return "\n".join(word.rstrip() for word in re.split(joint, header))
+
+
+def _folded(cells: dict[str, list[str]], room: int | None) -> tuple[dict[str, str], dict[str, int]]:
+    """Gives the columns' names, broken as seldom as they fit between the edges, and the widths of the columns."""
+    headers, widths = {}, {}
+    for joint in _JOINTS:
+        headers = {name: _fold(column_head(name), joint) for name in cells}
+        widths = {name: max(map(len, [*headers[name].split("\n"), *column])) for name, column in cells.items()}
+        if room is None or _total(widths) <= room:
+            break
+    return headers, widths
 
 
 def _total(widths: dict[str, int]) -> int:
@@ -148,11 +160,13 @@ def _total(widths: dict[str, int]) -> int:
     return sum(widths.values()) + _BETWEEN * (len(widths) - 1)
 
 
-def _width_of_screen() -> int | None:
-    """Gives the width of the screen, or None where there is none: what is piped is as wide as it needs to be."""
-    return Console().width if sys.stdout.isatty() else None
-
-
-def _print_table(layout: Table) -> None:
-    """Prints a table at its own width, and lets the terminal break what is wider."""
-    Console(width=layout.width).print(layout)
+def _print_rows(shown: pd.DataFrame) -> None:
+    """Prints rows as a table at its own width, or as words where a terminal is narrower than that."""
+    room = width_of(sys.stdout)
+    layout = lay_out_rows(shown, room=room)
+    if room is None or (layout.width or 0) <= room:
+        Console(width=layout.width).print(layout)
+        return
+    cells = write_cells(shown)
+    for row in zip(*cells.values(), strict=True):
+        print_out(", ".join(f"{column_head(name)} {cell}" for name, cell in zip(cells, row, strict=True)), indent=2)

@@ -2,9 +2,8 @@
 
 import contextlib
 import os
-from typing import Any
 
-from lrsweep.cli import _options as options
+from lrsweep.cli._options._shared import Executor, Quiet, StoreArgument
 from lrsweep.cli._printing import print_out
 from lrsweep.cli._startup import keep_loaded
 from lrsweep.cli._sweeps import run
@@ -13,7 +12,7 @@ from lrsweep.inputs._errors import InputError
 # What reads stores is imported where it is needed, so that --help does not wait for it.
 
 
-def status(*, store: options.StoreArgument) -> int:
+def status(*, store: StoreArgument) -> int:
     """Say how far a sweep into a store has come."""
     from lrsweep.inputs._messages import plural
     from lrsweep.store._folder import Folder
@@ -36,7 +35,7 @@ def status(*, store: options.StoreArgument) -> int:
 _BY_PYTHON = "Nobody is computing into it: the same call of lrsweep.sweep goes on."
 
 
-def resume(*, store: options.StoreArgument, executor: options.Executor = None, quiet: options.Quiet = False) -> int:
+def resume(*, store: StoreArgument, executor: Executor = None, quiet: Quiet = False) -> int:
     """Go on with a sweep into a store, by the options that began it."""
     from lrsweep.store._folder import Folder
     from lrsweep.store._store import open_store
@@ -44,12 +43,8 @@ def resume(*, store: options.StoreArgument, executor: options.Executor = None, q
     command, folder = open_store(store).command, Folder(store).address
     if command is None:
         raise InputError(f"{store!r} was begun in Python: the same call of lrsweep.sweep goes on with it")
-    bundles = {"problem": options.Problem, "search": options.Search, "ending": options.Ending}
-    given: dict[str, Any] = {
-        name: bundles[name](**value) if name in bundles else value for name, value in command["options"].items()
-    }
     # The files that it names were named from there.
     with contextlib.suppress(OSError):
         os.chdir(command["folder"])
-    given |= {"store": folder, "quiet": quiet} | ({} if executor is None else {"executor": executor})
-    return run(**given)
+    other = {} if executor is None else {"executor": executor}
+    return run(**{**command["options"], **other, "store": folder, "quiet": quiet})

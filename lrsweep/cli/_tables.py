@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lrsweep.cli import _options as options
+from lrsweep.cli._bundles import unpack_bundles
+from lrsweep.cli._options import _table as options
+from lrsweep.cli._options._shared import Force
 from lrsweep.cli._printing import STANDARD_OUTPUT
 from lrsweep.cli._quiet import with_quiet
 from lrsweep.cli._startup import keep_loaded
@@ -21,6 +23,7 @@ def _split(names: str | None) -> list[str] | None:
 
 
 @with_quiet
+@unpack_bundles
 def summarize(
     *,
     table: options.TableFile,
@@ -28,7 +31,7 @@ def summarize(
     by: options.SettingColumns = None,
     rule: options.Rule = None,
     out: options.OutSummary = None,
-    force: options.Force = False,
+    force: Force = False,
 ) -> int:
     """Sum up a result table by setting, and say which learning rate is best, how surely, and what missing it costs."""
     from lrsweep.cli._destinations import check_out
@@ -52,13 +55,14 @@ def summarize(
 
 
 @with_quiet
+@unpack_bundles
 def report(
     *,
     table: options.TableFile,
     runs: options.Runs,
     x: options.PageColumn = None,
     out: options.OutPage = None,
-    force: options.Force = False,
+    force: Force = False,
 ) -> int:
     """Write a result table as one HTML page, to be opened in a browser: the answer, charts, what went wrong."""
     import pandas as pd
@@ -95,7 +99,7 @@ def plot(
     x: options.XColumn = "learning_rate",
     y: options.YColumn = None,
     outcome: options.OutcomeColumn = None,
-    force: options.Force = False,
+    force: Force = False,
 ) -> int:
     """Draw a result table against the learning rate: how fast, how well, how trials ended; or a map of two columns."""
     from matplotlib.figure import Figure

@@ -10,7 +10,7 @@ import pandas as pd
 from lrsweep import optimizers
 from lrsweep.cli._axes import parse_axis, read_axes
 from lrsweep.cli._objective import ready_made
-from lrsweep.cli._options import DEFAULT_SEEDS
+from lrsweep.cli._options._study import DEFAULT_SEEDS
 from lrsweep.cli._own import load_own, split_name
 from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import LONGEST_QUOTE, quote, shorten, unknown
@@ -103,7 +103,7 @@ def read_trials(
     *,
     file: str | None,
     learning_rate: str | None,
-    default_rates: str,
+    default_rates: str | None,
     settings: Sequence[str] | None,
     seeds: int | None,
 ) -> pd.DataFrame:
@@ -114,7 +114,8 @@ def read_trials(
         objective: What the command calls its objective.
         file: `--trials`, a table instead of all that follows: `.parquet`, or else CSV.
         learning_rate: `--learning-rate`.
-        default_rates: The axis of learning rates where none is given, and an optimizer takes them.
+        default_rates: The axis of learning rates where none is given, and an optimizer takes them; or None where the
+            command finds them itself, so that a row is a start.
         settings: Every `--set`.
         seeds: `--seeds`.
 
@@ -124,13 +125,16 @@ def read_trials(
     """
     if file is not None:
         if learning_rate is not None or settings or seeds is not None:
-            raise InputError("--trials brings its own columns: leave out --learning-rate, --set and --seeds")
+            rates = "" if default_rates is None else "--learning-rate, "
+            raise InputError(f"--trials brings its own columns: leave out {rates}--set and --seeds")
         return read_parquet(file) if file.lower().endswith(".parquet") else read_csv(file)
     count = count_seeds(seeds, objective)
     axes = read_axes(learning_rate=learning_rate, settings=settings)
     check_words(factories, axes)
     if count is not None:
         axes.setdefault(SEED, range(count))
+    if default_rates is None:
+        return grid(**axes) if axes else pd.DataFrame(index=range(1))
     return cross_axes(factories, axes, parse_axis(default_rates))
 
 

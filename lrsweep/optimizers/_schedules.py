@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 
 from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import quote, unknown
@@ -92,6 +93,7 @@ def scheduled(factory: Factory, shape: Shape, **fixed: Any) -> Factory:
     build.__signature__ = add_keywords(factory, free.values())  # pyright: ignore[reportFunctionMemberAccess]
     build.__name__ = build.__qualname__ = f"{label(factory)}_{label(shape)}"
     build.schedule = schedule  # pyright: ignore[reportFunctionMemberAccess]
+    build.shape, build.fixed = shape, fixed  # pyright: ignore[reportFunctionMemberAccess]
     return build
 
 
@@ -114,6 +116,32 @@ def schedule_of(factory: Factory, keywords: Mapping[str, Any]) -> Callable[[Any]
     """
     schedule = getattr(factory, "schedule", None)
     return None if schedule is None else schedule(**keywords)
+
+
+def check_rise(factory: Factory, columns: Mapping[str, Any]) -> None:
+    """Refuses a schedule of this module that would rise for all of its steps, and never fall.
+
+    Args:
+        factory: An optimizer's factory, made by `scheduled` or not.
+        columns: The values of its keywords over the trials, by name: numbers, or arrays ``[trial]``.
+
+    Raises:
+        InputError: In some trial it would.
+
+    Example:
+        >>> import optax
+        >>> check_rise(scheduled(optax.sgd, warmup_cosine, steps=10), {"warmup": np.array([0, 5, 10])})
+        Traceback (most recent call last):
+        lrsweep.inputs._errors.InputError: warmup=10 must be below steps=10, over which warmup_cosine rises and falls
+    """
+    shape, arguments = getattr(factory, "shape", None), {**columns, **getattr(factory, "fixed", {})}
+    if shape not in SHAPES.values() or not {"warmup", "steps"} <= arguments.keys():
+        return
+    warmup, steps = np.broadcast_arrays(arguments["warmup"], arguments["steps"])
+    late = np.flatnonzero(warmup >= steps)
+    if len(late) > 0:
+        rise, end = warmup.flat[late[0]], steps.flat[late[0]]
+        raise InputError(f"warmup={rise:g} must be below steps={end:g}, over which {label(shape)} rises and falls")
 
 
 def warmup_cosine(k: Any, *, steps: Any, warmup: Any = 0, end: Any = 0.0) -> Any:

@@ -58,7 +58,8 @@ def _advise(summary: pd.DataFrame, table: Table) -> str:
         answer = NONE_LEFT
     else:
         answer = f"Use {describe_setting(best)}: {describe_best(best, criterion, table)}."
-    return " ".join(filter(None, [answer, describe_ends(best, criterion, table), _warn_of_rates(summary, best)]))
+    rates = warn_of_rates(summary, best) or _say_none_diverged(summary, best)
+    return " ".join(filter(None, [answer, describe_ends(best, criterion, table), rates]))
 
 
 def describe_causes(table: pd.DataFrame) -> str:
@@ -229,20 +230,32 @@ def _most_steps(table: Table) -> int:
     return max(int(part["steps"].max()) for part in parts_of(table, ["steps"]))
 
 
-def _warn_of_rates(summary: pd.DataFrame, best: pd.Series) -> str:
-    """Says at which learning rates trials diverged; or that none did, and whether to try larger ones."""
-    names = setting_names(summary)
-    if LEARNING_RATE not in names or pd.isna(best[LEARNING_RATE]):
-        return ""
-    # Which learning rates diverge depends on the other settings: those of the best one count.
-    others = [name for name in names if name != LEARNING_RATE]
-    share_by_rate = summary[is_same(summary, best, others)].groupby(LEARNING_RATE)["diverged"].max()
+def warn_of_rates(summary: pd.DataFrame, best: pd.Series) -> str:
+    """Says at which learning rates trials diverged, with the other settings of the best; an empty text where none did.
+
+    Args:
+        summary: What `summarize` gives for a result table.
+        best: Its best row.
+
+    Example:
+        >>> summary = lrsweep.summarize(result.table).assign(diverged=[0.5, 0, 0])
+        >>> warn_of_rates(summary, summary.iloc[1])
+        'Stay clear of learning_rate 0.1: trials diverged there.'
+    """
+    share_by_rate = _diverged_by_rate(summary, best)
     tried, diverged = share_by_rate.index, share_by_rate[share_by_rate > 0].index
+    if len(diverged) == 0:
+        return ""
     if len(diverged) == len(tried):
         return "Trials diverged at every learning rate tried." if best["diverged"] < 1 else ""
-    if len(diverged) > 0:
-        return f"Stay clear of learning_rate {_list_rates(diverged, tried)}: trials diverged there."
-    if len(tried) == 1:
+    return f"Stay clear of learning_rate {_list_rates(diverged, tried)}: trials diverged there."
+
+
+def _say_none_diverged(summary: pd.DataFrame, best: pd.Series) -> str:
+    """Says that at several learning rates no trial diverged, where that is so, and whether to try others."""
+    share_by_rate = _diverged_by_rate(summary, best)
+    tried = share_by_rate.index
+    if len(tried) <= 1 or (share_by_rate > 0).any():
         return ""
     none_diverged, rate = "None of these learning rates diverged", number(best[LEARNING_RATE])
     better = "faster" if best["converged"] > 0 else "better"
@@ -251,6 +264,16 @@ def _warn_of_rates(summary: pd.DataFrame, best: pd.Series) -> str:
     if best[LEARNING_RATE] == tried.min() and best["converged"] == 0:
         return f"{none_diverged}; {rate} is the smallest tried, and a smaller one may be better."
     return f"{none_diverged}."
+
+
+def _diverged_by_rate(summary: pd.DataFrame, best: pd.Series) -> pd.Series:
+    """Gives the share of trials that diverged by learning rate, with the other settings of the best."""
+    names = setting_names(summary)
+    if LEARNING_RATE not in names or pd.isna(best[LEARNING_RATE]):
+        return pd.Series(dtype=float)
+    # Which learning rates diverge depends on the other settings: those of the best one count.
+    others = [name for name in names if name != LEARNING_RATE]
+    return summary[is_same(summary, best, others)].groupby(LEARNING_RATE)["diverged"].max()
 
 
 def is_same(rows: pd.DataFrame, row: pd.Series, names: list[str]) -> np.ndarray:

@@ -11,6 +11,7 @@ from lrsweep.statistics._advice import (
     describe_setting,
     describe_value,
     is_same,
+    warn_of_rates,
 )
 from lrsweep.statistics._best import Best, find_best, rank
 from lrsweep.statistics._display import FEW, setting_names
@@ -55,7 +56,7 @@ def judge(table: Table, rule: str | None = None, best: Best | None = None, summa
     if np.isnan(best.learning_rate):
         return f"{_none_safe(summary)} {describe_bad_starts(table, bad)}".strip()
     criterion = criterion_of(head_of(table))
-    rule, ends = default_rule(criterion) if rule is None else rule, ""
+    rule, ends, clear = default_rule(criterion) if rule is None else rule, "", ""
     if rule == SAFE:
         setting = f"learning_rate {number(best.learning_rate)}"
         why, costs = "no trial diverged there or below", _costs(table, summary)
@@ -70,10 +71,12 @@ def judge(table: Table, rule: str | None = None, best: Best | None = None, summa
         # A cost is one of loss, of which the best metric need not have the least.
         costs = _costs(own, summary[is_same(summary, row, others)]) if LOSS in (criterion.name, rule) else []
         setting, why = describe_setting(row), describe_value(row, BY_LOSS, peak=criterion.name == LOSS)
+        # A trial that diverged because of its start says nothing of its learning rate.
+        clear = warn_of_rates(summary if bad.trials == 0 else summarize(bad.others(table)), row)
         if rule != LOSS:
             why, ends = describe_best(row, criterion, table), describe_ends(row, criterion, bad.others(table))
     answer = f"Use {setting}{_interval(best, table)}: {why}."
-    return " ".join(filter(None, [answer, *costs, ends, describe_bad_starts(table, bad)]))
+    return " ".join(filter(None, [answer, *costs, ends, clear, describe_bad_starts(table, bad)]))
 
 
 def _none_safe(summary: pd.DataFrame) -> str:

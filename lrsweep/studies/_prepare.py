@@ -17,6 +17,7 @@ from lrsweep.engine._spec import MOST_SPECS, Like, precision
 from lrsweep.inputs._arguments import check_count
 from lrsweep.inputs._errors import InputError
 from lrsweep.optimizers._factories import Factory
+from lrsweep.optimizers._schedules import check_rise
 from lrsweep.problems._objective import Objective
 from lrsweep.studies._means import check_means
 from lrsweep.studies._recorded import check_rate
@@ -61,12 +62,15 @@ def prepare(
 
     Raises:
         TypeError: An argument or a column is of the wrong kind.
-        ValueError: Nobody takes a column, a value is out of range, or objective and optimizer do not fit.
+        ValueError: Nobody takes a column, a value is out of range, a schedule never falls, or objective and optimizer
+            do not fit.
     """
     names = list(optimizers) if None in optimizers else optimizers_of(trials, optimizers)
     columns = [name for name in trials.columns if name != OPTIMIZER or None in optimizers]
     bindings = bind(columns, objective, {name: optimizers[name] for name in names})
     groups = partition(trials, bindings, static)
+    for group in groups:
+        check_rise(optimizers[group.optimizer], group.values | {each.name: each.value for each in group.static})
     if not objective.draws_start:
         check_start(objective, objective.init)
     # Everything is checked on shapes before the data moves to the device.

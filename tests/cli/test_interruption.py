@@ -30,6 +30,10 @@ from lrsweep.tables._notes import read_provenance
 from tests import kills
 from tests.conftest import Run
 
+# How to go on without a store: with one, `run` can; what other commands do cannot be kept in one.
+ANEW = "the same command begins anew"
+RUN_ANEW = f"{ANEW}, and one with --store DIR can be gone on with"
+
 ENDLESS = """
 import jax.numpy as jnp
 from lrsweep import Objective
@@ -75,7 +79,7 @@ def test_what_has_ended_is_written_and_told_of(
     press(2)
     said = run("run", "--out", f"sweep.{ending}")
     assert said.code == 130
-    assert said.err == "lrsweep: interrupted: 2 of 3 trials had ended, 1 had not\n"
+    assert said.err == f"lrsweep: interrupted: 2 of 3 trials had ended, 1 had not; {RUN_ANEW}\n"
     assert said.out == f"Wrote 2 trials to sweep.{ending}, and what made them to sweep.json.\n"
     table, whole = (lrsweep.read_table(folder / f"{name}.{ending}") for name in ("sweep", "whole"))
     assert table.equals(whole.head(2))
@@ -97,7 +101,7 @@ def test_where_nothing_had_ended_an_earlier_table_stays(run: Run, folder: Path, 
     assert run("run", "--out", "sweep.csv") == (
         130,
         "",
-        "lrsweep: interrupted: 0 of 3 trials had ended, 3 had not; nothing was written\n",
+        f"lrsweep: interrupted: 0 of 3 trials had ended, 3 had not; nothing was written; {RUN_ANEW}\n",
     )
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
@@ -105,8 +109,9 @@ def test_where_nothing_had_ended_an_earlier_table_stays(run: Run, folder: Path, 
 @pytest.mark.usefixtures("folder")
 def test_without_a_place_it_says_how_to_keep_what_ends(run: Run, press: Callable[[int], None]) -> None:
     press(1)
-    said = "lrsweep: interrupted: 1 of 3 trials had ended, 2 had not; --out FILE would have kept them\n"
-    assert run("run") == (130, "", said)
+    said = "lrsweep: interrupted: 1 of 3 trials had ended, 2 had not; --out FILE would have kept them"
+    assert run("run") == (130, "", f"{said}; {RUN_ANEW}\n")
+    assert run("refine").err.endswith(f"; --out FILE would have kept them; {ANEW}\n")
 
 
 def test_before_any_trial_runs_it_says_nothing(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,11 +141,11 @@ def test_a_zoom_and_a_search_of_the_edge_keep_what_they_have(
 ) -> None:
     press(4)
     said = run("refine", "--out", "zoom.csv")
-    assert (said.code, said.err) == (130, "lrsweep: interrupted: 4 of 49 trials had ended, 45 had not\n")
+    assert (said.code, said.err) == (130, f"lrsweep: interrupted: 4 of 49 trials had ended, 45 had not; {ANEW}\n")
     assert lrsweep.read_table(folder / "zoom.csv")["round"].tolist() == [0, 0, 0, 0]
     said = run("critical", "--out", "edge.csv")
     assert said.code == 130
-    assert said.err == "lrsweep: interrupted: 4 of 46 trials had ended, 42 had not; nothing was written\n"
+    assert said.err == f"lrsweep: interrupted: 4 of 46 trials had ended, 42 had not; nothing was written; {ANEW}\n"
 
 
 def test_a_range_test_keeps_the_losses_of_the_starts_that_were_through(
@@ -158,7 +163,7 @@ def test_a_range_test_keeps_the_losses_of_the_starts_that_were_through(
 
     monkeypatch.setattr(range_test, "run_sweep", interrupted)
     said = run(*words, "losses.csv")
-    assert (said.code, said.err) == (130, "lrsweep: interrupted: 2 of 3 trials had ended, 1 had not\n")
+    assert (said.code, said.err) == (130, f"lrsweep: interrupted: 2 of 3 trials had ended, 1 had not; {ANEW}\n")
     assert said.out == "Wrote 40 losses to losses.csv, and what made them to losses.json.\n"
     kept, whole = ((folder / f"{name}.csv").read_text().splitlines() for name in ("losses", "whole"))
     assert kept == whole[:41]
@@ -244,7 +249,9 @@ def start(folder: Path, *words: str) -> "subprocess.Popen[str]":
 # Twenty-five learning rates and ten seeds of twenty thousand parameters: minutes of work.
 RUN = ("run", "own.py:endless", "--steps", "1000000", "--out", "sweep.csv")
 
-SAID = r"(lrsweep: interrupted: \d+ of 250 trials had ended, \d+ had not(; nothing was written)?\n)?"
+SAID = (
+    r"(lrsweep: interrupted: \d+ of 250 trials had ended, \d+ had not(; nothing was written)?; the same command .*\n)?"
+)
 
 
 @pytest.mark.parametrize("pause", [0.2, 6.0], ids=["while it loads", "while trials run"])

@@ -6,7 +6,7 @@ import pytest
 
 from lrsweep import problems
 from lrsweep.cli._objective import load_objective
-from lrsweep.cli._options import Problem
+from lrsweep.cli._options._problem import Problem
 
 OWN = """
 import beside, jax.numpy as jnp

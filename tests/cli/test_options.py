@@ -4,10 +4,16 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import optax
+import pandas as pd
 import pytest
+import typer
+from pandas.testing import assert_frame_equal
 
 import lrsweep
+from lrsweep.cli._app import app
 from tests.conftest import Run
 
 
@@ -51,6 +57,12 @@ REFUSED = {
     "a word for a switch": ("run --set nesterov=maybe", "--set nesterov=maybe: nesterov of sgd is true or false"),
     "a word among switches": ("refine --set nesterov=true,yes", "--set nesterov=true,yes: nesterov of sgd is true or "),
     "a word for a number": ("critical --optimizer adam --set b1=high", "--set b1=high: b1 of adam is a number"),
+    "halving after a part of an update": (
+        "run --halving 2.5",
+        "--halving '2.5' must be whole numbers of updates, such",
+    ),
+    "a share to keep of what is not halved": ("run --keep 0.5", "--keep says how many settings --halving keeps: give"),
+    "halving into a store": ("run --halving 9 --store kept", "--halving compares all trials, and a store runs them sh"),
     "a word for a switch of a range test": ("range-test --set nesterov=no", "nesterov of sgd is true or false"),
 }
 
@@ -78,12 +90,79 @@ MEANT = {
 def test_an_option_that_there_is_not_is_answered_by_what_it_means(run: Run, words: str, meant: str) -> None:
     said = run(*words.split())
     assert said.code == 2
-    assert f": did you mean '{meant}'? There is: " in said.err
+    assert f": did you mean '{meant}'? -h lists all there are\n" in said.err
 
 
 @pytest.mark.parametrize("words", ["plot a.csv --out a.png --lr x", "run --zzz"])
 def test_an_option_that_means_none_of_those_there_are_is_answered_by_their_list(run: Run, words: str) -> None:
     assert re.search(r"there is no option '\S+': there is: --\S+, ", run(*words.split()).err)
+
+
+ELSEWHERE = {
+    "refine --store kept": "It is an option of run",
+    "range-test --schedule one_cycle": "It is an option of run, refine and critical",
+    "run --by momentum": "It is an option of summarize",
+    "--steps 5 run": "It is an option of run, refine, critical and range-test",
+}
+
+
+@pytest.mark.parametrize(("words", "said"), ELSEWHERE.items(), ids=ELSEWHERE)
+def test_an_option_of_other_commands_is_said_to_be_theirs(run: Run, words: str, said: str) -> None:
+    answer = run(*words.split())
+    assert answer.code == 2
+    assert re.fullmatch(rf"lrsweep: there is no option '\S+': there is: --.*\. {said}\n", answer.err), answer.err
+
+
+# What the commands that run trials do not share: a search of learning rates is given their ends, and ends trials by its
+# own rule; a range test raises them as a schedule would; edges have no picture; and a store, curves, causes and halving
+# are of one sweep, where the others run several.
+OWN = {
+    "run": {"--halving", "--keep", "--diagnose", "--record", "--record-every", "--store", "--executor"},
+    "refine": {"--around", "--rounds", "--width"},
+    "critical": {"--from", "--to", "--width", "--schedule"},
+    "range-test": {"--from", "--to", "--plot"},
+}
+SWEPT = {"--learning-rate", "--schedule", "--plot", "--tolerance", "--target-loss", "--hold"}
+
+
+def test_commands_that_run_trials_share_all_options_but_those_with_a_reason() -> None:
+    commands: Any = typer.main.get_command(app)
+    options = {name: {each.opts[0] for each in commands.commands[name].params} for name in OWN}
+    shared = set.intersection(*options.values())
+    assert {"objective", "--target", "--optimizer", "--set", "--seeds", "--trials", "--steps", "--out"} < shared
+    own = {name: options[name] - shared for name in options}
+    assert own == {name: OWN[name] | (SWEPT if name in ("run", "refine") else set()) for name in OWN}
+
+
+def test_settings_of_a_search_of_learning_rates_may_come_from_a_file(run: Run) -> None:
+    Path("starts.csv").write_text("momentum,seed\n0,1\n0.5,2\n")
+    assert run("critical", "--trials", "starts.csv", "--width", "0.5", "--out", "edges.csv").code == 0
+    assert pd.read_csv("edges.csv")[["momentum", "seed"]].to_numpy().tolist() == [[0, 1], [0.5, 2]]
+    assert run("range-test", "--trials", "starts.csv", "--steps", "50", "--out", "losses.csv").code == 0
+    assert len(pd.read_csv("losses.csv")) == 100
+    said = run("critical", "--trials", "starts.csv", "--seeds", "2")
+    assert (said.code, said.err) == (2, "lrsweep: --trials brings its own columns: leave out --set and --seeds\n")
+
+
+def test_a_range_test_ends_where_the_option_says(run: Run) -> None:
+    assert run("range-test", "--steps", "50", "--divergence", "2", "--out", "losses.csv").code == 0
+    tested = lrsweep.range_test(lrsweep.problems.line(), optax.sgd, steps=50, divergence=2)
+    assert_frame_equal(pd.read_csv("losses.csv"), tested.curves)
+
+
+def test_settings_are_dropped_after_the_updates_of_the_option(run: Run) -> None:
+    words = "run --lr 0.3,0.1,0.03,0.01 --seeds 2 --steps 60 --halving 20,4e1 --keep 0.25 --out halved.csv"
+    assert run(*words.split()).code == 0
+    trials = lrsweep.grid(learning_rate=[0.3, 0.1, 0.03, 0.01], seed=range(2))
+    halving = lrsweep.Halving(at=[20, 40], keep=0.25)
+    swept = lrsweep.sweep(lrsweep.problems.line(), optax.sgd, trials, steps=60, halving=halving)
+    assert_frame_equal(lrsweep.read_table("halved.csv"), swept.table)
+
+
+def test_a_zoom_is_drawn(run: Run) -> None:
+    said = run("refine", "--rounds", "0", "--steps", "20", "--plot", "zoom.svg")
+    assert (said.code, said.out.splitlines()[-1]) == (0, "Drew zoom.svg.")
+    assert "learning rate" in Path("zoom.svg").read_text(encoding="utf-8")
 
 
 def test_a_repeatable_option_and_a_switch_may_be_given_twice(run: Run) -> None:

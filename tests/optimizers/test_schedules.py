@@ -117,3 +117,20 @@ def test_a_schedule_that_decides_by_its_peak_is_told_of_schedules_by_their_peak(
 
     with pytest.raises(lrsweep.InputError, match=r"list it in static, .*; or, .* lrsweep\.optimizers\.scheduled"):
         lrsweep.sweep(LINE, own, lrsweep.grid(learning_rate=[0.3, 0.1]))
+
+
+@pytest.mark.parametrize(
+    ("fixed", "columns"),
+    [({"steps": 20}, {"warmup": [0, 20]}), ({"steps": 9}, {"warmup": [9.5]}), ({"steps": 9, "warmup": 9}, {})],
+)
+def test_a_schedule_that_would_rise_for_all_of_its_steps_is_refused_before_anything_compiles(
+    fixed: dict[str, int], columns: dict[str, list[int]], compilations: Callable[[], int]
+) -> None:
+    factory = scheduled(optax.sgd, optimizers.warmup_linear, **fixed)
+    trials = lrsweep.grid(learning_rate=[0.1], **columns)
+    for static in ([], list(columns)):
+        with pytest.raises(
+            lrsweep.InputError, match="must be below steps=.*, over which warmup_linear rises and falls"
+        ):
+            lrsweep.sweep(LINE, factory, trials, static=static, steps=20)
+    assert compilations() == 0

@@ -183,10 +183,8 @@ SCORES = scored([(0.1, 0, "slow", 0.7), (0.2, 0, "slow", 0.9), (0.4, 0, "diverge
 def test_sentences_speak_of_the_greatest() -> None:
     best = "Use learning_rate 0.2: its median final score, 0.9, is the greatest"
     improving = "It was still improving: give more steps."
-    assert advise(lrsweep.summarize(SCORES), SCORES) == (
-        f"{best}. {improving} Stay clear of learning_rate 0.4: trials diverged there."
-    )
-    assert judge(SCORES) == f"{best}. {improving}"
+    said = f"{best}. {improving} Stay clear of learning_rate 0.4: trials diverged there."
+    assert advise(lrsweep.summarize(SCORES), SCORES) == judge(SCORES) == said
     assert "its median final loss, 1, is the least" in judge(SCORES, "loss")
     table = SCORES.assign(round=0)
     assert conclude(table, _find(table, "best"), {"around": "best", "width": 0.1}).startswith(f"{best}; ")

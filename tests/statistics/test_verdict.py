@@ -22,7 +22,8 @@ CASES = {
         [(0.1, 0, "converged", 30, 1.0), (0.01, 0, "slow", None, 4.0), (1.0, 0, "diverged", None, 9.0)],
         "steps",
         "Use learning_rate 0.1: it converged after 30 updates. "
-        f"{RANGE.format('0.03162', 0.1, 3)} {(3 + 0 + 12) / 3:g} more loss, on average.",
+        f"{RANGE.format('0.03162', 0.1, 3)} {(3 + 0 + 12) / 3:g} more loss, on average. "
+        "Stay clear of learning_rate 1: trials diverged there.",
     ),
     "loss": (
         [(0.1, 0, "converged", 30, 4.0), (1.0, 0, "slow", None, 1.0)],

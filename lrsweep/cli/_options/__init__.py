@@ -1,0 +1,1 @@
+"""The command line's options by subject: what each is called and what its help says, written once for all commands."""
