@@ -47,13 +47,19 @@ def test_zsh_and_fish_are_told_the_same(run: Run, monkeypatch: pytest.MonkeyPatc
     assert all(word in said.out for word in ("best", "edge"))
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
-def test_bash_completes_a_command_with_the_script_that_it_is_given(tmp_path: Path) -> None:
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder in which the command is, as a shell finds it."""
     command = tmp_path / "lrsweep"
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m lrsweep "$@"\n')
     command.chmod(0o755)
+    return tmp_path
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
+def test_bash_completes_a_command_with_the_script_that_it_is_given(folder: Path) -> None:
     script = f"""
-        PATH={tmp_path}:$PATH
+        PATH={folder}:$PATH
         eval "$(_LRSWEEP_COMPLETE=source_bash lrsweep)"
         COMP_WORDS=(lrsweep summ) COMP_CWORD=1
         _lrsweep_completion lrsweep
@@ -61,3 +67,14 @@ def test_bash_completes_a_command_with_the_script_that_it_is_given(tmp_path: Pat
     """
     ran = subprocess.run(["bash", "--norc", "-c", script], capture_output=True, text=True, check=True, timeout=60)
     assert (ran.stdout, ran.stderr) == ("summarize\n", "")
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish here")
+def test_fish_completes_a_command_with_the_script_that_it_is_given(folder: Path) -> None:
+    script = f"""
+        set --export PATH {folder} $PATH
+        env _LRSWEEP_COMPLETE=source_fish lrsweep | source
+        complete --do-complete "lrsweep refine --around "
+    """
+    ran = subprocess.run(["fish", "--no-config", "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert (ran.stdout.splitlines(), ran.stderr) == (["best", "edge"], "")
