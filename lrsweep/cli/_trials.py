@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import optax
 import pandas as pd
@@ -159,10 +159,17 @@ def check_words(factories: Mapping[str, Factory], axes: Mapping[str, Any]) -> No
     for name, factory in factories.items():
         for keyword, parameter in inspect.signature(factory).parameters.items():
             words = [value for value in axes.get(keyword, ()) if isinstance(value, str)]
-            if words and isinstance(parameter.default, int | float):
+            if words and _is_number(parameter):
                 accepted = "true or false" if isinstance(parameter.default, bool) else "a number"
                 given = shorten(",".join(words), LONGEST_QUOTE)
                 raise InputError(f"--set {keyword}={given}: {keyword} of {name} is {accepted}")
+
+
+def _is_number(parameter: inspect.Parameter) -> bool:
+    """Says whether a keyword takes a number, or true or false, as its default or its annotation tells."""
+    accepted = get_args(parameter.annotation) or (parameter.annotation,)
+    numeric = float in accepted and not any(each in (str, Any) for each in accepted)
+    return numeric or isinstance(parameter.default, int | float)
 
 
 def cross_axes(

@@ -162,7 +162,7 @@ def _check(
             raise InputError(f"{name}: " + unknown("way" if name == "missing" else name, value, known))
     if validation is not None:
         validation = check_number("validation", validation, "a share between 0 and 1", lambda share: 0 < share < 1)
-    widths = (hidden,) if isinstance(hidden, int) else tuple(hidden)
+    widths = tuple(hidden) if isinstance(hidden, Iterable) else (hidden,)
     return _Asked(
         target,
         task,

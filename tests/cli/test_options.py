@@ -63,6 +63,7 @@ REFUSED = {
     ),
     "a share to keep of what is not halved": ("run --keep 0.5", "--keep says how many settings --halving keeps: give"),
     "halving into a store": ("run --halving 9 --store kept", "--halving compares all trials, and a store runs them sh"),
+    "a word for a number that may be left out": ("run --set momentum=None", "momentum of sgd is a number"),
     "a word for a switch of a range test": ("range-test --set nesterov=no", "nesterov of sgd is true or false"),
 }
 

@@ -206,6 +206,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"validation": 1.5}, "validation=1.5 must be a share between 0 and 1"),
     ({"validation": 0.001}, "validation=0.001 of 60 rows holds out 1, and leaves 59"),
     ({"hidden": (0,)}, "hidden=0 must be 1 or more"),
+    ({"hidden": None}, "hidden=None must be a whole number"),
     ({"categories": 1}, "categories=1 must be 2 or more"),
     ({"best_by": "accuracy"}, "best_by: there is no metric 'accuracy': there is: loss"),
 ]
