@@ -9,7 +9,8 @@ the table says, a worker's life is exponentially distributed, and another takes 
 this machine are the driver's seconds, what it costs to list a folder of so many shards and to write one more into it,
 the bytes of a trial and the seconds to hash them. Run `python -m tests.driver`: a minute or two on one core; with
 `--quick` some seconds, of fewer trials. With `--workers N` it measures instead how much faster two workers of this
-machine are than one, on the line and on the digits, N times.
+machine are than one, on the line and on the digits, N times; and beside it how much faster two processes are that have
+nothing to do with each other and keep nothing, which is what two cores give.
 """
 
 import argparse
@@ -23,15 +24,15 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import optax
 import pandas as pd
 import psutil
 
 import lrsweep
+from lrsweep.store._executors import opened
 from lrsweep.store._folder import Folder
 from lrsweep.store._shards import find_shards, name_of
 from lrsweep.studies._workers import ATTEMPTS, hand_out
@@ -181,7 +182,36 @@ def measure_bytes(trials: int) -> dict[str, float]:
     }
 
 
-def rate(sweep: Callable[..., Any], count: int) -> tuple[float, float]:
+class Work(NamedTuple):
+    """What workers are measured at: an objective, its trials, how many of them a shard is, and options of `sweep`."""
+
+    objective: lrsweep.Objective
+    trials: lrsweep.LazyTrials
+    shard_size: int
+    options: dict[str, Any]
+
+    def sweep(self, trials: Any, **options: Any) -> None:
+        """Sweeps some of its trials."""
+        lrsweep.sweep(self.objective, optax.sgd, trials, **self.options, **options)
+
+
+def work_of(name: str) -> Work:
+    """Gives the work by its name: the line, or the digits' network."""
+    if name == "line":
+        rates = lrsweep.lazy_grid(learning_rate=lrsweep.log_grid(1e-3, 1, 128_000), seed=range(100))
+        return Work(lrsweep.problems.line(), rates, 200_000, {"steps": 1000})
+    # The study's functions, which workers import by their names.
+    sys.path.append(str(Path(__file__).parent.parent / "experiments"))
+    digits: Any = importlib.import_module("digits")
+    training, _ = digits.load_data()
+    objective = lrsweep.Objective(
+        digits.cross_entropy, digits.init, data=training, batch_size=digits.BATCH_SIZE, name="digits"
+    )
+    networks = lrsweep.lazy_grid(model=["mlp"], learning_rate=lrsweep.log_grid(1e-4, 10, 64), seed=range(64))
+    return Work(objective, networks, 64, {"steps": 150, "stopping": digits.TO_THE_END, "block_width": 16})
+
+
+def rate(work: Work, count: int) -> tuple[float, float]:
     """Measures some workers at work: trials a second, and seconds of the processor for a thousand trials."""
     seen: list[tuple[lrsweep.Progress, float]] = []
     workers: list[psutil.Process] = []
@@ -193,7 +223,7 @@ def rate(sweep: Callable[..., Any], count: int) -> tuple[float, float]:
         seen.append((state, sum(sum(worker.cpu_times()[:2]) for worker in workers)))
 
     with tempfile.TemporaryDirectory() as top:
-        sweep(store=top, executor=f"processes:{count}", progress=watch)
+        work.sweep(work.trials, store=top, shard_size=work.shard_size, executor=f"processes:{count}", progress=watch)
     # By then both have begun and compiled.
     counted = [each for each in seen if each[0].trials >= each[0].of_trials / 2]
     (first, used), (last, used_by_then) = counted[0], counted[-1]
@@ -201,38 +231,42 @@ def rate(sweep: Callable[..., Any], count: int) -> tuple[float, float]:
     return trials / (last.seconds - first.seconds), 1000 * (used_by_then - used) / trials
 
 
+def repeat(name: str, begin: float, end: float) -> float:
+    """Sweeps the first shard in memory, again and again between two moments of the clock: trials a second."""
+    work = work_of(name)
+    trials, swept = work.trials.rows(0, work.shard_size), 0
+    work.sweep(trials, progress=False)
+    time.sleep(max(0.0, begin - time.time()))
+    began = time.time()
+    while time.time() < end:
+        work.sweep(trials, progress=False)
+        swept += len(trials)
+    return swept / (time.time() - began)
+
+
+def apart(name: str, count: int) -> float:
+    """Measures processes side by side that have nothing to do with each other: trials a second, of all of them."""
+    with opened(f"processes:{count}") as workers:
+        begin = time.time() + 20
+        return sum([each.result() for each in [workers.submit(repeat, name, begin, begin + 5) for _ in range(count)]])
+
+
 def measure_workers(repeats: int) -> pd.DataFrame:
-    """Measures how much faster two workers are than one, one after the other, some times."""
-    # The study's functions, which workers import by their names.
-    sys.path.append(str(Path(__file__).parent.parent / "experiments"))
-    digits: Any = importlib.import_module("digits")
+    """Measures how much faster two workers are than one, and two processes apart than one, some times each."""
     # A worker is a core, also where it is alone.
     os.environ["NPROC"] = "1"
-    training, _ = digits.load_data()
-    objective = lrsweep.Objective(
-        digits.cross_entropy, digits.init, data=training, batch_size=digits.BATCH_SIZE, name="digits"
-    )
-    networks = lrsweep.grid(model=["mlp"], learning_rate=lrsweep.log_grid(1e-4, 10, 64), seed=range(64))
-    line = lrsweep.lazy_grid(learning_rate=lrsweep.log_grid(1e-3, 1, 128_000), seed=range(100))
-
-    def of_line(**how: Any) -> None:
-        lrsweep.sweep(lrsweep.problems.line(), optax.sgd, line, steps=1000, shard_size=200_000, **how)
-
-    def of_digits(**how: Any) -> None:
-        lrsweep.sweep(
-            objective, optax.sgd, networks, steps=150, stopping=digits.TO_THE_END, block_width=16, shard_size=64, **how
-        )
-
     rows = []
-    for name, sweep in {"line": of_line, "digits": of_digits}.items():
+    for name in ("line", "digits"):
+        work = work_of(name)
         for _ in range(repeats):
-            (one, one_used), (two, two_used) = rate(sweep, 1), rate(sweep, 2)
+            (one, one_used), (two, two_used) = rate(work, 1), rate(work, 2)
             rows.append(
                 {
                     "objective": name,
                     "one /s": one,
                     "two /s": two,
                     "ratio": two / one,
+                    "ratio apart": apart(name, 2) / apart(name, 1),
                     "one CPU s/1000": one_used,
                     "two CPU s/1000": two_used,
                     "load": psutil.getloadavg()[0],
