@@ -28,6 +28,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
+def on_page_content(html: str, **_: Any) -> str:
+    """Marks the tables among what commands print: where they have no room they are scrolled, and sentences broken."""
+    return re.sub(r"^.*\n─+$(\n.+$)*", r'<span class="printed">\g<0></span>', html, flags=re.MULTILINE)
+
+
 def _gallery() -> dict[str, str]:
     """Gives the studies' README as the gallery, which links to the notebook's page rather than to its file."""
     return {"gallery/index.md": (STUDIES / "README.md").read_text().replace("(walkthrough.ipynb)", "(walkthrough.md)")}
