@@ -30,7 +30,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_content(html: str, **_: Any) -> str:
     """Marks the tables among what commands print: where they have no room they are scrolled, and sentences broken."""
-    return re.sub(r"^.*\n─+$(\n.+$)*", r'<span class="printed">\g<0></span>', html, flags=re.MULTILINE)
+    return re.sub(r"[^>\n]+\n─+(\n.+)*", r'<span class="printed">\g<0></span>', html)
 
 
 def _gallery() -> dict[str, str]:
