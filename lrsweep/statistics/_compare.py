@@ -230,11 +230,12 @@ def _at_best(a: pd.DataFrame, b: pd.DataFrame, rule: str, outcome: str, measure:
         rows = [table[table[SEED].isin(other[SEED])] for table, other in (rows, rows[::-1])]
     if not all(len(table) for table in rows):
         unknown = dict.fromkeys(("median_a", "median_b", measure, "low", "high", "p_value"), np.nan)
-        return pd.Series(first | {"pairs": 0, "compared": 0} | unknown | {"better": None})
+        return pd.Series(first | {"pairs": 0, "compared": 0} | unknown | {"better": None}, dtype=object)
     pairs = pair_trials(*rows)
     effects = effects_of(pairs, outcome, measure)
     medians = {name: median[0] for name, median in _medians(pairs, outcome).items()}
     found = estimate(effects, level)
     side = _sides(pd.DataFrame([found]), effects)[0]
     differs = bool(found["p_value"] <= 1 - level + 1e-12)
-    return pd.Series(first | {"pairs": len(pairs.a)} | medians | found | {"better": str(side) if differs else None})
+    found |= {"better": str(side) if differs else None}
+    return pd.Series(first | {"pairs": len(pairs.a)} | medians | found, dtype=object)

@@ -46,7 +46,9 @@ def pair_trials(a: pd.DataFrame, b: pd.DataFrame) -> Pairs:
             trials would have one partner, or no trial has any.
 
     Example:
-        >>> pairs = pair_trials(result.table, result.table.iloc[1:].assign(momentum=0.9))
+        >>> other = result.table.iloc[1:]
+        >>> other.insert(1, "momentum", 0.9)
+        >>> pairs = pair_trials(result.table, other)
         >>> pairs.a["learning_rate"].tolist(), pairs.b["learning_rate"].tolist()
         ([0.01, 0.001], [0.01, 0.001])
         >>> pairs.told
