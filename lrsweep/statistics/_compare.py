@@ -20,6 +20,7 @@ from lrsweep.statistics._effects import (
     discoveries,
     effects_of,
     estimate,
+    most_steps,
     sameness_of,
 )
 from lrsweep.statistics._pairs import Pairs, pair_trials
@@ -154,7 +155,9 @@ def compare(
     effects, same = effects_of(pairs, outcome), sameness_of(pairs)
     table = _by_setting(pairs, effects, same.rows, outcome, level)
     best = _at_best(a, b, rule, outcome, effects.measure, level)
-    answer = tell_answer(table, best, outcome=outcome, effects=effects, same=same, level=level, rule=rule)
+    answer = tell_answer(
+        table, best, outcome=outcome, effects=effects, same=same, steps=most_steps(pairs), level=level, rule=rule
+    )
     return Comparison(answer, pairs.told, table, best, outcome, rule)
 
 

@@ -19,6 +19,7 @@ def tell_answer(
     outcome: str,
     effects: Effects,
     same: Sameness,
+    steps: tuple[float, float],
     level: float,
     rule: str,
 ) -> str:
@@ -30,6 +31,7 @@ def tell_answer(
         outcome: What was compared.
         effects: By how much the pairs differ.
         same: How far they are the same.
+        steps: How many updates trials of A that did not converge had, and those of B; NaN where none tells.
         level: The level of intervals and tests.
         rule: By what the best of each is the best.
 
@@ -52,6 +54,7 @@ def tell_answer(
         _tell_settings(table, kind, outcome, effects, level),
         _tell_best(table, best, outcome, effects, level, rule),
         *(_tell_status(table, kind, status, level) for status in ("converged", "diverged")),
+        _tell_steps(steps),
         alike,
     ]
     return " ".join(filter(None, sentences))
@@ -91,28 +94,38 @@ def _tell_settings(table: pd.DataFrame, kind: str, outcome: str, effects: Effect
     faster, slower = ("faster", "slower") if outcome == CONVERGED_AT else ("better", "worse")
     lead = "B is" if outcome == CONVERGED_AT else f"By {outcome} B is"
     of, most, least = plural(len(told), kind), int(told["compared"].max()), least_pairs(level)
+    more = len(table) - len(told)
+    untold = f"; at {more:,} more no pair tells" if more else ""
     if most < least:
         signs = np.sign(told[effects.measure].to_numpy(float) - effects.none) * (1 if effects.greater_is_better else -1)
-        better, worse, equal = (int(np.count_nonzero(signs == sign)) for sign in (1, -1, 0))
-        counts = f"{lead} {_split(faster, slower, better, worse, of)}" + (f", equal at {equal:,}" * (equal > 0))
+        counts = {
+            word: int(np.count_nonzero(signs == sign)) for word, sign in ((faster, 1), (slower, -1), ("equal", 0))
+        }
         few = "one pair" if most == 1 else f"{most} pairs"
-        return f"{counts}; with {few} per {kind} that cannot be told from chance: it takes {least}."
-    better, worse = (int((told["better"] == side).sum()) for side in ("B", "A"))
-    if better + worse == 0:
-        return f"{lead} neither {faster} nor {slower} at any of {of} as far as the seeds tell."
-    found, rest = f"{lead} {_split(faster, slower, better, worse, of)}", len(told) - better - worse
-    if better + worse > 1:
+        chance = f"with {few} per {kind} that cannot be told from chance: it takes {least}"
+        return f"{lead} {_split(counts, of)}; {chance}{untold}."
+    counts = {word: int((told["better"] == side).sum()) for word, side in ((faster, "B"), (slower, "A"))}
+    differ = sum(counts.values())
+    if differ == 0:
+        return f"{lead} neither {faster} nor {slower} at any of {of} as far as the seeds tell{untold}."
+    found, rest = f"{lead} {_split(counts, of)}", len(told) - differ
+    if differ > 1:
         found += f", of which at most {_per_cent(1 - level)} are expected to be chance"
     if rest:
         found += f"; at the other {'one' if rest == 1 else f'{rest:,}'} the seeds tell no difference"
-    return f"{found}."
+    return f"{found}{untold}."
 
 
-def _split(faster: str, slower: str, better: int, worse: int, of: str) -> str:
-    """Says at how many settings B is the one, and at how many the other; neither where there are none."""
-    if better == 0 and worse > 0:
-        return f"{slower} at {worse:,} of {of}"
-    return f"{faster} at {better:,} of {of}" + (f" and {slower} at {worse:,}" if worse else "")
+def _split(counts: dict[str, int], of: str) -> str:
+    """Says at how many settings B is what, in the order of the words, without those that it is nowhere.
+
+    Example:
+        >>> _split({"faster": 3, "slower": 0, "equal": 1}, "4 settings")
+        'faster at 3 of 4 settings and equal at 1'
+    """
+    named = [(word, count) for word, count in counts.items() if count] or [next(iter(counts.items()))]
+    *first, last = [f"{word} at {count:,}{f' of {of}' if not at else ''}" for at, (word, count) in enumerate(named)]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _tell_best(table: pd.DataFrame, best: pd.Series, outcome: str, effects: Effects, level: float, rule: str) -> str:
@@ -171,4 +184,11 @@ def _tell_status(table: pd.DataFrame, kind: str, status: str, level: float) -> s
         return ""
     differ = int(discoveries(table[f"{status}_p_value"].to_numpy(), level).sum())
     where = f"; the shares differ at {plural(differ, kind)}" if differ else ""
-    return f"{status.capitalize()}: {both:,} pairs in both, {only_a:,} in A only, {only_b:,} in B only{where}."
+    return f"{status.capitalize()}: {plural(both, 'pair')} in both, {only_a:,} in A only, {only_b:,} in B only{where}."
+
+
+def _tell_steps(steps: tuple[float, float]) -> str:
+    """Says how long trials ran where that was not the same in both tables: it changes what they come to."""
+    if np.isnan(steps).any() or steps[0] == steps[1]:
+        return ""
+    return f"Trials of A ran for up to {steps[0]:,.0f} updates, and those of B for up to {steps[1]:,.0f}."

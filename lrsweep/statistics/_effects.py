@@ -196,6 +196,19 @@ def discoveries(p_values: np.ndarray, level: float) -> np.ndarray:
     return found
 
 
+def most_steps(pairs: Pairs) -> tuple[float, float]:
+    """Gives how many updates the longest trial of each table made that was not ended early; NaN where there is none.
+
+    Example:
+        >>> from lrsweep.statistics._pairs import pair_trials
+        >>> most_steps(pair_trials(result.table, result.table.assign(steps=500)))
+        (1000.0, 500.0)
+    """
+    early = ["converged", "diverged", "dropped"]
+    a, b = (table["steps"][~table["status"].isin(early)].max() for table in (pairs.a, pairs.b))
+    return float(a) if pd.notna(a) else np.nan, float(b) if pd.notna(b) else np.nan
+
+
 class Sameness(NamedTuple):
     """How far the trials of pairs are the same.
 

@@ -136,6 +136,22 @@ def test_a_pair_tells_nothing_of_steps_where_one_ran_out_of_them_before_the_othe
     assert lrsweep.compare(a, b).table["compared"].tolist() == [4]
 
 
+def test_it_is_said_where_trials_of_one_table_ran_longer() -> None:
+    a, b = table_of(np.ones((2, 6))), table_of(np.full((2, 6), 3.0), steps=5000)
+    said = " Trials of A ran for up to 1,000 updates, and those of B for up to 5,000."
+    assert lrsweep.compare(a, b).answer.endswith(said)
+    assert "ran for" not in lrsweep.compare(a, b.assign(steps=1000)).answer
+
+
+def test_settings_of_which_nothing_can_be_told_are_counted_apart() -> None:
+    a = table_of(np.array([[10.0] * 7, [20] * 7, [np.nan] * 7]), of="converged_at")
+    b = table_of(np.array([[20.0] * 7, [20] * 7, [np.nan] * 7]), of="converged_at")
+    assert lrsweep.compare(a, b).answer.startswith(
+        "B is slower at 1 of 2 learning rates; at the other one the seeds tell no difference; at 1 more no pair tells. "
+        "At the best of both (learning_rate 1) B needs 2 times A's updates (95% interval over 7 seeds: 2 to 2)."
+    )
+
+
 def test_a_loss_of_a_trial_that_diverged_is_infinite_and_one_of_both_tells_nothing() -> None:
     losses = np.ones((1, 4))
     a = table_of(losses, status=["diverged", "diverged", "slow", "slow"])
@@ -212,7 +228,7 @@ def test_few_seeds_tell_no_difference_and_say_how_many_would() -> None:
     assert compared.table["low"].isna().all()
     assert compared.table["better"].isna().all()
     assert compared.answer.startswith(
-        "By final_loss B is better at 1 of 4 learning rates and worse at 2, equal at 1; with 5 pairs per learning rate "
+        "By final_loss B is better at 1 of 4 learning rates, worse at 2 and equal at 1; with 5 pairs per learning rate "
         "that cannot be told from chance: it takes 6."
     )
     assert "(5 pairs, too few for an interval)" in compared.answer
