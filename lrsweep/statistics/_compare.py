@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.inputs._arguments import check_number
-from lrsweep.inputs._errors import InputError
+from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import plural
 from lrsweep.inputs._showing import MOST_SHOWN, paragraphs, show_safely
 from lrsweep.statistics._advice import is_same
@@ -149,7 +149,7 @@ def compare(
         6. At the best of both (learning_rate 0.1) B needs 0.3922 times A's updates."
     """
     check_number("level", level, "between 0 and 1", lambda share: 0 < share < 1)
-    a, b = _whole(a), _whole(b)
+    a, b = _whole("A", a), _whole("B", b)
     outcome, rule = _resolve(a, b, outcome, rule)
     pairs = pair_trials(a, b)
     effects, same = effects_of(pairs, outcome), sameness_of(pairs)
@@ -161,11 +161,14 @@ def compare(
     return Comparison(answer, pairs.told, table, best, outcome, rule)
 
 
-def _whole(table: Table) -> pd.DataFrame:
-    if not is_in_parts(table):
-        settings_of(table)  # pyright: ignore[reportArgumentType]
-        return table  # pyright: ignore[reportReturnType]
-    return pd.concat(table.parts())
+def _whole(name: str, table: Table) -> pd.DataFrame:
+    """Gives a result table as one DataFrame, and refuses what is none."""
+    whole: Any = pd.concat(table.parts()) if is_in_parts(table) else table
+    try:
+        settings_of(whole)
+    except (InputError, InputTypeError) as error:
+        raise type(error)(f"{name}: {error}") from None
+    return whole
 
 
 def _resolve(a: pd.DataFrame, b: pd.DataFrame, outcome: str | None, rule: str | None) -> tuple[str, str]:

@@ -147,7 +147,7 @@ def _name_best(a: dict[str, Any], b: dict[str, Any], names: list[str]) -> str:
         return ""
     of_a, of_b = ({name: write(setting[name]) for name in names if name in setting} for setting in (a, b))
     first, second = (", ".join(f"{name} {value}" for name, value in each.items()) for each in (of_a, of_b))
-    if first == second:
+    if all(a.get(name) == b.get(name) for name in names):
         return f"At the best of both ({first}) "
     if len(names) == 1 and of_a and of_b:
         return f"At the best of each ({first} in A, {of_b[names[0]]} in B) "
@@ -160,9 +160,10 @@ def _tell_effect(best: pd.Series, outcome: str, effects: Effects, level: float) 
     if np.isnan(value):
         return "A is better in half of the pairs, and B in the other half"
     better, worse = "BA" if (value > effects.none) == effects.greater_is_better else "AB"
-    if outcome == CONVERGED_AT and value in (0, np.inf):
+    extreme, of_worse = value in (0, np.inf, -np.inf), best[f"median_{worse.lower()}"]
+    if extreme and outcome == CONVERGED_AT and np.isnan(of_worse):
         return f"{better} alone converges in most of {plural(seeds, 'pair')}"
-    if np.isinf(value) and np.isinf(best[f"median_{worse.lower()}"]):
+    if extreme and np.isinf(of_worse):
         return f"{worse} alone diverges in most of {plural(seeds, 'pair')}"
     if effects.measure == RATIO:
         what = "B needs" if outcome == CONVERGED_AT else f"B's {outcome} is"

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.inputs._errors import InputError
-from lrsweep.inputs._messages import listed, plural, quote
+from lrsweep.inputs._messages import LONGEST_QUOTE, listed, plural, quote, shorten
 from lrsweep.statistics._settings import group_trials
 from lrsweep.tables._schema import SEED, settings_of
 from lrsweep.tables._text import write
@@ -94,7 +94,7 @@ def _only_in_one(tables: dict[str, pd.DataFrame], own: dict[str, list[str]]) -> 
                     f"column {name!r} takes {len(values):,} values in {here}, and {there} has no such column: choose "
                     f"the rows of one value, or give {there} that column"
                 )
-            found.append((name, f"{name} is {write(values[0])} in {here}, and {there} has none"))
+            found.append((name, f"{name} is {_shown(values[0])} in {here}, and {there} has none"))
     return found
 
 
@@ -106,8 +106,20 @@ def _constant_apart(tables: dict[str, pd.DataFrame], own: dict[str, list[str]]) 
             continue
         of_a, of_b = (tables[table][name].unique() for table in ("A", "B"))
         if len(of_a) == len(of_b) == 1 and not _is_same(of_a[0], of_b[0]):
-            found.append((name, f"{name} is {write(of_a[0])} in A and {write(of_b[0])} in B"))
+            found.append((name, f"{name} is {' and '.join(_tell_apart(of_a[0], of_b[0]))}"))
     return found
+
+
+def _tell_apart(a: Any, b: Any) -> tuple[str, str]:
+    """Writes two values that differ, with as many digits as that takes to see."""
+    of_a, of_b = (_shown(value) for value in (a, b))
+    if of_a == of_b:
+        of_a, of_b = quote(a), quote(b)
+    return f"{of_a} in A", f"{of_b} in B"
+
+
+def _shown(value: Any) -> str:
+    return shorten(write(value), LONGEST_QUOTE)
 
 
 def _is_same(a: Any, b: Any) -> bool:

@@ -66,7 +66,7 @@ def test_the_median_ratio_its_interval_and_its_test_are_those_of_counting(seeds:
     table = lrsweep.compare(table_of(a), table_of(b)).table
     for row in range(8):
         expected = by_hand([float(each) for each in b[row] / a[row]], 1.0)
-        assert table.loc[row, list(expected)].tolist() == pytest.approx(list(expected.values()), nan_ok=True)
+        assert [table[name][row] for name in expected] == pytest.approx(list(expected.values()), nan_ok=True)
     assert table["median_a"].tolist() == pytest.approx(np.median(a, axis=1))
     assert table["pairs"].tolist() == [seeds] * 8
 
@@ -124,6 +124,14 @@ def test_steps_to_convergence_count_a_trial_that_did_not_converge_as_later_than_
     assert (compared.table["low"][0], compared.table["high"][0]) == (0, np.inf)
     counts = compared.table[["converged_both", "converged_a_only", "converged_b_only"]]
     assert counts.to_numpy().tolist() == [[4, 1, 1]]
+
+
+def test_a_ratio_of_steps_is_told_also_where_most_trials_converge_in_neither_table() -> None:
+    a, b = (np.array([[steps] * 6 + [np.nan] * 20]) for steps in (100.0, 50.0))
+    compared = lrsweep.compare(table_of(a, of="converged_at"), table_of(b, of="converged_at"))
+    assert "B needs 0.5 times A's updates (95% interval over 6 seeds: 0.5 to 0.5)." in compared.answer
+    alone = lrsweep.compare(table_of(b * np.nan, of="converged_at"), table_of(b, of="converged_at"))
+    assert "B alone converges in most of 6 pairs." in alone.answer
 
 
 def test_a_pair_tells_nothing_of_steps_where_one_ran_out_of_them_before_the_other_converged() -> None:
@@ -283,6 +291,16 @@ def test_what_holds_one_value_in_each_table_tells_them_apart_and_pairs_none() ->
     rates = lrsweep.compare(a[a["learning_rate"] == 1], b[b["learning_rate"] == 2])
     assert rates.table["pairs"].tolist() == [3]
     assert "learning_rate is 1 in A and 2 in B" in rates.pairing
+    close = a[a["learning_rate"] == 1], a[a["learning_rate"] == 1].assign(learning_rate=1 + 1e-9)
+    assert "learning_rate is 1.0 in A and 1.000000001 in B" in lrsweep.compare(*close).pairing
+
+
+def test_a_table_needs_no_learning_rate() -> None:
+    a, b = (table_of(np.full((2, 6), loss)).rename(columns={"learning_rate": "momentum"}) for loss in (1.0, 2.0))
+    assert lrsweep.compare(a, b).answer == (
+        "By final_loss B is worse at 2 of 2 settings, of which at most 5% are expected to be chance. At the best of "
+        "both (momentum 1) B's final_loss is 2 times A's (95% interval over 6 seeds: 2 to 2)."
+    )
 
 
 def test_trials_without_a_partner_are_counted() -> None:
@@ -335,8 +353,10 @@ def test_other_arguments_are_refused_where_they_are_wrong(search: lrsweep.Sweep)
         lrsweep.compare(table, table, rule="fastest")
     with pytest.raises(lrsweep.InputError, match="level=1.5 must be between 0 and 1"):
         lrsweep.compare(table, table, level=1.5)
-    with pytest.raises(TypeError, match="give its .table"):
+    with pytest.raises(TypeError, match="A: the table must be a result table .*: give its .table"):
         lrsweep.compare(search, table)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(lrsweep.InputError, match="B: this is not a result table of lrsweep: it has no column 'steps'"):
+        lrsweep.compare(table, table.drop(columns="steps"))
     metric = table.assign(best_by="accuracy", best_mode="max", final_accuracy=1.0, accuracy_at_best=1.0)
     with pytest.raises(lrsweep.InputError, match=r"what decides the best differs, loss \(min\) and accuracy \(max\)"):
         lrsweep.compare(table, metric)
