@@ -23,10 +23,12 @@ from lrsweep.statistics._effects import (
     most_steps,
     sameness_of,
 )
+from lrsweep.statistics._made import tell_made
 from lrsweep.statistics._pairs import Pairs, pair_trials
 from lrsweep.statistics._quartiles import check_outcome
 from lrsweep.statistics._rules import BY_METRIC, STEPS, default_rule, resolve_rule
 from lrsweep.statistics._summary import LEVEL, has_status, join_columns, outcome_quartiles
+from lrsweep.tables._notes import PROVENANCE
 from lrsweep.tables._parts import Table, is_in_parts
 from lrsweep.tables._schema import CONVERGED_AT, LOSS, LOSSES, SEED, criterion_of, settings_of
 
@@ -41,7 +43,8 @@ class Comparison:
 
     Attributes:
         answer: What the comparison comes to, in sentences.
-        pairing: Which trials were paired, and which could not be, in a sentence.
+        pairing: Which trials were paired, and which could not be, in a sentence; and in another one what made the two
+            tables, where that differs and they tell: the optimizer, when trials converged, versions.
         table: One row per setting that both tables have: the columns that trials were paired by but `seed`, then
 
             - `pairs` (int): how many seeds both have; `same` (int): how many of these pairs agree in every column.
@@ -158,17 +161,21 @@ def compare(
     answer = tell_answer(
         table, best, outcome=outcome, effects=effects, same=same, steps=most_steps(pairs), level=level, rule=rule
     )
-    return Comparison(answer, pairs.told, table, best, outcome, rule)
+    made = tell_made(a.attrs.get(PROVENANCE), b.attrs.get(PROVENANCE))
+    return Comparison(answer, f"{pairs.told} {made}".rstrip(), table, best, outcome, rule)
 
 
 def _whole(name: str, table: Table) -> pd.DataFrame:
     """Gives a result table as one DataFrame, and refuses what is none."""
-    whole: Any = pd.concat(table.parts()) if is_in_parts(table) else table
+    if is_in_parts(table):
+        whole = pd.concat(table.parts())
+        whole.attrs[PROVENANCE] = getattr(table, PROVENANCE, None)
+        return whole
     try:
-        settings_of(whole)
+        settings_of(table)  # pyright: ignore[reportArgumentType]
     except (InputError, InputTypeError) as error:
         raise type(error)(f"{name}: {error}") from None
-    return whole
+    return table  # pyright: ignore[reportReturnType]
 
 
 def _resolve(a: pd.DataFrame, b: pd.DataFrame, outcome: str | None, rule: str | None) -> tuple[str, str]:

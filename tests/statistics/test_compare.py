@@ -303,6 +303,25 @@ def test_a_table_needs_no_learning_rate() -> None:
     )
 
 
+def test_what_made_two_tables_is_told_where_it_differs_and_bears_on_them(search: lrsweep.Sweep) -> None:
+    made, other = search.provenance, search.table.copy()
+    assert "made" not in lrsweep.compare(search.table, other).pairing
+    changes = {"optimizer": "adam", "seconds": 1e9, "batch_size": 32, "steps": 7}
+    within = {
+        "stopping": made["stopping"] | {"hold": 3},
+        "versions": made["versions"] | {"jax": "9.9", "python": "9.9"},
+        "device": {"platform": "gpu", "kind": "T4", "count": 8},
+    }
+    other.attrs["provenance"] = made | changes | within
+    versions = f"jax {made['versions']['jax']} and 9.9"
+    assert lrsweep.compare(search.table, other).pairing == (
+        "Paired by learning_rate: 3 pairs of 3 settings. What made them differs: optimizer sgd in A and adam in B, "
+        f"batch size none and 32, hold 10 and 3, device {made['device']['kind']} and T4, {versions}."
+    )
+    other.attrs.clear()
+    assert "made" not in lrsweep.compare(search.table, other).pairing
+
+
 def test_trials_without_a_partner_are_counted() -> None:
     a, b = table_of(np.ones((3, 4))), table_of(np.ones((9, 12)))
     b = b[~((b["seed"] == 1) & (b["learning_rate"] == 2))]
