@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from lrsweep.statistics._best import best_learning_rate as best_learning_rate
     from lrsweep.statistics._best import best_setting as best_setting
     from lrsweep.statistics._bins import gather as gather
+    from lrsweep.statistics._compare import Comparison as Comparison
+    from lrsweep.statistics._compare import compare as compare
     from lrsweep.statistics._outcome_map import outcome_map as outcome_map
     from lrsweep.statistics._quartiles import summarize_curves as summarize_curves
     from lrsweep.statistics._quartiles import summarize_outcome as summarize_outcome
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
 # Loaded when first asked for, so that the command line can answer --help without importing JAX.
 _HOMES = {
     "Best": "statistics._best",
+    "Comparison": "statistics._compare",
     "Curves": "tables._curves",
     "Halving": "studies._halving",
     "InputError": "inputs._errors",
@@ -73,6 +76,7 @@ _HOMES = {
     "Sweep": "studies._result",
     "best_learning_rate": "statistics._best",
     "best_setting": "statistics._best",
+    "compare": "statistics._compare",
     "coordinates": "statistics._transfer",
     "critical_learning_rate": "studies._critical",
     "export": None,

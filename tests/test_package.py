@@ -25,10 +25,10 @@ MODULES = sorted(module.name for module in pkgutil.walk_packages(lrsweep.__path_
 # What users rely on: a name is added here, and none is taken away without a warning first.
 PUBLIC = {
     "lrsweep": """
-        Best Curves Halving InputError Interrupted Layout LazyTrials Objective Progress RangeTest Refinement Replay
-        Stopping Store Sweep best_learning_rate best_setting coordinates critical_learning_rate export from_runs gather
-        grid landscape lazy_grid load log_grid models open_store optimizers outcome_map plots problems range_test
-        read_table refine regression_from_csv sensitivity sharpness status_shares summarize summarize_curves
+        Best Comparison Curves Halving InputError Interrupted Layout LazyTrials Objective Progress RangeTest Refinement
+        Replay Stopping Store Sweep best_learning_rate best_setting compare coordinates critical_learning_rate export
+        from_runs gather grid landscape lazy_grid load log_grid models open_store optimizers outcome_map plots problems
+        range_test read_table refine regression_from_csv sensitivity sharpness status_shares summarize summarize_curves
         summarize_outcome sweep transfer write_report write_table
     """,
     "lrsweep.export": """
@@ -133,7 +133,7 @@ def test_help_answers_without_importing_jax_or_pandas() -> None:
     said = run_python(
         "import sys\n"
         "from lrsweep.cli._app import app\n"
-        "commands = 'run refine critical range-test status resume summarize plot report'.split()\n"
+        "commands = 'run refine critical range-test status resume summarize compare plot report'.split()\n"
         "for words in ([], *([command] for command in commands)):\n"
         "    app([*words, '--help'], standalone_mode=False)\n"
         "print({'bokeh', 'jax', 'jinja2', 'matplotlib', 'optax', 'pandas'} & set(sys.modules))\n"

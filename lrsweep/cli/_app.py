@@ -16,7 +16,7 @@ from lrsweep.cli._printing import escape_what_cannot_be_encoded, failure_of_outp
 from lrsweep.cli._searches import critical, range_test
 from lrsweep.cli._stores import resume, status
 from lrsweep.cli._sweeps import refine, run
-from lrsweep.cli._tables import plot, report, summarize
+from lrsweep.cli._tables import compare, plot, report, summarize
 from lrsweep.inputs._errors import InputError, UnwrittenError
 
 app = typer.Typer(
@@ -41,6 +41,7 @@ for _name, _command in {
     "status": status,
     "resume": resume,
     "summarize": summarize,
+    "compare": compare,
     "report": report,
     "plot": plot,
     "list": list_names,

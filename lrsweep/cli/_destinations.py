@@ -12,10 +12,12 @@ from lrsweep.tables._files import check_path, is_file
 from lrsweep.tables._io import ENDINGS
 from lrsweep.tables._notes import curves_for, note_for, read_note
 
-# The columns by which tables of lrsweep are known: of trials, a summary, starts, a range test's losses, curves.
+# The columns by which tables of lrsweep are known: of trials, a summary, a comparison, starts, a range test's losses,
+# curves.
 _KNOWN_BY = (
     {"status", "converged_at", "diverged_at", "final_loss", "best_loss"},
     {"trials", "converged_low", "median_converged_at", "median_final_loss"},
+    {"pairs", "compared", "median_a", "median_b", "p_value"},
     {"critical_learning_rate", "found"},
     {"learning_rate", "loss", "smoothed"},
     {"trial", "step"},
@@ -94,7 +96,7 @@ def check_replaced(
 
 
 def is_table(path: Path) -> bool:
-    """Says whether a file is a table that lrsweep wrote: of trials, of starts, of a range test, or a summary.
+    """Says whether a file is a table that lrsweep wrote, such as one of trials, of starts, a summary or a comparison.
 
     Example:
         >>> lrsweep.write_table(result.table, folder / "sweep.csv")

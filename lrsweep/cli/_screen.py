@@ -11,6 +11,8 @@ from rich.text import Text
 
 from lrsweep.cli._printing import print_out, width_of
 from lrsweep.statistics._best import rank
+from lrsweep.statistics._compare import Comparison
+from lrsweep.statistics._compared import columns_compared
 from lrsweep.statistics._critical import advise_critical, summarize_critical
 from lrsweep.statistics._display import MOST_SHOWN, SHOWN_OF_MANY, column_head, columns_shown, write_cells
 from lrsweep.statistics._range_test import advise_range_test
@@ -73,6 +75,22 @@ def print_suggestions(suggestions: pd.DataFrame, *, low: float, high: float) -> 
     if len(shown) < len(suggestions):
         print_out(f"\nThese are the first {len(shown)} of {len(suggestions):,} settings.")
     print_out(f"\n{advise_range_test(suggestions, low=low, high=high)}")
+
+
+def print_comparison(compared: Comparison, a: str, b: str) -> None:
+    """Prints by how much two tables differ, by setting, what was paired, and what it comes to.
+
+    Args:
+        compared: The comparison.
+        a: The name of the first table.
+        b: That of the second.
+    """
+    table = compared.table
+    shown = table.sort_values("p_value", kind="stable").head(SHOWN_OF_MANY) if len(table) > MOST_SHOWN else table
+    _print_rows(shown[columns_compared(table)])
+    if len(shown) < len(table):
+        print_out(f"\nThese {len(shown)} of {len(table):,} settings differ the most surely; --out FILE has them all.")
+    print_out(f"\nA is {a}, B is {b}. {compared.pairing}\n\n{compared.answer}")
 
 
 def near(summary: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:

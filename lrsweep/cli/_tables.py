@@ -1,4 +1,4 @@
-"""The commands that read a result table, or a store: `summarize`, `report` and `plot`."""
+"""The commands that read a result table, or a store, or two: `summarize`, `compare`, `report` and `plot`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ from lrsweep.cli._options._shared import Force
 from lrsweep.cli._printing import STANDARD_OUTPUT
 from lrsweep.cli._quiet import with_quiet
 from lrsweep.cli._startup import keep_loaded
+from lrsweep.inputs._messages import plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +53,36 @@ def summarize(
         return 0
     place = "standard output" if out == STANDARD_OUTPUT else path
     return write({path: table_content(summary, path.suffix)}, f"Wrote {len(summary):,} settings to {place}.")
+
+
+@with_quiet
+@unpack_bundles
+def compare(
+    *,
+    table: options.TableA,
+    other: options.TableB,
+    runs: options.Runs,
+    outcome: options.ComparedColumn = None,
+    rule: options.Rule = None,
+    out: options.OutComparison = None,
+    force: Force = False,
+) -> int:
+    """Compare two result tables: where B differs from A, by how much, how surely, and which is better at its best."""
+    from lrsweep.cli._destinations import check_out
+    from lrsweep.cli._output import write
+    from lrsweep.cli._screen import print_comparison
+    from lrsweep.statistics import _compare
+    from lrsweep.tables._io import table_content
+
+    keep_loaded()
+    path = check_out(out, [table, other], force=force, note=False)
+    compared = _compare.compare(_open(table, runs), _open(other, runs), outcome, rule=rule)
+    print_comparison(compared, table, other)
+    if path is None:
+        return 0
+    place = "standard output" if out == STANDARD_OUTPUT else path
+    content = table_content(compared.table, path.suffix)
+    return write({path: content}, f"Wrote {plural(len(compared.table), 'setting')} to {place}.")
 
 
 @with_quiet

@@ -90,13 +90,19 @@ def best_setting(table: Table, *, rule: str | None = None) -> pd.Series:
         >>> float(best["learning_rate"]), float(best["median_converged_at"])
         (0.1, 51.0)
     """
-    best, is_none = _best_row(table, rule)
+    best, is_none = best_row(table, rule)
     row = best.iloc[0]
     return row.astype(object).where(~row.index.isin(setting_names(best)), np.nan) if is_none else row
 
 
-def _best_row(table: Table, rule: str | None, summary: pd.DataFrame | None = None) -> tuple[pd.DataFrame, bool]:
-    """Gives the best setting's row of the summary, as a table of that row alone, and whether there is no best one."""
+def best_row(table: Table, rule: str | None, summary: pd.DataFrame | None = None) -> tuple[pd.DataFrame, bool]:
+    """Gives the best setting's row of the summary, as a table of that row alone, and whether there is no best one.
+
+    Example:
+        >>> best, is_none = best_row(result.table, "steps")
+        >>> float(best["learning_rate"].iloc[0]), is_none
+        (0.1, False)
+    """
     own = settings_of(head_of(table))
     summary = summarize(table) if summary is None else summary
     if len(summary) == 0:
@@ -221,7 +227,7 @@ def find_best(
         low = np.quantile(of_draws, (1 - level) / 2, method="lower")
         high = np.quantile(of_draws, (1 + level) / 2, method="higher")
     rate, least, most = (float(rates[at]) if at >= 0 else float("nan") for at in (best, low, high))
-    row, is_none = _best_row(table, rule, summary)
+    row, is_none = best_row(table, rule, summary)
     # Each column in its own dtype: a width is a whole number.
     setting = {} if is_none else {str(name): row[name].tolist()[0] for name in own if name != SEED}
     return Best(rate, least, most, rule, {name: value for name, value in setting.items() if not pd.isna(value)})

@@ -561,6 +561,7 @@ LOADED = {
     "run --help": set(),
     "--version": set(),
     "summarize sweep.csv": {"pandas"},
+    "compare sweep.csv sweep.csv": {"pandas", "scipy"},
     "report sweep.csv": {"bokeh", "jinja2", "matplotlib", "pandas"},
     "plot sweep.csv --out sweep.png": {"matplotlib", "pandas"},
 }

@@ -46,6 +46,7 @@ FOREIGN = {
     "table of a zoom": ("refine --out mine.csv", "mine.csv", b"x,y\n1,2\n"),
     "table of edges": ("critical --out mine.csv", "mine.csv", b"x,y\n1,2\n"),
     "summary": ("summarize sweep.csv --out mine.csv", "mine.csv", b"x,y\n1,2\n"),
+    "comparison": ("compare sweep.csv sweep.csv --out mine.csv", "mine.csv", b"x,y\n1,2\n"),
     "note": ("run --out mine.csv", "mine.json", b'{"mine": true}'),
     "picture": ("plot sweep.csv --out mine.png", "mine.png", b"\x89PNG mine"),
     "picture of a run": ("run --plot mine.svg", "mine.svg", b"<svg/>"),
@@ -80,6 +81,7 @@ def test_results_and_empty_files_are_replaced_as_they_are(name: str, run: Run, f
     lrsweep.write_table(lrsweep.read_table(name), folder / f"other.{name}")
     for by in ("", "learning_rate", "status"):
         assert run("summarize", name, "--by", by, "--out", f"other.{name}").code == 0
+    assert run("compare", name, name, "--out", f"other.{name}").code == 0
 
 
 def rescued(said: str) -> Path:

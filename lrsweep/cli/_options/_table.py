@@ -1,4 +1,4 @@
-"""The options of the commands that read a result table: `summarize`, `report` and `plot`."""
+"""The options of the commands that read a result table: `summarize`, `compare`, `report` and `plot`."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -39,6 +39,22 @@ Rule = Annotated[
 ]
 OutSummary = Annotated[str | None, out_option("the summary (.csv, .parquet)")]
 
+# Those of `compare`.
+TableA = Annotated[
+    str, typer.Argument(metavar="A", help="A result table (.csv, .parquet), or the folder of a store (`--store`).")
+]
+TableB = Annotated[str, typer.Argument(metavar="B", help="Another one, of the same settings and seeds.")]
+ComparedColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--outcome",
+        metavar="NAME",
+        help="The column of results to compare, such as final_loss. Left out: that of the rule, or what decides the "
+        "best: a metric; converged_at, where some trial converged; and otherwise final_loss. The best is by it too.",
+    ),
+]
+OutComparison = Annotated[str | None, out_option("the comparison by setting (.csv, .parquet)")]
+
 
 # Where the help shows what goes with runs of another program only.
 _RUNS = "Runs of another program"
@@ -48,7 +64,7 @@ _one_of = partial(one_of, rich_help_panel=_RUNS)
 
 @dataclass(frozen=True)
 class Runs:
-    """The options that say what the columns of another program's table are, of `summarize` and `report`."""
+    """The options that say what the columns of another program's table are, of `summarize`, `compare` and `report`."""
 
     loss: Annotated[str | None, _option(metavar="NAME", help="The column of their loss, such as val_loss.")] = None
     metric: Annotated[str | None, _option(metavar="NAME", help="The column of a metric that decides the best.")] = None
