@@ -187,4 +187,5 @@ def _print_rows(shown: pd.DataFrame) -> None:
         return
     cells = write_cells(shown)
     for row in zip(*cells.values(), strict=True):
-        print_out(", ".join(f"{column_head(name)} {cell}" for name, cell in zip(cells, row, strict=True)), indent=2)
+        told = [f"{column_head(name)} {cell}" for name, cell in zip(cells, row, strict=True) if cell != "-"]
+        print_out(", ".join(told), indent=2)

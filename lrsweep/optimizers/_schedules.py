@@ -134,7 +134,8 @@ def check_rise(factory: Factory, columns: Mapping[str, Any]) -> None:
         Traceback (most recent call last):
         lrsweep.inputs._errors.InputError: warmup=10 must be below steps=10, over which warmup_cosine rises and falls
     """
-    shape, arguments = getattr(factory, "shape", None), {**columns, **getattr(factory, "fixed", {})}
+    shape: Any = getattr(factory, "shape", None)
+    arguments = {**columns, **getattr(factory, "fixed", {})}
     if shape not in SHAPES.values() or not {"warmup", "steps"} <= arguments.keys():
         return
     warmup, steps = np.broadcast_arrays(arguments["warmup"], arguments["steps"])

@@ -84,6 +84,7 @@ def test_a_terminal_too_narrow_for_a_table_shows_its_rows_as_words(run: Run, ter
     assert f"{row}0.0001428 " in words(shown)
     edges = words(run("critical", "--width", "0.5").out)
     assert edges.startswith("starts 1, median 0.")
+    assert "-" not in words(shown).partition("Use ")[0].replace("e-", "")
 
 
 def test_what_goes_wrong_is_broken_between_words_too(run: Run, terminal: Terminal) -> None:
