@@ -17,12 +17,10 @@ import numpy as np
 import optax
 import pandas as pd
 import pytest
-import typer
 from pandas.testing import assert_frame_equal
 
 import lrsweep
 from lrsweep.cli import _jax_setup as jax_setup
-from lrsweep.cli._app import app
 from lrsweep.statistics._verdict import judge
 from tests.conftest import Run
 
@@ -536,23 +534,6 @@ def test_the_version_is_that_of_the_package_and_of_its_project(run: Run) -> None
     project = tomllib.loads((Path(lrsweep.__file__).parents[1] / "pyproject.toml").read_text())["project"]
     assert lrsweep.__version__ == project["version"]
     assert run("--version") == (0, f"lrsweep {project['version']}\n", "")
-
-
-def test_an_option_is_the_same_in_every_command_that_runs_trials() -> None:
-    commands: Any = typer.main.get_command(app)
-    options = {
-        name: {
-            option.opts[0]: (option.default, option.metavar, option.help) for option in commands.commands[name].params
-        }
-        for name in ("run", "refine", "critical")
-    }
-    # A zoom begins with a grid of its own, and the edge of one optimizer is sought more finely than a zoom ends.
-    own = {("run", "refine"): {"--learning-rate"}, ("run", "critical"): {"--optimizer"}}
-    own["refine", "critical"] = {"--optimizer", "--width"}
-    for (one, other), expected in own.items():
-        shared = options[one].keys() & options[other].keys()
-        assert len(shared) >= 12
-        assert {option for option in shared if options[one][option] != options[other][option]} == expected
 
 
 # What a command may load of what takes long to load.

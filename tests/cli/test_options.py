@@ -135,6 +135,31 @@ def test_commands_that_run_trials_share_all_options_but_those_with_a_reason() ->
     assert own == {name: OWN[name] | (SWEPT if name in ("run", "refine") else set()) for name in OWN}
 
 
+# Options that have another meaning, or another default, in some of these commands.
+DIFFERENT = {
+    "--learning-rate": ["run", "refine"],  # a zoom begins with a grid of its own
+    "--optimizer": ["run refine", "critical range-test"],  # several, or one
+    "--width": ["refine", "critical"],  # an edge is sought more finely than a zoom ends
+    "--from": ["critical", "range-test"],
+    "--to": ["critical", "range-test"],
+    "--steps": ["run refine critical", "range-test"],  # updates, or learning rates
+    "--divergence": ["run refine critical", "range-test"],  # from the start of a trial, or its least loss
+    "--out": ["run refine", "critical", "range-test"],  # trials, starts, or losses
+    "--plot": ["run refine", "range-test"],
+}
+
+
+def test_an_option_is_the_same_in_every_command_that_runs_trials() -> None:
+    commands: Any = typer.main.get_command(app)
+    meant: dict[str, dict[Any, list[str]]] = {}
+    for name in OWN:
+        for each in commands.commands[name].params:
+            meant.setdefault(each.opts[0], {}).setdefault((each.default, each.metavar, each.help), []).append(name)
+    assert {
+        option: [" ".join(names) for names in ways.values()] for option, ways in meant.items() if len(ways) > 1
+    } == DIFFERENT
+
+
 def test_settings_of_a_search_of_learning_rates_may_come_from_a_file(run: Run) -> None:
     Path("starts.csv").write_text("momentum,seed\n0,1\n0.5,2\n")
     assert run("critical", "--trials", "starts.csv", "--width", "0.5", "--out", "edges.csv").code == 0

@@ -95,7 +95,9 @@ def test_what_goes_wrong_is_broken_between_words_too(run: Run, terminal: Termina
     assert words(shown) == words(piped)
 
 
-@pytest.mark.parametrize("command", ["run", "refine", "critical", "range-test", "summarize", "report", "plot"])
+@pytest.mark.parametrize(
+    "command", ["run", "refine", "critical", "range-test", "summarize", "compare", "report", "plot"]
+)
 @pytest.mark.parametrize("columns", [40, 80])
 def test_help_cuts_no_name_of_an_option_and_shows_no_type_of_a_switch(
     run: Run, monkeypatch: pytest.MonkeyPatch, command: str, columns: int

@@ -211,6 +211,9 @@ class Critical(Study):
     width: Width = 1e-3
     schedule: Schedule = None
     divergence: Divergence = 1e6
+    out: Annotated[
+        str | None, out_option("the table of starts (.csv, .parquet), and beside it what made it (.json)")
+    ] = None
 
 
 @dataclass(frozen=True)
