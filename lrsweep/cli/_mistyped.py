@@ -43,16 +43,16 @@ def describe_unknown(option: str, options: Sequence[str], others: Sequence[str] 
         >>> describe_unknown("--weight_decay", ["--set", "--steps"])
         "there is no option '--weight_decay': did you mean '--set weight_decay=AXIS'? -h lists all there are"
         >>> describe_unknown("--store", ["--steps"], ["run"])
-        "there is no option '--store': there is: --steps. It is an option of run"
+        "there is no option '--store' here, it is one of run: -h lists all there are"
     """
-    meant = _find_meant(option, options, others)
-    if meant is None:
-        commands = " and ".join(filter(None, [", ".join(others[:-1]), *others[-1:]]))
-        elsewhere = f". It is an option of {commands}" if others else ""
-        return f"there is no option {quote(option)}: there is: {listed(options)}{elsewhere}"
-    if meant == "--set":
-        meant = f"--set {option.lstrip('-')}=AXIS"
-    return f"there is no option {quote(option)}: did you mean {quote(meant)}? -h lists all there are"
+    meant, said = _find_meant(option, options, others), f"there is no option {quote(option)}"
+    if meant is not None:
+        whole = f"--set {option.lstrip('-')}=AXIS" if meant == "--set" else meant
+        return f"{said}: did you mean {quote(whole)}? -h lists all there are"
+    if others:
+        commands = " and ".join(filter(None, [", ".join(others[:-1]), others[-1]]))
+        return f"{said} here, it is one of {commands}: -h lists all there are"
+    return f"{said}: there is: {listed(options)}"
 
 
 def _find_meant(option: str, options: Sequence[str], others: Sequence[str]) -> str | None:

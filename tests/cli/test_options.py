@@ -94,16 +94,16 @@ def test_an_option_that_there_is_not_is_answered_by_what_it_means(run: Run, word
     assert f": did you mean '{meant}'? -h lists all there are\n" in said.err
 
 
-@pytest.mark.parametrize("words", ["plot a.csv --out a.png --lr x", "run --zzz"])
+@pytest.mark.parametrize("words", ["plot a.csv --out a.png --zzz x", "run --zzz"])
 def test_an_option_that_means_none_of_those_there_are_is_answered_by_their_list(run: Run, words: str) -> None:
     assert re.search(r"there is no option '\S+': there is: --\S+, ", run(*words.split()).err)
 
 
 ELSEWHERE = {
-    "refine --store kept": "It is an option of run",
-    "range-test --schedule one_cycle": "It is an option of run, refine and critical",
-    "run --by momentum": "It is an option of summarize",
-    "--steps 5 run": "It is an option of run, refine, critical and range-test",
+    "refine --store kept": "it is one of run",
+    "range-test --schedule one_cycle": "it is one of run, refine and critical",
+    "run --by momentum": "it is one of summarize",
+    "--steps 5 run": "it is one of run, refine, critical and range-test",
 }
 
 
@@ -111,7 +111,7 @@ ELSEWHERE = {
 def test_an_option_of_other_commands_is_said_to_be_theirs(run: Run, words: str, said: str) -> None:
     answer = run(*words.split())
     assert answer.code == 2
-    assert re.fullmatch(rf"lrsweep: there is no option '\S+': there is: --.*\. {said}\n", answer.err), answer.err
+    assert answer.err.endswith(f" here, {said}: -h lists all there are\n")
 
 
 # What the commands that run trials do not share: a search of learning rates is given their ends, and ends trials by its
