@@ -39,7 +39,7 @@ def print_summary(
         answer: What the table comes to.
         rest: Where the rows are that are too many to print.
     """
-    shown = _pick(summary, criterion_of(_parts.head_of(table)))
+    shown = pick(summary, criterion_of(_parts.head_of(table)))
     _print_rows(shown)
     if len(shown) < len(summary):
         print_out(f"\nThese are the best {len(shown)} of {len(summary):,} settings; {rest}.")
@@ -120,27 +120,36 @@ def near(summary: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([wanted.merge(summary, on=list(wanted.columns)), without])[list(summary.columns)]
 
 
-def lay_out(summary: pd.DataFrame, *, room: int | None, criterion: Criterion = BY_LOSS) -> Table:
-    """Lays a summary out as a table of text. Names are broken between words where there is little room, numbers never.
+def pick(summary: pd.DataFrame, criterion: Criterion = BY_LOSS) -> pd.DataFrame:
+    """Picks the columns of a summary to show, and its best rows where there are many.
 
     Args:
         summary: What `summarize` gives.
-        room: The width there is, in characters, or None where there is no edge.
         criterion: What decides which rows are the best.
+
+    Example:
+        >>> list(pick(lrsweep.summarize(result.table)).columns)[:3]
+        ['learning_rate', 'trials', 'converged']
+    """
+    shown = rank(summary, criterion).head(SHOWN_OF_MANY) if len(summary) > MOST_SHOWN else summary
+    return shown[columns_shown(summary)]
+
+
+def lay_out(shown: pd.DataFrame, *, room: int | None) -> Table:
+    """Lays rows out as a table of text. Names are broken between words where there is little room, numbers never.
+
+    Args:
+        shown: Rows of statistics, as `pick` gives them.
+        room: The width there is, in characters, or None where there is no edge.
 
     Returns:
         A Rich table; its `width` is set, and larger than `room` where not even single words fit.
 
     Example:
-        >>> table = lay_out(lrsweep.summarize(result.table), room=70)
+        >>> table = lay_out(pick(lrsweep.summarize(result.table)), room=70)
         >>> table.row_count, table.width
         (3, 66)
     """
-    return lay_out_rows(_pick(summary, criterion), room=room)
-
-
-def lay_out_rows(shown: pd.DataFrame, *, room: int | None) -> Table:
-    """Lays every row of a summary out as a table of text, as `lay_out` does."""
     cells = write_cells(shown)
     headers, widths = _folded(cells, room)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, width=_total(widths))
@@ -149,12 +158,6 @@ def lay_out_rows(shown: pd.DataFrame, *, room: int | None) -> Table:
     for row in zip(*cells.values(), strict=True):
         table.add_row(*(Text(cell) for cell in row))
     return table
-
-
-def _pick(summary: pd.DataFrame, criterion: Criterion) -> pd.DataFrame:
-    """Picks the columns of a summary to show, and its best rows where there are many."""
-    shown = rank(summary, criterion).head(SHOWN_OF_MANY) if len(summary) > MOST_SHOWN else summary
-    return shown[columns_shown(summary)]
 
 
 def _fold(header: str, joint: str) -> str:
@@ -181,7 +184,7 @@ def _total(widths: dict[str, int]) -> int:
 def _print_rows(shown: pd.DataFrame) -> None:
     """Prints rows as a table at its own width, or as words where a terminal is narrower than that."""
     room = width_of(sys.stdout)
-    layout = lay_out_rows(shown, room=room)
+    layout = lay_out(shown, room=room)
     if room is None or (layout.width or 0) <= room:
         Console(width=layout.width).print(layout)
         return

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 import lrsweep
-from lrsweep.cli._screen import lay_out
+from lrsweep.cli._screen import lay_out, pick
 from lrsweep.statistics._advice import advise
 from lrsweep.statistics._best import rank
 from lrsweep.statistics._summary import QUARTILES, wilson
@@ -173,10 +173,10 @@ def test_any_columns_make_the_settings() -> None:
 
 
 def test_the_screen_shows_no_more_than_the_medians() -> None:
-    layout = lay_out(lrsweep.summarize(THREE), room=None)
+    layout = lay_out(pick(lrsweep.summarize(THREE)), room=None)
     headers = ["learning_rate", "trials", "converged", "diverged", "median converged_at", "median final_loss"]
     assert [str(column.header) for column in layout.columns] == headers
-    assert lay_out(lrsweep.summarize(THREE.head(0)), room=40).row_count == 0
+    assert lay_out(pick(lrsweep.summarize(THREE.head(0))), room=40).row_count == 0
 
 
 @pytest.mark.parametrize(
