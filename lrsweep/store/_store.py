@@ -14,6 +14,7 @@ import pyarrow.dataset
 from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._showing import show_safely
 from lrsweep.statistics._causes import causes, lowest_losses
+from lrsweep.store._ahead import map_ahead
 from lrsweep.store._folder import Folder
 from lrsweep.store._manifest import MANIFEST, Manifest, read_manifest
 from lrsweep.store._shards import curve_column, curve_in, decode, find_shards, is_whole
@@ -156,8 +157,12 @@ class Store:
         self, columns: Sequence[str] | None, found: Mapping[int, list[str]] | None = None
     ) -> Iterator[tuple[int, pa.Table]]:
         """Reads the shards that were found, or those there are, with their numbers."""
-        for shard, names in sorted((find_shards(self._folder.names()) if found is None else found).items()):
-            arrow = read_shard(self._folder, self._manifest, shard, names, columns)
+        shards = sorted((find_shards(self._folder.names()) if found is None else found).items())
+
+        def read(shard: tuple[int, list[str]]) -> pa.Table | None:
+            return read_shard(self._folder, self._manifest, *shard, columns)
+
+        for (shard, _), arrow in zip(shards, map_ahead(read, shards), strict=True):
             if arrow is None:
                 raise InputError(
                     f"shard {shard} of the store {self._folder} is damaged: the same sweep, called again, computes it "

@@ -12,6 +12,7 @@ import pandas as pd
 
 from lrsweep.engine._compile import Plan
 from lrsweep.inputs._messages import listed
+from lrsweep.store._ahead import map_ahead
 from lrsweep.store._checkpoints import find_checkpoints
 from lrsweep.store._folder import Folder
 from lrsweep.store._manifest import Manifest
@@ -101,8 +102,11 @@ class Stored:
     def read(self) -> list[int]:
         """Reads the shards that are there; lists the numbers of those that are missing or damaged."""
         damaged, there = [], self.folder.names()
-        for shard, names in sorted(find_shards(there).items()):
-            if not self._read(shard, names):
+        found = sorted(find_shards(there).items())
+        for (shard, names), piece in zip(found, map_ahead(lambda each: self._read(*each), found), strict=True):
+            if piece is not None:
+                self._pieces[shard] = piece
+            else:
                 damaged.append(shard)
                 for name in names:
                     self.folder.remove(name)
@@ -131,11 +135,11 @@ class Stored:
             name: Its file.
             least: See `Tabulated`.
         """
-        if isinstance(self.asked.trials, LazyTrials):
-            self._pieces[shard] = self._kept(shard)
-        elif not self._read(shard, [name]):
+        is_lazy = isinstance(self.asked.trials, LazyTrials)
+        piece = self._kept(shard) if is_lazy else self._read(shard, [name])
+        if piece is None:
             return False
-        self._pieces[shard] = self._pieces[shard]._replace(least=least)
+        self._pieces[shard] = piece._replace(least=least)
         return True
 
     def add_ended(self, shard: RanShard) -> None:
@@ -143,22 +147,17 @@ class Stored:
         if not isinstance(self.asked.trials, LazyTrials):
             self._add(shard, tabulate(self.asked.objective, shard.trials, shard.ran), is_kept=False)
 
-    def _read(self, shard: int, names: Sequence[str]) -> bool:
-        """Reads a shard; tells whether one of its files is whole."""
+    def _read(self, shard: int, names: Sequence[str]) -> _Piece | None:
+        """Reads a shard; gives what has become of its trials, or None where none of its files is whole."""
         trials = self.asked.trials
         is_lazy = isinstance(trials, LazyTrials)
         arrow = read_shard(self.folder, self.manifest, shard, names, [INDEX] if is_lazy else None)
-        if arrow is None:
-            return False
-        piece = self._kept(shard)
-        if not is_lazy:
-            names = self.manifest.table["curves"]
-            others = [INDEX, *trials.columns, *map(curve_column, names)]
-            piece = piece._replace(
-                results=results_of(arrow.drop_columns(others)), curves={name: curve_in(arrow, name) for name in names}
-            )
-        self._pieces[shard] = piece
-        return True
+        if arrow is None or is_lazy:
+            return None if arrow is None else self._kept(shard)
+        names = self.manifest.table["curves"]
+        others = [INDEX, *trials.columns, *map(curve_column, names)]
+        results, curves = results_of(arrow.drop_columns(others)), {name: curve_in(arrow, name) for name in names}
+        return self._kept(shard)._replace(results=results, curves=curves)
 
     def _kept(self, shard: int) -> _Piece:
         return _Piece(range(*self.manifest.rows_of(shard)), is_kept=True)

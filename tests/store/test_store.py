@@ -1,6 +1,7 @@
 """open_store(): what it says of a store, and what it refuses."""
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 
 import lrsweep
 from lrsweep.store import _store as stores
+from lrsweep.store._ahead import map_ahead
+from lrsweep.store._folder import Folder
 
 TRIALS = lrsweep.grid(learning_rate=[0.1, 0.02, 0.5], seed=range(4))
 
@@ -54,6 +57,28 @@ def test_a_store_that_is_half_done_has_the_trials_it_has(swept: tuple[Path, lrsw
     assert repr(store) == f"Store({str(tmp_path)!r}, trials=8, of_trials=12)"
     rows = [0, 1, 2, 3, 8, 9, 10, 11]
     pd.testing.assert_frame_equal(store.table, swept[1].table.iloc[rows], check_exact=True, check_index_type=False)
+
+
+def test_no_shard_waits_until_another_is_read(
+    swept: tuple[Path, lrsweep.Sweep], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    all_are_read, plain = threading.Barrier(3, timeout=60), Folder.read
+
+    def read(folder: Folder, name: str) -> bytes | None:
+        if name.startswith("shard-"):
+            all_are_read.wait()
+        return plain(folder, name)
+
+    monkeypatch.setattr(Folder, "read", read)
+    pd.testing.assert_frame_equal(lrsweep.open_store(swept[0]).table, swept[1].table, check_exact=True)
+
+
+def test_no_more_shards_are_read_than_somebody_is_about_to_take() -> None:
+    begun: list[int] = []
+    numbers = map_ahead(lambda number: begun.append(number) or -number, range(100), 3)
+    assert [next(numbers), next(numbers)] == [0, -1]
+    assert set(begun) <= set(range(5))
+    assert list(numbers) == [-number for number in range(2, 100)]
 
 
 @pytest.mark.parametrize("damage", [lambda content: content[:-9], lambda content: content[:40] + b"?" + content[41:]])
