@@ -161,3 +161,24 @@ def bin_trials(axis: ColumnAxis, most: int = MOST_VALUES, bins: int = BINS) -> B
     of_row[has_position] = np.clip(np.searchsorted(borders, positions, side="right") - 1, 0, bins - 1)
     labels = [f"{write(start)} to {write(end)}" for start, end in itertools.pairwise(axis.scale.values_at(borders))]
     return Bins(of_row, ends[1::2], borders, labels, are_ranges=True)
+
+
+def values_in_bins(axis: ColumnAxis, bins: Bins, rows: np.ndarray) -> list[tuple[str, Any]]:
+    """Gives the exact values of bins under the column's name, or where each of their ranges begins and ends.
+
+    Args:
+        axis: The axis.
+        bins: Its bins.
+        rows: ``[row] int64``, the bin of each row that is asked for.
+
+    Example:
+        >>> axis = axis_of(result.table, "learning_rate")
+        >>> [(name, values.tolist()) for name, values in values_in_bins(axis, bin_trials(axis), np.array([0, 2]))]
+        [('learning_rate', [0.001, 0.1])]
+    """
+    if bins.are_ranges:
+        ends = axis.scale.values_at(bins.borders)
+        return [(f"{axis.name}_from", ends[rows]), (f"{axis.name}_to", ends[rows + 1])]
+    if axis.words is not None:
+        return [(axis.name, [axis.words[at] for at in rows])]
+    return [(axis.name, axis.scale.values_at(bins.middles)[rows])]

@@ -25,6 +25,7 @@ from bokeh.plotting import figure
 
 from lrsweep.report._axis import ColumnAxis
 from lrsweep.report._filters import Filter
+from lrsweep.report._numbers import add_numbers
 from lrsweep.report._scales import Scale
 
 _HEIGHT = 320
@@ -36,6 +37,9 @@ _POWERS_FROM = 1e6
 
 # The tag by which the page finds what a chart shows one at a time; the chart's and the layer's own follow.
 SHOWN_ONE_AT_A_TIME = "shown"
+
+# The kind of the numbers of aggregated trials, one row per bin or cell.
+BINS = "bins"
 
 # More words than this along an axis are turned.
 _MOST_UPRIGHT = 6
@@ -132,6 +136,7 @@ def chart_data(
     texts: Sequence[tuple[str, Sequence[str]]],
     aggregated: pd.DataFrame,
     filters: Sequence[Filter],
+    saved: Sequence[tuple[str, Any]] = (),
 ) -> tuple[ColumnDataSource, list[tuple[str, str]]]:
     """Puts together the data of a chart of aggregated trials.
 
@@ -140,6 +145,8 @@ def chart_data(
         texts: ``[row]`` texts for the tooltips, each with its label.
         aggregated: What `aggregate` returns.
         filters: The filters of the page.
+        saved: What the reader can save of it beside how many trials there are: heads with their values; nothing where
+            it repeats what another chart has.
 
     Returns:
         The data, and the tooltips as pairs of a label and the column that holds its texts. These columns are called
@@ -148,7 +155,8 @@ def chart_data(
     codes = {each.column: aggregated[each.column].to_numpy(np.int8) for each in filters}
     tooltips = [(label, f"c{at}") for at, (label, _) in enumerate(texts)]
     columns = {f"c{at}": list(values) for at, (_, values) in enumerate(texts)}
-    return ColumnDataSource({**numbers, **codes, **columns, "total": aggregated["trials"].to_numpy(np.int32)}), tooltips
+    whole = {**numbers, **codes, **columns, "total": aggregated["trials"].to_numpy(np.int32)}
+    return (add_numbers(whole, BINS, tooltips, saved) if saved else ColumnDataSource(whole)), tooltips
 
 
 def hover_tool(renderers: Sequence[Any], tooltips: Sequence[tuple[str, str]]) -> HoverTool:

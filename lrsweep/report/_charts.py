@@ -1,6 +1,6 @@
 """The charts of a table: which of them suit it, and what is written above and below each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,14 +9,20 @@ from bokeh.models import Range1d
 
 from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import plural, unknown
+from lrsweep.plots._style import COLOURS
 from lrsweep.report._aggregate import aggregate
-from lrsweep.report._axis import BINS, Bins, ColumnAxis, axis_of, bin_trials, choose_x, choose_y
+from lrsweep.report._axis import BINS as BINS_OF_MANY
+from lrsweep.report._axis import Bins, ColumnAxis, axis_of, bin_trials, choose_x, choose_y
+from lrsweep.report._chart_parts import BINS
 from lrsweep.report._curves import KEY as CURVES
 from lrsweep.report._curves import draw_curves, label_of_curve
 from lrsweep.report._filters import Filter, filters_of
+from lrsweep.report._findings import find_in_map, find_in_outcome, find_in_shares, of_all
 from lrsweep.report._heatmap import KEY as MAP
 from lrsweep.report._heatmap import draw_heatmap, layers_of
+from lrsweep.report._numbers import NumberTable
 from lrsweep.report._outcome_charts import (
+    TRIALS,
     OutcomeColumn,
     SharedAxis,
     draw_outcome,
@@ -24,7 +30,7 @@ from lrsweep.report._outcome_charts import (
     mark_best,
     prepare_dots,
 )
-from lrsweep.report._sample import sample_trials, write_trials
+from lrsweep.report._sample import sample_trials
 from lrsweep.report._scales import extremes_of, scale_of
 from lrsweep.statistics._advice import count_ends
 from lrsweep.statistics._best import Best
@@ -56,18 +62,24 @@ class Chart(NamedTuple):
     Attributes:
         key: The id of its element in the page.
         heading: What it shows.
-        caption: What is written below it.
+        findings: What its numbers say, a text for each of its layers, or one.
+        caption: How to read it.
         figure: The chart as Bokeh's figure.
+        tables: The tables that its numbers make, that of its marks' summary first.
         layers: What it can show, one at a time: names and labels.
         choice: What is chosen among them.
+        legend: The statuses whose colours it shows and no other mark of theirs.
     """
 
     key: str
     heading: str
+    findings: list[str]
     caption: str
     figure: Any
-    layers: list[tuple[str, str]]
+    tables: list[NumberTable]
+    layers: Sequence[tuple[str, str]] = ()
     choice: str = ""
+    legend: Sequence[str] = ()
 
 
 class ChartSet(NamedTuple):
@@ -116,20 +128,27 @@ def draw_charts(
     scales = [
         scale_of(
             each.extremes,
-            always_beyond=bool(ends["diverged"]) and not _is_below(each),
-            linear=mode_of(head_of(table), each.name) == MAX,
+            always_beyond=_leaves_room(each, ends),
+            linear=_is_max(table, each.name),
         )
         for each in outcomes
     ]
-    data = prepare_dots(shared, outcomes, scales, dots["status"], settings.number(dots), write_trials(dots))
+    data, whole = prepare_dots(shared, outcomes, scales, dots, settings.number(dots)), of_all(aggregated, filters)
+    has_quartiles = bool((aggregated["trials"] > 1).any())
+    tables = [NumberTable(TRIALS, "every trial drawn")]
+    if has_quartiles:
+        tables.insert(0, NumberTable(BINS, "medians and quartiles"))
     charts = []
     for at, (outcome, scale) in enumerate(zip(outcomes, scales, strict=True)):
         figure = draw_outcome(shared, outcome, f"y{at}", scale, data)
         if best is not None and name in best.setting:
             mark_best(figure, x_axis, best)
-        charts.append(Chart(f"chart{at}", _capitalised(outcome.label), _caption(outcome, ends), figure, []))
-    caption = f"The shares of the trials of {_each_bin(x_axis, bins)}."
-    charts.append(Chart("shares", "How the trials ended", caption, draw_shares(shared), []))
+        is_max = _is_max(table, outcome.name)
+        what = f"{'number of ' if outcome.name == CONVERGED_AT else ''}{outcome.label}"
+        finding = find_in_outcome(whole, outcome.name, what, name, bins, is_max=is_max)
+        caption = _caption(outcome, ends, is_max=is_max)
+        charts.append(Chart(f"chart{at}", _capitalised(outcome.label), [finding], caption, figure, tables))
+    charts.append(_shares(shared, whole))
     if curves and isinstance(table, pd.DataFrame):
         charts.insert(1, _curves(table, settings, curves, x_axis, filters))
     y_name = choose_y(settings.rows, x_axis)
@@ -137,7 +156,6 @@ def draw_charts(
         y_axis = axis_of(settings.rows, y_name)
         charts.append(_heatmap(table, settings, x_axis, y_axis, filters, converged=bool(ends["converged"])))
     trials = int(settings.trials[bins.of_row >= 0].sum())
-    has_quartiles = bool((aggregated["trials"] > 1).any())
     counts = _Counts(len(dots), trials, int(ends.sum()))
     introduction = _introduction(x_axis, bins, counts, best, has_quartiles=has_quartiles)
     return ChartSet(charts, introduction + _name_unfiltered(settings.rows, x_axis, filters), filters, trials)
@@ -211,7 +229,7 @@ def _introduction(x: ColumnAxis, bins: Bins, counts: _Counts, best: Best | None,
     if counts.dots < counts.all:
         drawn = f"{counts.dots:,} trials drawn at random from the {counts.all:,}"
         lead = f"Each mark is one of {drawn}, some of every status"
-    sentences = [f"{lead}; point at it to see which. Those of the same {x.name} stand side by side."]
+    sentences = [f"{lead}; point at it or tap it to see which. Those of the same {x.name} stand side by side."]
     if has_quartiles:
         of_bin = _each_bin(x, bins)
         sentences.append(f"A bar is the median, in grey between the quartiles, over all trials of {of_bin}.")
@@ -233,13 +251,42 @@ def _name_unfiltered(settings: pd.DataFrame, x: ColumnAxis, filters: list[Filter
     return f" Too many values to choose among: {', '.join(map(str, without))}." if without else ""
 
 
-def _caption(outcome: OutcomeColumn, ends: pd.Series) -> str:
-    sentences = []
-    if outcome.name == CONVERGED_AT and ends.drop(["converged", "diverged"]).any():
-        sentences.append("A trial that did not converge lies at the updates it made.")
+def _is_max(table: Table, outcome: str) -> bool:
+    return mode_of(head_of(table), outcome) == MAX
+
+
+def _leaves_room(outcome: OutcomeColumn, ends: pd.Series) -> bool:
+    """Tells whether values, or medians of them, lie beyond all others, so that the axis must have room for them."""
+    if outcome.name == CONVERGED_AT:
+        return bool(ends.drop("converged").any())
+    return bool(ends["diverged"]) and not _is_below(outcome)
+
+
+def _caption(outcome: OutcomeColumn, ends: pd.Series, *, is_max: bool) -> str:
+    """Says what an outcome is, which values are good, and where trials are drawn that have none."""
+    edge = "lower" if _is_below(outcome) else "upper"
+    if outcome.name == CONVERGED_AT:
+        sentences = ["How many updates it took until the loss reached the target and stayed there: few are good."]
+        if ends.drop(["converged", "diverged"]).any():
+            sentences.append("A trial that did not get there is drawn at the updates that it made.")
+            sentences.append("A median of which that is not known is drawn at the upper edge.")
+    else:
+        sentences = [f"The {outcome.label.removeprefix('final ')} after the last update: {_good(is_max)} is good."]
     if ends["diverged"]:
-        sentences.append(f"One that diverged lies at the {'lower' if _is_below(outcome) else 'upper'} edge.")
+        sentences.append(f"A trial that diverged is drawn at the {edge} edge.")
     return " ".join(sentences)
+
+
+def _good(is_max: bool) -> str:
+    return "much" if is_max else "little"
+
+
+def _shares(shared: SharedAxis, whole: pd.DataFrame) -> Chart:
+    finding = find_in_shares(whole, shared.axis.name, shared.bins)
+    caption = f"How the trials of {_each_bin(shared.axis, shared.bins)} ended, as shares of them."
+    legend = [status for status in COLOURS if whole[status].gt(0).any()]
+    tables = [NumberTable(BINS, "shares")]
+    return Chart("shares", "How the trials ended", [finding], caption, draw_shares(shared), tables, legend=legend)
 
 
 def _curves(
@@ -253,10 +300,16 @@ def _curves(
     lines = (
         "every setting" if drawn.lines == drawn.settings else f"the best {drawn.lines} of {drawn.settings:,} settings"
     )
-    sentences = [f"The median over the seeds of {lines}, coloured by {x.name}; thick: the best one."]
+    sentences = [
+        f"Each line is the median over the seeds of a setting, of {lines}, coloured by {x.name}; thick: the best."
+    ]
     if (table["status"] == "diverged").any():
-        sentences.append("Where half have diverged a line lies at the edge.")
-    return Chart(CURVES, "Curves by setting", " ".join(sentences), drawn.figure, drawn.layers, "Curve of the")
+        sentences.append("Where half of its trials have diverged a line lies at the edge.")
+    tables = [NumberTable(CURVES, "lines")]
+    caption, layers = " ".join(sentences), drawn.layers
+    return Chart(
+        CURVES, "Curves by setting", drawn.findings, caption, drawn.figure, tables, layers, choice="Curve of the"
+    )
 
 
 def _heatmap(
@@ -266,12 +319,18 @@ def _heatmap(
     most_cells = _MOST_CELLS // int(np.prod([len(each.values) + 1 for each in others]))
     x_bins, y_bins = bin_trials(x), bin_trials(y)
     if len(x_bins.middles) * len(y_bins.middles) > most_cells:
-        bins = min(BINS, int(most_cells**0.5))
+        bins = min(BINS_OF_MANY, int(most_cells**0.5))
         x_bins, y_bins = bin_trials(x, bins, bins), bin_trials(y, bins, bins)
     layers = layers_of(criterion_of(head_of(table)), converged=converged)
     outcomes = [layer.outcome for layer in layers if not layer.is_share]
     aggregated = aggregate(table, settings, outcomes, x_bins, others, y_bins)
     figure = draw_heatmap(x, x_bins, y, y_bins, aggregated, others, layers)
-    caption = "Light grey: there is no such number, for too few trials converged, or too many diverged."
+    caption = (
+        "Each cell holds the trials of both values; bright is good. Light grey: there is no such number, for too few "
+        "trials converged, or too many diverged."
+    )
     shown = [(layer.column, layer.label) for layer in layers]
-    return Chart(MAP, f"{x.name} and {y.name}", caption, figure, shown, "Colour")
+    whole, names, bins_of = of_all(aggregated, others), (x.name, y.name), (x_bins, y_bins)
+    findings = [find_in_map(whole, layer.column, layer.label, names, bins_of, is_max=layer.is_max) for layer in layers]
+    tables = [NumberTable(BINS, "cells")]
+    return Chart(MAP, f"{x.name} and {y.name}", findings, caption, figure, tables, shown, choice="Colour")

@@ -22,7 +22,9 @@ from lrsweep.inputs._errors import InputTypeError
 from lrsweep.plots._axes import shortened
 from lrsweep.report._axis import ColumnAxis
 from lrsweep.report._chart_parts import add_vertical_axis, empty_chart, filtered_view, hover_tool, show_alone
+from lrsweep.report._contrast import cards, distinct_shades
 from lrsweep.report._filters import Filter
+from lrsweep.report._numbers import add_numbers
 from lrsweep.report._scales import Scale, scale_of
 from lrsweep.report._wording import write_column
 from lrsweep.statistics._best import rank
@@ -34,8 +36,8 @@ from lrsweep.tables._text import write
 # The most lines that can be told apart, and the most updates that a line has points at.
 MOST_LINES, MOST_POINTS = 60, 200
 
-# Neither the darkest nor the lightest shades, which are lost on a dark or a light page; and that of a missing value.
-_SHADES, _MISSING = Viridis256[50:225], "#808080"
+# The colour of a missing value, and the tag by which the page finds the colours that have shades for its dark self too.
+_MISSING, SHADES = "#808080", "shades"
 
 # The widths of a setting's line, and of the best one's.
 _LINE, _BEST = 1.5, 4.0
@@ -52,12 +54,14 @@ class Curves(NamedTuple):
         layers: What it can show, one at a time: names and labels.
         lines: How many settings have a line.
         settings: How many there are.
+        findings: What the curves of each layer say.
     """
 
     figure: figure
     layers: list[tuple[str, str]]
     lines: int
     settings: int
+    findings: list[str]
 
 
 def by_name(curves: Any) -> dict[str, pd.DataFrame]:
@@ -108,23 +112,52 @@ def draw_curves(
     chosen = _choose(ranked, codes)
     deciding = criterion_of(table).name
     names = sorted(curves, key=lambda name: name != deciding)
-    data, scales, columns = {}, [], []
-    for at, name in enumerate(names):
+    of_name, scales, lasts, texts = (
+        [],
+        [],
+        [],
+        [(name, write_column(settings[name].iloc[chosen])) for name in settings.columns],
+    )
+    for name in names:
         is_max = greater_is_good(table, name)
-        updates, medians = _medians(table, curves[name], setting, chosen, is_max=is_max)
+        of_name.append(_medians(table, curves[name], setting, chosen, is_max=is_max))
+        medians = of_name[-1][1]
         scales.append(scale_of(medians[~np.isnan(medians)], linear=is_max))
-        heights = np.where(np.isnan(medians), np.nan, scales[-1].position(medians))
-        data |= {f"x{at}": [updates] * len(chosen), f"y{at}": list(heights)}
-        columns.append((f"last {name}", [write(values[~np.isnan(values)][-1], "nan") for values in medians]))
-    texts = [(name, write_column(settings[name].iloc[chosen])) for name in settings.columns]
+        lasts.append(np.array([values[~np.isnan(values)][-1] for values in medians]))
+        texts.append((f"last {name}", [write(value, "nan") for value in lasts[-1]]))
     best = chosen == ranked[0]
-    data |= {"colour": x.positions[firsts[chosen]], "width": np.where(best, _BEST, _LINE)}
+    data = {"colour": x.positions[firsts[chosen]], "width": np.where(best, _BEST, _LINE)}
     data |= {each.column: codes[at, chosen].astype(np.int8) for at, each in enumerate(filters)}
-    data |= {f"c{at}": list(values) for at, (_, values) in enumerate([*texts, *columns])}
-    tooltips = [(label, f"c{at}") for at, (label, _) in enumerate([*texts, *columns])]
-    chart = _draw_lines(names, scales, data, tooltips, x)
+    data |= {f"c{at}": list(values) for at, (_, values) in enumerate(texts)}
+    tooltips, sources = [(label, f"c{at}") for at, (label, _) in enumerate(texts)], []
+    own = [(name, settings[name].iloc[chosen]) for name in settings.columns]
+    for name, scale, (updates, medians) in zip(names, scales, of_name, strict=True):
+        heights = np.where(np.isnan(medians), np.nan, scale.position(medians))
+        saved = [*own, ("updates", np.tile(updates, (len(chosen), 1))), (name, medians)]
+        drawn = {"x": [updates] * len(chosen), "y": list(heights)}
+        sources.append(add_numbers(data | drawn, KEY, tooltips, saved))
+    chart = _draw_lines(names, scales, sources, tooltips, x)
     layers = [(f"l{at}", label_of_curve(name)) for at, name in enumerate(names)] if len(names) > 1 else []
-    return Curves(chart, layers, len(chosen), len(settings))
+    named = ", ".join(f"{name} {values[best.argmax()]}" for name, values in texts[: len(own)])
+    findings = [_finding(name, named, last, best) for name, last in zip(names, lasts, strict=True)]
+    return Curves(chart, layers, len(chosen), len(settings), findings)
+
+
+def _finding(name: str, best_setting: str, lasts: np.ndarray, best: np.ndarray) -> str:
+    """Says where the line of the best setting ends, and between which values those of the others do."""
+    what, others = label_of_curve(name), lasts[~best]
+    sentence = (
+        f"The {what} of the best setting{f', {best_setting},' if best_setting else ''} ends at {write(lasts[best][0])}"
+    )
+    if len(others) == 0:
+        return f"{sentence}."
+    ended = others[np.isfinite(others)]
+    lost = f"; half or more diverged of {len(others) - len(ended):,} others" if len(ended) < len(others) else ""
+    if len(ended) == 0:
+        return f"{sentence}; of the trials of every other half or more diverged."
+    least, greatest = write(ended.min()), write(ended.max())
+    between = f"at {least}" if least == greatest else f"between {least} and {greatest}"
+    return f"{sentence}, {'that of the other' if len(others) == 1 else 'those of the others'} {between}{lost}."
 
 
 def _choose(ranked: np.ndarray, codes: np.ndarray) -> np.ndarray:
@@ -162,22 +195,22 @@ def _medians(
 def _draw_lines(
     names: Sequence[str],
     scales: Sequence[Scale],
-    data: Mapping[str, Any],
+    sources: Sequence[ColumnDataSource],
     tooltips: Sequence[tuple[str, str]],
     x: ColumnAxis,
 ) -> figure:
     """Draws the lines of all curves, and shows those of the first."""
-    updates = data["x0"][0]
+    updates = sources[0].data["x"][0]
     across = ColumnAxis("updates", updates, Scale(False, 0, 1, 0, 1), None)
     visible = Range1d(start=updates[0], end=max(updates[-1], updates[0] + 1))
     chart = empty_chart(across, scales[0], "updates", label_of_curve(names[0]), visible)
     show_alone([*chart.yaxis, *chart.ygrid], KEY, "l0", first=True)
-    mapper, source, view, lines = _colours(x), ColumnDataSource(dict(data)), filtered_view(), []
-    for at, (name, scale) in enumerate(zip(names, scales, strict=True)):
+    mapper, lines = _colours(x), []
+    for at, (name, scale, source) in enumerate(zip(names, scales, sources, strict=True)):
         if at:
             show_alone(add_vertical_axis(chart, scale, label_of_curve(name), f"l{at}"), KEY, f"l{at}", first=False)
         line = chart.multi_line(
-            f"x{at}", f"y{at}", source=source, view=view, line_width="width", line_alpha=0.9,
+            "x", "y", source=source, view=filtered_view(), line_width="width", line_alpha=0.9,
             line_color={"field": "colour", "transform": mapper}, y_range_name=f"l{at}" if at else "default",
         )  # fmt: skip
         show_alone([line], KEY, f"l{at}", first=at == 0)
@@ -208,4 +241,8 @@ def _colours(x: ColumnAxis) -> ColorMapper:
     places = x.positions[~np.isnan(x.positions)]
     low, high = (places.min(), places.max()) if places.size else (0.0, 1.0)
     mapper = LogColorMapper if x.scale.log and high > low else LinearColorMapper
-    return mapper(palette=_SHADES, low=low, high=high if high > low else low + 1, nan_color=_MISSING)
+    # Shades that stand out from the light page are lost on the dark one.
+    light, dark = (distinct_shades(Viridis256, card) for card in cards())
+    return mapper(
+        palette=light, low=low, high=high if high > low else low + 1, nan_color=_MISSING, tags=[SHADES, light, dark]
+    )

@@ -18,7 +18,7 @@ from bokeh.palettes import Cividis256
 from bokeh.plotting import figure
 
 from lrsweep.report._aggregate import X, Y
-from lrsweep.report._axis import Bins, ColumnAxis
+from lrsweep.report._axis import Bins, ColumnAxis, values_in_bins
 from lrsweep.report._chart_parts import chart_data, empty_chart, filtered_view, hover_tool, label_ticks, show_alone
 from lrsweep.report._filters import MOST_VALUES, Filter
 from lrsweep.report._wording import write_share
@@ -123,7 +123,9 @@ def draw_heatmap(
         ("trials", [f"{trials:,}" for trials in aggregated["trials"]]),
         *((layer.label, [_write(layer, value) for value in values[layer.column]]) for layer in layers),
     ]
-    source, tooltips = chart_data(numbers, texts, aggregated, filters)
+    saved = [*values_in_bins(x, x_bins, column), *values_in_bins(y, y_bins, row), ("trials", aggregated["trials"])]
+    saved += [(layer.column, values[layer.column]) for layer in layers]
+    source, tooltips = chart_data(numbers, texts, aggregated, filters, saved)
     view, drawn = filtered_view(), []
     for layer in layers:
         mapper = _colours(layer, values[layer.column])

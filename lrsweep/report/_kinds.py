@@ -8,7 +8,7 @@ import pandas as pd
 
 from lrsweep.report._wording import CAUSES, STATUSES, write_column
 from lrsweep.statistics._settings import Settings, group_trials
-from lrsweep.tables._parts import Table, head_of, parts_of
+from lrsweep.tables._parts import Table, head_of, is_known, parts_of
 from lrsweep.tables._schema import CAUSE, SEED, settings_of
 from lrsweep.tables._text import write
 
@@ -60,7 +60,11 @@ def kinds_of(table: Table, most: int = MOST_ROWS) -> list[Kind]:
     failed = sorted((end for end in ends if end[0] != "converged"), key=lambda end: -ends[end].trials.sum())
     shown = {end: ends[end].most_frequent(most) for end in failed}
     examples = _rows_at(table, [ends[end].first[at] for end in failed for at in shown[end]])
-    return [_kind(end, ends[end], shown[end], settings, examples, wrong) for end in failed]
+    results = [SEED, "steps", "initial_loss", "final_loss"]
+    if not is_known(table, "steps"):
+        # Runs of other programs tell their outcomes, and need not tell the rest.
+        results = [name for name in results if name in head_of(table).columns and is_known(table, name)]
+    return [_kind(end, ends[end], shown[end], settings, examples, wrong, results) for end in failed]
 
 
 class _End(NamedTuple):
@@ -113,14 +117,15 @@ def _kind(
     settings: Settings,
     examples: dict[int, pd.DataFrame],
     wrong: Sequence[str],
+    results: Sequence[str],
 ) -> Kind:
     status, cause = words
     rows = pd.concat([examples[int(end.first[at])] for at in shown])
     columns = {name: write_column(rows[name]) for name in settings.names}
     columns["trials"] = [f"{end.trials[at]:,} of {settings.trials[at]:,}" for at in shown]
     columns["first such trial"] = [write(label) for label in rows.index]
-    results = [name for name in (SEED, "steps", "initial_loss", "final_loss") if name in rows.columns]
-    columns |= {f"its {name}": [write(value, "nan") for value in rows[name]] for name in results}
+    told = [name for name in results if name in rows.columns]
+    columns |= {f"its {name}": [write(value, "nan") for value in rows[name]] for name in told}
     meaning = " ".join(filter(None, [STATUSES[status], CAUSES.get(cause)]))
     return Kind(
         status,

@@ -1,7 +1,7 @@
 """The charts along the learning rate: outcomes trial by trial with their quartiles, and the shares by status."""
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,14 +10,16 @@ from bokeh.plotting import figure
 
 from lrsweep.plots._style import COLOURS, MARKERS
 from lrsweep.report._aggregate import X
-from lrsweep.report._axis import Bins, ColumnAxis
+from lrsweep.report._axis import Bins, ColumnAxis, values_in_bins
 from lrsweep.report._chart_parts import chart_data, empty_chart, filtered_view, hover_tool
 from lrsweep.report._filters import Filter
+from lrsweep.report._numbers import add_numbers
+from lrsweep.report._sample import write_trials
 from lrsweep.report._scales import Scale
 from lrsweep.report._wording import write_share
 from lrsweep.statistics._best import Best
 from lrsweep.statistics._summary import QUARTILES
-from lrsweep.tables._schema import LEARNING_RATE
+from lrsweep.tables._schema import INDEX, LEARNING_RATE
 from lrsweep.tables._text import write
 
 # What Bokeh calls the markers of `lrsweep.plots._style`; its triangle points upwards, and is turned.
@@ -37,9 +39,12 @@ _OF_VALUE, _OF_RANGE = 0.5, 0.96
 
 _GREY = "#808080"
 
-# The names and tags by which the page finds the marks of the best learning rate, the medians, and the data whose trials
-# it counts.
-BEST, MEDIAN, COUNTED = "best", "median", "counted"
+# The names and tags by which the page finds the marks of the best learning rate, the medians, the boxes
+# between the quartiles, and the data whose trials it counts.
+BEST, MEDIAN, QUARTILE_BOX, COUNTED = "best", "median", "quartiles", "counted"
+
+# The kind of the numbers of the trials that are drawn one by one.
+TRIALS = "trials"
 
 
 class SharedAxis(NamedTuple):
@@ -95,9 +100,8 @@ def prepare_dots(
     shared: SharedAxis,
     outcomes: Sequence[OutcomeColumn],
     scales: Sequence[Scale],
-    status: pd.Series,
+    trials: pd.DataFrame,
     setting: np.ndarray,
-    texts: Mapping[str, Sequence[str]],
 ) -> Dots:
     """Prepares the data of the trials that are drawn one by one.
 
@@ -105,26 +109,29 @@ def prepare_dots(
         shared: The axis that they are drawn along.
         outcomes: What is drawn, one per chart.
         scales: The vertical axes of these.
-        status: ``[dot]``, how each ended.
+        trials: Rows of the result table, those that are drawn.
         setting: ``[dot] int64``, the row of the axis that each lies at.
-        texts: ``[dot]`` texts of their tooltips, by label.
     """
     axis = shared.axis
     positions = axis.positions[setting]
     has_position = ~np.isnan(positions)
     xs = np.full(len(setting), np.nan)
     xs[has_position] = axis.scale.separate_ties(positions[has_position], _OF_VALUE)
-    columns = {"x": xs}
+    columns: dict[str, Any] = {"x": xs}
     for at, (outcome, scale) in enumerate(zip(outcomes, scales, strict=True)):
         columns[f"y{at}"] = scale.position(outcome.values)
     columns |= {each.column: each.codes[setting].astype(np.int8) for each in shared.filters}
+    texts = write_trials(trials)
     columns |= {f"c{at}": np.array(of_label, object) for at, of_label in enumerate(texts.values())}
-    statuses, sources = status.to_numpy(), {}
+    tooltips = [(label, f"c{at}") for at, label in enumerate(texts)]
+    saved = [(label, trials.index if label == INDEX else trials[label]) for label in texts]
+    whole = add_numbers(columns, TRIALS, tooltips, saved)
+    statuses, sources = trials["status"].to_numpy(), {}
     for name in COLOURS:
         drawn = has_position & (statuses == name)
         if drawn.any():
-            sources[name] = ColumnDataSource({column: values[drawn] for column, values in columns.items()})
-    tooltips = [(label, f"c{at}") for at, label in enumerate(texts)]
+            of_status: Any = {column: np.asarray(values)[drawn] for column, values in whole.data.items()}
+            sources[name] = ColumnDataSource(of_status, tags=whole.tags)
     return Dots(sources, {name: filtered_view() for name in sources}, tooltips)
 
 
@@ -169,9 +176,12 @@ def _draw_quartiles(chart: figure, shared: SharedAxis, outcome: OutcomeColumn, s
     texts = [(name.replace("_", " "), [write(value) for value in column]) for name, column in values.items()]
     heights = {name: scale.position(column) for name, column in values.items()}
     sides = _sides(shared, _OF_RANGE if shared.bins.are_ranges else _OF_VALUE)
-    source, tooltips = chart_data(sides | heights, _bin_texts(shared) + texts, shared.aggregated, shared.filters)
+    saved = _bin_values(shared) + [(f"{name}_{outcome.name}", column) for name, column in values.items()]
+    source, tooltips = chart_data(sides | heights, _bin_texts(shared) + texts, shared.aggregated, shared.filters, saved)
     view, edges = filtered_view(), ("left", "right", "upper_quartile", "lower_quartile")
-    box = chart.quad(*edges, source=source, view=view, color=_GREY, fill_alpha=0.25, line_width=0, level="underlay")
+    box = chart.quad(
+        *edges, source=source, view=view, color=_GREY, fill_alpha=0.25, level="underlay", name=QUARTILE_BOX
+    )
     chart.segment("left", "median", "right", "median", source=source, view=view, line_width=2, name=MEDIAN)
     chart.add_tools(hover_tool([box], tooltips))
 
@@ -203,11 +213,12 @@ def draw_shares(shared: SharedAxis) -> figure:
     numbers = _sides(shared, _OF_RANGE) | {"b0": np.zeros(len(aggregated))}
     numbers |= {f"b{at + 1}": heights[:, at] for at in range(len(statuses))}
     texts = [(name, [write_share(share) for share in aggregated[name]]) for name in statuses]
-    source, tooltips = chart_data(numbers, _bin_texts(shared) + texts, aggregated, shared.filters)
+    saved = _bin_values(shared) + [(name, aggregated[name]) for name in statuses]
+    source, tooltips = chart_data(numbers, _bin_texts(shared) + texts, aggregated, shared.filters, saved)
     view, bars = filtered_view(), []
     for at, name in enumerate(statuses):
         edges = ("left", "right", f"b{at + 1}", f"b{at}")
-        bar = chart.quad(*edges, source=source, view=view, color=COLOURS[name], line_width=0)
+        bar = chart.quad(*edges, source=source, view=view, color=COLOURS[name])
         bar.tags = [name]
         bars.append(bar)
     bars[0].tags.append(COUNTED)
@@ -238,3 +249,8 @@ def _sides(shared: SharedAxis, share: float) -> dict[str, np.ndarray]:
 def _bin_texts(shared: SharedAxis) -> list[tuple[str, list[str]]]:
     values = [shared.bins.labels[at] for at in shared.aggregated[X]]
     return [(shared.axis.name, values), ("trials", [f"{trials:,}" for trials in shared.aggregated["trials"]])]
+
+
+def _bin_values(shared: SharedAxis) -> list[tuple[str, Any]]:
+    rows = shared.aggregated[X].to_numpy()
+    return [*values_in_bins(shared.axis, shared.bins, rows), ("trials", shared.aggregated["trials"])]

@@ -1,28 +1,27 @@
 """write_report(): a report on a result table, as one HTML file that opens offline."""
 
-import base64
-import functools
-import hashlib
 import importlib.metadata
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import bokeh.resources
-import jinja2
 import pandas as pd
-from bokeh.core.json_encoder import serialize_json
-from bokeh.document import Document
 
 from lrsweep.inputs._errors import InputTypeError
 from lrsweep.inputs._messages import plural
 from lrsweep.plots._style import COLOURS, LEGEND, MARKERS
 from lrsweep.report._charts import Chart, draw_charts
 from lrsweep.report._curves import by_name
+from lrsweep.report._embedding import chart_json, content_policy, library, read_text, style, template
+from lrsweep.report._facts import Facts, facts_of
 from lrsweep.report._kinds import Kind, kinds_of
+from lrsweep.report._next_steps import tell_next
 from lrsweep.report._provenance import write_provenance
+from lrsweep.report._sureness import tell_sureness
+from lrsweep.report._tried import tell_tried
+from lrsweep.report._wording import DIVERGED_OUTSIDE, GLOSSARY
 from lrsweep.statistics._advice import count_ends
 from lrsweep.statistics._best import find_best, rank
 from lrsweep.statistics._bins import is_numeric
@@ -168,53 +167,67 @@ def make_page(
     rates = LEARNING_RATE in own and bool(summary[LEARNING_RATE].notna().any())
     best = find_best(table, None, summary=summary) if rates and is_numeric(head[LEARNING_RATE]) else None
     chart_set = draw_charts(table, best, x, by_name(curves))
-    kinds = [
-        kind._asdict() | {"count": plural(kind.trials, "trial"), "caption": _kind_caption(kind)}
-        for kind in kinds_of(table)
-    ]
-    script = _text("page.js")
-    statuses = count_ends(table).reindex(list(COLOURS)).fillna(0).astype(int)
-    trials = int(statuses.sum())
-    return _template().render(
+    ends = count_ends(table)
+    statuses = ends.reindex(list(COLOURS)).fillna(0).astype(int)
+    facts, trials = facts_of(table, summary, best, ends), int(statuses.sum())
+    kinds = [_kind(kind, is_outside=facts.is_outside) for kind in kinds_of(table)]
+    script = read_text("page.js")
+    return template().render(
         title=title,
-        source=_source(provenance, title),
+        source=_source(provenance, title, facts),
         question=f"Which {'learning rate' if rates else 'setting'} should I take?",
         answer=judge(table, best=best, summary=summary),
-        counts=_write_counts(summary, statuses),
+        tried=tell_tried(summary, facts, provenance),
+        sureness=tell_sureness(facts),
+        steps=tell_next(facts),
         chart_set=chart_set,
+        file_names={chart.key: _file_name(title, chart) for chart in chart_set.charts},
         statuses=[
             {"name": name, "label": LEGEND[str(name)], "trials": f"{trials:,}"}
             for name, trials in statuses.items()
             if trials
         ],
+        labels=LEGEND,
         summary=_best_settings(summary, criterion_of(head)),
         wrong=[kind for kind in kinds if kind["went_wrong"]],
         others=[kind for kind in kinds if not kind["went_wrong"]],
         none_wrong=_none_wrong(statuses),
-        provenance=None if provenance is None else write_provenance(provenance),
+        is_outside=facts.is_outside,
+        provenance=None if provenance is None else write_provenance(provenance, own),
         doubt=f"That record is of {recorded:,} trials, and this table has {trials:,}: it may be another table's."
         if isinstance(recorded, int) and recorded != trials
         else None,
+        glossary=GLOSSARY,
         version=importlib.metadata.version("lrsweep"),
         colours=COLOURS,
         marks={status: _MARKS[marker] for status, marker in MARKERS.items()},
-        style=_text("page.css"),
-        data=_chart_json(chart_set.charts),
-        library=_library(),
+        style=style(),
+        data=chart_json(chart_set.charts),
+        library=library(),
         script=script,
-        policy=_content_policy([_library(), script]),
+        policy=content_policy([library(), script]),
     )
 
 
-def _source(provenance: Mapping[str, Any] | None, title: str) -> str:
+def _kind(kind: Kind, *, is_outside: bool) -> dict[str, Any]:
+    """Gives what the page says of a kind of trials that did not converge."""
+    count = plural(kind.trials, "trial")
+    caption = f"{_kind_caption(kind)} ({kind.status}{f': {kind.cause}' if kind.cause else ''})"
+    meaning = DIVERGED_OUTSIDE if is_outside and kind.status == "diverged" else kind.meaning
+    return kind._asdict() | {"count": count, "caption": caption, "meaning": meaning}
+
+
+def _source(provenance: Mapping[str, Any] | None, title: str, facts: Facts) -> str:
+    """Says what the page is, and what it is of."""
+    if facts.is_outside:
+        return f"Report on {title}: runs of another program, compared by lrsweep"
     named = [str(provenance[name]) for name in ("objective", "optimizer") if provenance.get(name)] if provenance else []
-    return " · ".join([title, *named])
+    return f"Report on {title}: a sweep{f' of {named[0]}' if named else ''}{f' with {named[1]}' if named[1:] else ''}"
 
 
-def _write_counts(summary: pd.DataFrame, statuses: pd.Series) -> str:
-    total = int(statuses.sum())
-    of_each = ", ".join(f"{trials:,} {LEGEND[str(name)]}" for name, trials in statuses.items() if trials)
-    return f"{plural(total, 'trial')} of {plural(len(summary), 'setting')}: {of_each}." if total else ""
+def _file_name(title: str, chart: Chart) -> str:
+    """Names the files that a chart's numbers are saved to; the kind of the table and the ending follow."""
+    return re.sub(r"[^\w.-]+", "-", f"{title}-{chart.heading}").strip("-").lower()
 
 
 def _best_settings(summary: pd.DataFrame, criterion: Criterion) -> dict[str, Any]:
@@ -239,40 +252,3 @@ def _none_wrong(statuses: pd.Series) -> str:
 def _kind_caption(kind: Kind) -> str:
     shown = f"{len(kind.rows)} of the {kind.settings:,}" if len(kind.rows) < kind.settings else "The"
     return f"{shown} settings with such trials, those with most of them first."
-
-
-def _chart_json(charts: Sequence[Chart]) -> str:
-    """Writes the charts as JSON that can stand in HTML."""
-    document = Document()
-    for chart in charts:
-        document.add_root(chart.figure)
-    text = serialize_json(document.to_json(deferred=False))
-    roots = [chart.figure.id for chart in charts]
-    # Bokeh numbers its objects from the start of the process: renumbered, the same table gives the same bytes. No text
-    # of a user's can match the pattern, for its quotes are escaped.
-    ids: dict[str, str] = {}
-    text = re.sub(r'"id":"([^"]+)"', lambda match: f'"id":"{ids.setdefault(match[1], f"p{len(ids)}")}"', text)
-    elements = [{"root": ids[root], "element": chart.key} for root, chart in zip(roots, charts, strict=True)]
-    whole = f'{{"document": {text}, "charts": {serialize_json(elements)}}}'
-    return whole.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _content_policy(scripts: Sequence[str]) -> str:
-    """Says what a browser may do for this page: run these scripts, and load nothing from a network."""
-    hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
-    run = " ".join(f"'sha256-{digest}'" for digest in hashes)
-    return f"default-src 'none'; script-src {run}; style-src 'unsafe-inline'; img-src data: blob:"
-
-
-@functools.cache
-def _library() -> str:
-    return bokeh.resources.Resources(mode="inline", components=["bokeh"]).js_raw[0]
-
-
-@functools.cache
-def _template() -> jinja2.Template:
-    return jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(_text("page.html"))
-
-
-def _text(name: str) -> str:
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")

@@ -19,6 +19,11 @@ STATUSES = {
     "finished": "It ran to its end; the table does not tell whether it was still improving then.",
 }
 
+# What it says of a run of another program that it diverged.
+DIVERGED_OUTSIDE = (
+    "The loss, or the metric that decides, was infinite or no number at the end; or it is missing, and was to count so."
+)
+
 # What each cause says, where the table was diagnosed.
 CAUSES = {
     "bad start": "The loss or its gradient was not finite before any update: look at the data and the loss there.",
@@ -30,6 +35,23 @@ CAUSES = {
     "saddle": "It came to rest on a saddle, where the loss falls to either side.",
     "local minimum": "It came to rest in a valley above the target.",
     "unknown minimum": "It came to rest in a valley that may be the lowest: if so, state its loss as the minimum.",
+}
+
+# The words of the page that not every reader knows.
+GLOSSARY = {
+    "learning rate": "How hard each update pushes the parameters. Too small, and training takes too long; too large, "
+    "and it bounces or blows up.",
+    "update": "One step of training: the parameters are changed once. Also called a step.",
+    "trial": "One training from its start to its end, with one setting.",
+    "setting": "The learning rate and whatever else was varied, with one value each.",
+    "seed": "A number that decides what is random in a trial: where it starts, and which data each update sees. "
+    "Trials of the same setting and other seeds show how much is luck.",
+    "median, quartiles": "Of the trials in order, the one in the middle, and those a quarter of the way from either "
+    "end. Half of the trials lie between the quartiles.",
+    "95% interval": "Where the answer lay in 95 of 100 draws of the seeds: another set of seeds would rarely have "
+    "given one outside of it.",
+    "- and inf": "A dash: there is no such number. inf or -inf: half of the trials or more diverged, which counts as "
+    "infinitely bad.",
 }
 
 

@@ -172,9 +172,9 @@ def test_a_status_can_be_hidden_in_all_charts(desk: Opened) -> None:
     visible = """() => Bokeh.documents[0].roots().flatMap((chart) => chart.renderers)
         .filter((one) => one.tags.includes("diverged")).map((one) => one.visible)"""
     assert page.evaluate(visible) == [True] * 3
-    page.get_by_label("diverged").uncheck()
+    page.get_by_role("checkbox", name="diverged").uncheck()
     assert page.evaluate(visible) == [False] * 3
-    page.get_by_label("diverged").check()
+    page.get_by_role("checkbox", name="diverged").check()
     assert page.evaluate(visible) == [True] * 3
 
 

@@ -48,17 +48,17 @@ def drawn(trials: pd.DataFrame, curves: Any, x: str | None = None) -> Any:
 
 def test_a_line_is_the_median_of_its_setting_and_lies_at_the_bad_edge_where_half_have_diverged() -> None:
     chart = drawn(TRIALS, CURVES)
-    data = chart.figure.renderers[0].data_source.data
     # That of the metric which decides comes first.
     assert [label for _, label in chart.layers] == ["accuracy", "loss"]
     for at, (name, axis) in enumerate(
         (("accuracy", chart.figure.y_range), ("loss", chart.figure.extra_y_ranges["l1"]))
     ):
-        worst, lines = -np.inf if name == "accuracy" else np.inf, np.stack(data[f"y{at}"])
+        data = chart.figure.renderers[at].data_source.data
+        worst, lines = -np.inf if name == "accuracy" else np.inf, np.stack(data["y"])
         values = CURVES[name].fillna(worst).groupby([TRIALS["learning_rate"], TRIALS["optimizer"]], sort=False)
         medians = np.stack([np.sort(rows.to_numpy(), axis=0)[1] for _, rows in values])
         finite = np.isfinite(medians)
-        assert [list(updates) for updates in data[f"x{at}"]] == [UPDATES] * len(medians)
+        assert [list(updates) for updates in data["x"]] == [UPDATES] * len(medians)
         np.testing.assert_array_equal(lines[finite], medians[finite])
         (edge,) = set(lines[~finite])
         assert axis.start < edge < axis.end
@@ -95,8 +95,8 @@ def test_of_many_settings_the_best_of_every_optimizer_are_drawn_and_of_many_reco
     assert len(data["colour"]) == MOST_LINES
     assert list(data["c1"]).count("sgd") == list(data["c1"]).count("adam") == MOST_LINES // 2
     assert f"the best {MOST_LINES} of 100 settings" in chart.caption
-    assert len(data["x0"][0]) <= MOST_POINTS
-    assert (data["x0"][0][0], data["x0"][0][-1]) == (0, 500)
+    assert len(data["x"][0]) <= MOST_POINTS
+    assert (data["x"][0][0], data["x"][0][-1]) == (0, 500)
     # The best are those of the greatest accuracy, which falls with the learning rate.
     assert max(data["colour"]) < 0.1
 
