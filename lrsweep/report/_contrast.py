@@ -55,7 +55,7 @@ def outline(colour: str, ground: str) -> str:
 
     Example:
         >>> outline("#0072b2", "#ffffff"), outline("#56b4e9", "#ffffff")
-        ('#0072b2', '#4693be')
+        ('#0072b2', '#4a9bc8')
     """
     towards = _BLACK if _luminance(ground) > 0.5 else _WHITE
     mixed = (_mix(colour, towards, at / _STEPS) for at in range(_STEPS + 1))

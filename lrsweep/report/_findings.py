@@ -59,6 +59,8 @@ def find_in_outcome(whole: pd.DataFrame, outcome: str, label: str, x: str, bins:
         sentence += f", and {bad} at {bins.labels[places[worst]]}, {number(medians[worst])}"
     elif len(order) > 1:
         sentence = f"The median {label} is the same wherever there is one, {number(medians[best])}"
+    else:
+        sentence = f"The median {label} at {x} {bins.labels[places[best]]} is {number(medians[best])}"
     without = [bins.labels[at] for at in places[~finite]]
     if without:
         what = "did not converge" if outcome == CONVERGED_AT else "diverged"

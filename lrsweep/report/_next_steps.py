@@ -1,88 +1,96 @@
 """What to do next: what to take, and which further trials would make the answer better or surer."""
 
+from typing import NamedTuple
+
 from lrsweep.inputs._messages import number, plural
 from lrsweep.report._facts import Facts, name_setting
 from lrsweep.report._sureness import edge_of
 from lrsweep.statistics._display import FEW
 from lrsweep.tables._schema import LEARNING_RATE
 
-# How far beyond an end of what was tried to look, and how many learning rates there are in each factor of ten.
-_BEYOND, _PER_DECADE = 100.0, 4
+# How far beyond an end of what was tried to look, and how many learning rates there are from one end to the other.
+_BEYOND, _RATES = 100.0, 9
 
 
-def tell_next(facts: Facts) -> list[str]:
+class Step(NamedTuple):
+    """Something to do next.
+
+    Attributes:
+        text: What, in a sentence.
+        option: The option of `lrsweep run` that does it, or its command; empty where there is none.
+        argument: What does it in Python.
+    """
+
+    text: str
+    option: str = ""
+    argument: str = ""
+
+
+def tell_next(facts: Facts) -> list[Step]:
     """Tells what to do next, the first thing first.
 
-    Options of `lrsweep run` are named only where the trials were made by lrsweep.
+    Only where the trials were made by lrsweep, its options and functions are named.
 
     Example:
         >>> from lrsweep.report._facts import facts_of
         >>> from lrsweep.statistics._advice import count_ends
         >>> summary, best = lrsweep.summarize(result.table), lrsweep.best_learning_rate(result.table)
         >>> for step in tell_next(facts_of(result.table, summary, best, count_ends(result.table))):
-        ...     print(step)
-        Train with learning_rate 0.1.
-        Try larger learning rates, from 0.1 up: --learning-rate 0.1:10:9, or log_grid(0.1, 10, 9) in Python.
-        Run every setting from several seeds, to see how much is luck: --seeds 10, or seed=range(10) in Python.
+        ...     print(" | ".join(step))
+        Train with learning_rate 0.1. |  |
+        Try larger learning rates, from 0.1 up. | --learning-rate 0.1:10:9 | lrsweep.log_grid(0.1, 10, 9)
+        Run every setting from several seeds, to see how much is luck. | --seeds 10 | seed=range(10)
     """
     if len(facts.ranked) == 0:
-        return ["Run some trials: this table holds none."]
-    if not facts.has_best:
-        return _after_loss(facts)
-    steps = [f"Train with {name_setting(facts.ranked, 0)}.", *_wider(facts), *_longer(facts), *_surer(facts)]
-    if len(steps) == 1 and len(facts.rates) > 2 and not facts.is_outside:
-        steps.append("To find the best learning rate more closely, between those tried: lrsweep refine.")
-    return steps
+        return [Step("Run some trials: this table holds none.")]
+    if facts.has_best:
+        steps = [Step(f"Train with {name_setting(facts.ranked, 0)}."), *_wider(facts), *_longer(facts), *_surer(facts)]
+        if len(steps) == 1 and len(facts.rates) > 2:
+            between = "Look between the learning rates tried, for a better one still."
+            steps.append(Step(between, "lrsweep refine", "lrsweep.refine(...)"))
+    else:
+        steps = [_after_loss(facts)]
+    return [Step(step.text) for step in steps] if facts.is_outside else steps
 
 
-def _after_loss(facts: Facts) -> list[str]:
-    if facts.best is None:
-        return ["Try other settings: every trial diverged with these."]
-    rates = facts.ranked[LEARNING_RATE]
-    least = float(rates[rates > 0].min()) if (rates > 0).any() else 0.0
-    if not least:
-        return ["Try other learning rates: every trial diverged with these."]
-    return [f"Try learning rates below {number(least)}{_axis(facts, least / _BEYOND, least)}."]
+def _after_loss(facts: Facts) -> Step:
+    rates = facts.ranked.get(LEARNING_RATE)
+    if facts.best is None or rates is None or not (rates > 0).any():
+        return Step("Try other settings: every trial diverged with these.")
+    least = float(rates[rates > 0].min())
+    return _try_rates(f"Try learning rates below {number(least)}.", least / _BEYOND, least)
 
 
-def _wider(facts: Facts) -> list[str]:
-    edge = edge_of(facts)
+def _wider(facts: Facts) -> list[Step]:
+    if len(facts.rates) == 0 or facts.ranked[LEARNING_RATE].iloc[0] <= 0:
+        return []
+    rate, edge = float(facts.ranked[LEARNING_RATE].iloc[0]), edge_of(facts)
+    if len(facts.rates) == 1:
+        return [_try_rates("Try other learning rates too.", rate / _BEYOND**0.5, rate * _BEYOND**0.5)]
     if edge is None:
         return []
-    rate = float(facts.ranked[LEARNING_RATE].iloc[0])
-    if rate <= 0:
-        return []
     if edge == "largest":
-        return [f"Try larger learning rates, from {number(rate)} up{_axis(facts, rate, rate * _BEYOND)}."]
-    return [f"Try smaller learning rates, from {number(rate)} down{_axis(facts, rate / _BEYOND, rate)}."]
+        return [_try_rates(f"Try larger learning rates, from {number(rate)} up.", rate, rate * _BEYOND)]
+    return [_try_rates(f"Try smaller learning rates, from {number(rate)} down.", rate / _BEYOND, rate)]
 
 
-def _longer(facts: Facts) -> list[str]:
-    best = facts.ranked.iloc[0]
-    if best["converged"] > 0 or not facts.ends["slow"]:
-        return []
-    how = "" if facts.is_outside else " (--steps, or steps= in Python)"
-    return [f"Give the trials more updates{how}: some were still improving."]
-
-
-def _surer(facts: Facts) -> list[str]:
-    seeds = max(facts.seeds, 1)
-    if seeds >= FEW:
-        return []
-    how = _options(facts, f"--seeds {FEW}", f"seed=range({FEW})")
-    if seeds == 1:
-        return [f"Run every setting from several seeds, to see how much is luck{how}."]
-    return [f"Run more than {plural(seeds, 'seed')}, to be surer of the answer{how}."]
-
-
-def _axis(facts: Facts, low: float, high: float) -> str:
-    count = 2 * _PER_DECADE + 1
-    return _options(
-        facts,
-        f"--learning-rate {number(low)}:{number(high)}:{count}",
-        f"log_grid({number(low)}, {number(high)}, {count})",
+def _try_rates(text: str, low: float, high: float) -> Step:
+    ends = number(low), number(high)
+    return Step(
+        text, f"--learning-rate {ends[0]}:{ends[1]}:{_RATES}", f"lrsweep.log_grid({ends[0]}, {ends[1]}, {_RATES})"
     )
 
 
-def _options(facts: Facts, option: str, argument: str) -> str:
-    return "" if facts.is_outside else f": {option}, or {argument} in Python"
+def _longer(facts: Facts) -> list[Step]:
+    if facts.ranked["converged"].iloc[0] > 0 or not facts.ends["slow"]:
+        return []
+    return [Step("Give the trials more updates: some were still improving.", "--steps", "steps=")]
+
+
+def _surer(facts: Facts) -> list[Step]:
+    if facts.seeds >= FEW:
+        return []
+    how = f"--seeds {FEW}", f"seed=range({FEW})"
+    if facts.seeds <= 1:
+        return [Step("Run every setting from several seeds, to see how much is luck.", *how)]
+    return [Step(f"Run more than {plural(facts.seeds, 'seed')}, to be surer of the answer.", *how)]

@@ -167,9 +167,8 @@ def make_page(
     rates = LEARNING_RATE in own and bool(summary[LEARNING_RATE].notna().any())
     best = find_best(table, None, summary=summary) if rates and is_numeric(head[LEARNING_RATE]) else None
     chart_set = draw_charts(table, best, x, by_name(curves))
-    ends = count_ends(table)
-    statuses = ends.reindex(list(COLOURS)).fillna(0).astype(int)
-    facts, trials = facts_of(table, summary, best, ends), int(statuses.sum())
+    statuses = count_ends(table).reindex(list(COLOURS)).fillna(0).astype(int)
+    facts, trials = facts_of(table, summary, best, statuses), int(statuses.sum())
     kinds = [_kind(kind, is_outside=facts.is_outside) for kind in kinds_of(table)]
     script = read_text("page.js")
     return template().render(
@@ -240,7 +239,16 @@ def _best_settings(summary: pd.DataFrame, criterion: Criterion) -> dict[str, Any
     if len(shown) < len(summary):
         caption = f"The best {len(shown)} of {len(summary):,} settings, over their seeds."
     rows = [list(row) for row in zip(*cells.values(), strict=True)]
-    return {"caption": caption, "heads": [column_head(name) for name in cells], "rows": rows}
+    hint = _hint({cell for row in rows for cell in row})
+    return {"caption": caption, "hint": hint, "heads": [column_head(name) for name in cells], "rows": rows}
+
+
+def _hint(cells: set[str]) -> str:
+    """Says what cells without a number mean, where there are any."""
+    sentences = ["A dash: there is no such number."] if "-" in cells else []
+    if {"inf", "-inf"} & cells:
+        sentences.append("inf or -inf: half of the trials or more diverged.")
+    return " ".join(sentences)
 
 
 def _none_wrong(statuses: pd.Series) -> str:

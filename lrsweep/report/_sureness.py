@@ -48,7 +48,7 @@ def _seeds(facts: Facts) -> str:
     best, seeds = facts.best, facts.seeds
     if (facts.ranked["trials"] == 1).all():
         return "Each setting was tried once: nothing here tells how much of the result is luck."
-    if best is None or np.isnan(best.low) or np.isnan(best.high):
+    if best is None or len(facts.ranked) == 1 or np.isnan(best.low) or np.isnan(best.high):
         return "" if seeds > 1 else "No column of seeds tells the trials of a setting apart: there is no interval."
     few = f" {plural(seeds, 'seed')} are few: more would make this surer." if seeds < FEW else ""
     drawn = f"With the {seeds:,} seeds drawn again at random, over and over, the best learning rate"

@@ -74,7 +74,8 @@
       ...more.map(([name, range]) => [range, scales.get(name)])];
     const whole = axes.map(([range]) => ({ start: range.start, end: range.end }));
     const label = () => place.setAttribute("aria-label", describe(element));
-    place.setAttribute("role", "img");
+    place.setAttribute("role", "group");
+    place.setAttribute("aria-roledescription", "chart");
     place.setAttribute("aria-keyshortcuts", [...Object.keys(keys).map((key) => key === "+" ? "Plus" : key), "0"].join(" "));
     place.addEventListener("focus", label);
     label();

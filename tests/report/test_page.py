@@ -93,7 +93,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs), []))
-        if tag not in ("meta", "input", "wbr"):
+        if tag not in ("meta", "input", "wbr", "br"):
             self.open.append(len(self.elements) - 1)
 
     def handle_endtag(self, tag: str) -> None:
