@@ -1,5 +1,6 @@
 """The words of the report: what was tried, how sure the answer is, what to do next, and what each chart shows."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ def facts(trials: pd.DataFrame) -> Facts:
     return facts_of(trials, lrsweep.summarize(trials), best, count_ends(trials).reindex(list(COLOURS), fill_value=0))
 
 
-def converging(times: dict[float, list[int | None]]) -> pd.DataFrame:
+def converging(times: Mapping[float, Sequence[int | None]]) -> pd.DataFrame:
     """Trials by learning rate, each seed with the update at which it converged; None where it diverged."""
     rows = [
         (rate, seed, "diverged" if time is None else "converged", time, np.nan if time is None else 1e-5)
@@ -36,7 +37,7 @@ def converging(times: dict[float, list[int | None]]) -> pd.DataFrame:
     return table(rows, ("learning_rate", "seed"))
 
 
-def outside(losses: dict[float, list[float]]) -> pd.DataFrame:
+def outside(losses: Mapping[float, Sequence[float]]) -> pd.DataFrame:
     rows = [(rate, seed, loss) for rate, of_rate in losses.items() for seed, loss in enumerate(of_rate)]
     return lrsweep.from_runs(pd.DataFrame(rows, columns=["lr", "seed", "val_loss"]), "val_loss")
 
