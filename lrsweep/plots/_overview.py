@@ -1,5 +1,6 @@
 """A sweep at a glance: how well, how fast, and how trials ended, one above the other along the learning rate."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ from lrsweep.tables._schema import CONVERGED_AT, LOSSES, criterion_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+# How many characters of a label are as long as a chart is high.
+_LONGEST_LABEL = 24
 
 
 def overview(table: Table, x: str = "learning_rate", by: str | Sequence[str] | None = None) -> "Figure":
@@ -52,6 +56,8 @@ def overview(table: Table, x: str = "learning_rate", by: str | Sequence[str] | N
     draw_statuses(shares, table, x)
     for ax in charts:
         ax.set_xlabel("")
+        # A label that is longer than its chart is high would run into the next one.
+        ax.set_ylabel(textwrap.fill(ax.get_ylabel(), _LONGEST_LABEL))
     if drawn.styles.scale is not None:
         add_colour_bar([*charts, shares], drawn.styles.scale, drawn.styles.title)
     ends = count_ends(table)

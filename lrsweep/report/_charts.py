@@ -300,9 +300,7 @@ def _curves(
     lines = (
         "every setting" if drawn.lines == drawn.settings else f"the best {drawn.lines} of {drawn.settings:,} settings"
     )
-    sentences = [
-        f"Each line is the median over the seeds of a setting, of {lines}, coloured by {x.name}; thick: the best."
-    ]
+    sentences = [f"Each line is a setting, the median over its seeds: {lines}, coloured by {x.name}. Thick: the best."]
     if (table["status"] == "diverged").any():
         sentences.append("Where half of its trials have diverged a line lies at the edge.")
     tables = [NumberTable(CURVES, "lines")]

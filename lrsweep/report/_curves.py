@@ -19,6 +19,7 @@ from bokeh.palettes import Viridis256
 from bokeh.plotting import figure
 
 from lrsweep.inputs._errors import InputTypeError
+from lrsweep.inputs._messages import plural
 from lrsweep.plots._axes import shortened
 from lrsweep.report._axis import ColumnAxis
 from lrsweep.report._chart_parts import add_vertical_axis, empty_chart, filtered_view, hover_tool, show_alone
@@ -152,12 +153,14 @@ def _finding(name: str, best_setting: str, lasts: np.ndarray, best: np.ndarray) 
     if len(others) == 0:
         return f"{sentence}."
     ended = others[np.isfinite(others)]
-    lost = f"; half or more diverged of {len(others) - len(ended):,} others" if len(ended) < len(others) else ""
     if len(ended) == 0:
-        return f"{sentence}; of the trials of every other half or more diverged."
+        return f"{sentence}; at every other setting half of the trials or more diverged."
     least, greatest = write(ended.min()), write(ended.max())
     between = f"at {least}" if least == greatest else f"between {least} and {greatest}"
-    return f"{sentence}, {'that of the other' if len(others) == 1 else 'those of the others'} {between}{lost}."
+    sentence += f", {'that of the other' if len(others) == 1 else 'those of the others'} {between}"
+    if len(ended) < len(others):
+        sentence += f"; at {plural(len(others) - len(ended), 'other')} half of the trials or more diverged"
+    return f"{sentence}."
 
 
 def _choose(ranked: np.ndarray, codes: np.ndarray) -> np.ndarray:

@@ -66,6 +66,9 @@
   const within = (root) => [...root.querySelectorAll("*")].flatMap((part) =>
     part.shadowRoot ? [part, ...within(part.shadowRoot)] : [part]);
 
+  const ring = new CSSStyleSheet();
+  ring.replaceSync(":host(:focus-visible), :focus-visible { outline: 2px solid var(--accent) !important; outline-offset: -2px !important; }");
+
   // The charts, and the buttons above them, for the keyboard and for those who hear the page.
   for (const { root, element } of charts) {
     const view = Bokeh.index.get_by_id(root), { model } = view, place = view.canvas_view.events_el;
@@ -88,6 +91,7 @@
       event.preventDefault();
     });
     for (const button of within(document.getElementById(element))) {
+      button.shadowRoot?.adoptedStyleSheets.push(ring);
       if (button !== place && button.tabIndex === 0 && button.title) {
         button.setAttribute("role", "button");
         button.setAttribute("aria-label", button.title);

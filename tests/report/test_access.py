@@ -23,7 +23,7 @@ FOCUSED = """() => {
     while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
     if (!at || at === document.body) return null;
     const { outlineStyle, outlineWidth } = getComputedStyle(at);
-    const isOutlined = outlineStyle !== "none" && outlineWidth !== "0px";
+    const isOutlined = outlineStyle !== "none" && parseFloat(outlineWidth) >= 2;
     const name = at.ariaLabel ?? at.labels?.[0]?.textContent ?? at.textContent;
     return [at.role ?? at.localName, name.replace(/\\s+/g, " ").trim(), isOutlined];
 }"""
