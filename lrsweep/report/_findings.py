@@ -44,27 +44,30 @@ def find_in_outcome(whole: pd.DataFrame, outcome: str, label: str, x: str, bins:
         >>> bins = bin_trials(axis_of(settings.rows, "learning_rate"))
         >>> whole = aggregate(result.table, settings, ["final_loss"], bins, [])
         >>> find_in_outcome(whole, "final_loss", "final loss", "learning_rate", bins, is_max=False)
-        'The median final loss is least at learning_rate 0.1, 3.562e-05, and greatest at 0.001, 0.1425.'
+        'The final loss is least at learning_rate 0.1, 3.562e-05, and greatest at 0.001, 0.1425.'
     """
     places = whole[X].to_numpy()
     medians = whole[f"median_{outcome}"].to_numpy(float)
     finite = np.isfinite(medians)
+    is_single = bool((whole["trials"] == 1).all())
+    what = label if is_single else f"median {label}"
     if not finite.any():
-        return f"There is no median {label} to show: half of the trials or more have none, everywhere."
+        return f"There is no {what} to show, for {'no trial has one' if is_single else 'too few trials have one'}."
     order = np.flatnonzero(finite)[np.argsort(medians[finite], kind="stable")]
     best, worst = (order[-1], order[0]) if is_max else (order[0], order[-1])
     good, bad = ("greatest", "least") if is_max else ("least", "greatest")
-    sentence = f"The median {label} is {good} at {x} {bins.labels[places[best]]}, {number(medians[best])}"
+    sentence = f"The {what} is {good} at {x} {bins.labels[places[best]]}, {number(medians[best])}"
     if medians[worst] != medians[best]:
         sentence += f", and {bad} at {bins.labels[places[worst]]}, {number(medians[worst])}"
     elif len(order) > 1:
-        sentence = f"The median {label} is the same wherever there is one, {number(medians[best])}"
+        sentence = f"The {what} is the same wherever there is one, {number(medians[best])}"
     else:
-        sentence = f"The median {label} at {x} {bins.labels[places[best]]} is {number(medians[best])}"
+        sentence = f"The {what} at {x} {bins.labels[places[best]]} is {number(medians[best])}"
     without = [bins.labels[at] for at in places[~finite]]
     if without:
-        what = "did not converge" if outcome == CONVERGED_AT else "diverged"
-        sentence += f". Half of the trials or more {what} at {_listed(without)}"
+        trials = ("The trial" if len(without) == 1 else "The trials") if is_single else "Half of the trials or more"
+        ended = "did not converge" if outcome == CONVERGED_AT else "diverged"
+        sentence += f". {trials} at {_listed(without)} {ended}"
     return f"{sentence}."
 
 

@@ -24,7 +24,7 @@ def tell_sureness(facts: Facts) -> list[str]:
         updates.
         Each setting was tried once: nothing here tells how much of the result is luck.
         0.1 is the largest learning rate tried: a larger one may be better still.
-        The next best, learning_rate 0.01: 100% converged, after a median of 526 updates; the best: 100%, after 51.
+        The next best, learning_rate 0.01: 100% converged, after 526 updates; the best: 100%, after 51.
     """
     if not facts.has_best:
         return ["Every trial of every setting diverged: there is no best one among them."] if len(facts.ranked) else []
@@ -105,4 +105,6 @@ def _rivals(facts: Facts) -> list[str]:
 
 def _after(row: pd.Series) -> str:
     median = row["median_converged_at"]
-    return "" if pd.isna(median) else f", after a median of {number(median)} updates"
+    if pd.isna(median):
+        return ""
+    return f", after {'a median of ' if row['trials'] > 1 else ''}{number(median)} updates"

@@ -25,7 +25,7 @@
       if (name === "median") glyph.line_color = ink;
       if (name === "quartiles") glyph.line_color = faint;
       // The marks of a status are outlined in a shade that stands out from what they lie on.
-      const edge = tags.map((tag) => style.getPropertyValue(`--edge-${tag}`).trim()).find((found) => found);
+      const edge = tags[0] === "shown" ? "" : style.getPropertyValue(`--edge-${tags[0]}`).trim();
       if (edge) glyph.line_color = edge;
     }
     for (const mark of of("Span", "BoxAnnotation")) {
@@ -156,7 +156,7 @@
 
   for (const box of document.querySelectorAll("[data-status]")) {
     const show = () => {
-      for (const renderer of renderers) if (renderer.tags.includes(box.dataset.status)) renderer.visible = box.checked;
+      for (const renderer of renderers) if (renderer.tags[0] === box.dataset.status) renderer.visible = box.checked;
     };
     box.addEventListener("change", show);
   }

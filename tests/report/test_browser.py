@@ -85,6 +85,16 @@ def test_a_status_can_be_hidden_in_all_charts(desk: Opened) -> None:
     assert page.evaluate(visible) == [True] * 3
 
 
+def test_a_map_of_the_share_that_converged_stays_where_these_trials_are_hidden(desk: Opened) -> None:
+    page = desk.page
+    layers = "() => Bokeh.documents[0].roots()[3].renderers.map((one) => one.visible)"
+    before = page.evaluate(layers)
+    page.get_by_role("checkbox", name="converged").uncheck()
+    assert page.evaluate(layers) == before
+    page.get_by_role("checkbox", name="converged").check()
+    assert page.evaluate(layers) == before
+
+
 def test_the_map_shows_one_outcome_at_a_time(desk: Opened) -> None:
     page = desk.page
     visible = "() => Bokeh.documents[0].roots()[3].renderers.map((one) => one.visible)"

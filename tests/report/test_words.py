@@ -136,10 +136,14 @@ def test_each_chart_says_where_it_is_best_and_where_there_is_nothing() -> None:
     trials = converging({0.01: [90, 80], 0.1: [9, 9], 1.0: [None, None]})
     assert found(trials, "chart0") == [
         "The median number of updates to converge is least at learning_rate 0.1, 9, and greatest at 0.01, 80. Half of "
-        "the trials or more did not converge at 1."
+        "the trials or more at 1 did not converge."
     ]
     assert found(trials, "shares") == [
         "Most converged at learning_rate 0.01 and 0.1: 100% of the trials there. All diverged at learning_rate 1."
+    ]
+    assert found(trials[trials["seed"] == 0], "chart0") == [
+        "The number of updates to converge is least at learning_rate 0.1, 9, and greatest at 0.01, 90. The trial at 1 "
+        "did not converge."
     ]
     some = trials.assign(status=trials["status"].where(trials.index != 5, "converged"))
     assert found(some, "shares")[0].endswith("Some diverged at learning_rate 1, up to 50% of the trials there.")

@@ -225,7 +225,7 @@ def test_a_report_shows_the_score_and_those_that_diverged_below_it() -> None:
     columns = ["learning_rate", "momentum", *SCORES.columns.drop("learning_rate")]
     page = make_page(grid[columns].rename_axis("trial"), None, title="scores")
     assert "Final score" in page
-    assert "One that diverged lies at the lower edge." in page
+    assert "A trial that diverged is drawn at the lower edge." in page
     assert "median final score" in page
 
 
