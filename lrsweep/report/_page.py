@@ -59,11 +59,11 @@ def write_report(
 ) -> None:
     """Writes a report on a table: one HTML file, which opens offline in any browser.
 
-    It holds the answer in a sentence; what was tried, how sure the answer is, and what to do next; charts of the outcomes
-    against the learning rate (where there is none, against a setting of several values), with what they show in words,
-    a tooltip for each trial, and filters by setting; the curves by setting; the numbers of each chart, to be read and to
-    be saved as CSV; the best settings; the trials that went wrong, and how the others ended; and how to run them again.
-    It can be read on a phone and on paper, by keyboard and by ear. First among the charts is
+    It holds the answer in a sentence; what was tried, how sure the answer is, and what to do next; charts of the
+    outcomes against the learning rate (where there is none, against a setting of several values), with what they show
+    in words, a tooltip for each trial, and filters by setting; the curves by setting; the numbers of each chart, to be
+    read and to be saved as CSV; the best settings; the trials that went wrong, and how the others ended; and how to run
+    them again. It can be read on a phone and on paper, by keyboard and by ear. First among the charts is
     what answers for the table: when trials converged, or, where a metric decides the best or none converged, how good
     that metric or the loss got. Of a large table every trial is counted, and some thousands are drawn. The same table
     gives the same bytes, with the same versions of lrsweep and Bokeh. A file that exists is replaced only once the new
