@@ -158,7 +158,7 @@ def draw_charts(
     trials = int(settings.trials[bins.of_row >= 0].sum())
     counts = _Counts(len(dots), trials, int(ends.sum()))
     introduction = _introduction(x_axis, bins, counts, best, has_quartiles=has_quartiles)
-    return ChartSet(charts, introduction + _name_unfiltered(settings.rows, x_axis, filters), filters, trials)
+    return ChartSet(charts, introduction + _describe_filters(settings.rows, x_axis, filters), filters, trials)
 
 
 class _Counts(NamedTuple):
@@ -244,11 +244,12 @@ def _introduction(x: ColumnAxis, bins: Bins, counts: _Counts, best: Best | None,
     return " ".join(sentences)
 
 
-def _name_unfiltered(settings: pd.DataFrame, x: ColumnAxis, filters: list[Filter]) -> str:
-    """Names the settings that differ among the trials and have too many values for a filter."""
+def _describe_filters(settings: pd.DataFrame, x: ColumnAxis, filters: list[Filter]) -> str:
+    """Says of what the findings are where there are filters, and which settings have too many values for one."""
     known = {SEED, x.name, *(each.name for each in filters)}
     without = [name for name in settings.columns if name not in known and settings[name].nunique(dropna=False) > 1]
-    return f" Too many values to choose among: {', '.join(map(str, without))}." if without else ""
+    whole = " The sentence above each chart is on all trials, whatever is chosen." if filters else ""
+    return whole + (f" Too many values to choose among: {', '.join(map(str, without))}." if without else "")
 
 
 def _is_max(table: Table, outcome: str) -> bool:
@@ -271,14 +272,11 @@ def _caption(outcome: OutcomeColumn, ends: pd.Series, *, is_max: bool) -> str:
             sentences.append("A trial that did not get there is drawn at the updates that it made.")
             sentences.append("A median of which that is not known is drawn at the upper edge.")
     else:
-        sentences = [f"The {outcome.label.removeprefix('final ')} after the last update: {_good(is_max)} is good."]
+        good = "much" if is_max else "little"
+        sentences = [f"The {outcome.label.removeprefix('final ')} after the last update: {good} is good."]
     if ends["diverged"]:
         sentences.append(f"A trial that diverged is drawn at the {edge} edge.")
     return " ".join(sentences)
-
-
-def _good(is_max: bool) -> str:
-    return "much" if is_max else "little"
 
 
 def _shares(shared: SharedAxis, whole: pd.DataFrame) -> Chart:

@@ -41,15 +41,18 @@ def content_policy(scripts: Sequence[str]) -> str:
 
 @functools.cache
 def library() -> str:
+    """Gives the script of Bokeh, which draws the charts."""
     return bokeh.resources.Resources(mode="inline", components=["bokeh"]).js_raw[0]
 
 
 @functools.cache
 def template() -> jinja2.Template:
+    """Gives the page's template, in which whatever is filled in is text and no markup."""
     return jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(read_text("page.html"))
 
 
 def read_text(name: str) -> str:
+    """Reads a file that lies beside this module."""
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 

@@ -66,8 +66,11 @@
   const within = (root) => [...root.querySelectorAll("*")].flatMap((part) =>
     part.shadowRoot ? [part, ...within(part.shadowRoot)] : [part]);
 
+  // The page's style does not reach into shadow trees.
   const ring = new CSSStyleSheet();
-  ring.replaceSync(":host(:focus-visible), :focus-visible { outline: 2px solid var(--accent) !important; outline-offset: -2px !important; }");
+  ring.replaceSync(`:host(:focus-visible), :focus-visible {
+    outline: 2px solid var(--accent) !important; outline-offset: -2px !important;
+  }`);
 
   // The charts, and the buttons above them, for the keyboard and for those who hear the page.
   for (const { root, element } of charts) {
@@ -191,7 +194,8 @@
 
   const isList = (value) => Array.isArray(value) || ArrayBuffer.isView(value);
   const cell = (value) => {
-    const text = Number.isNaN(value) ? "" : String(value).replace("Infinity", "inf");
+    const word = { NaN: "", Infinity: "inf", "-Infinity": "-inf" };
+    const text = typeof value === "number" ? (word[value] ?? String(value)) : value;
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   // Writes the numbers of a chart as CSV; of a line each point is a row.

@@ -14,6 +14,7 @@ from lrsweep.report._page import make_page
 from tests.report.conftest import HOSTILE, Opened, opened, reported
 from tests.report.test_curves import CURVES, TRIALS
 from tests.report.test_page import many
+from tests.statistics.test_summary import table
 
 
 def saved(page: Any, chart: str, kind: str) -> pd.DataFrame:
@@ -110,6 +111,17 @@ def test_saved_curves_are_the_medians_of_what_was_recorded(chromium: Any, tmp_pa
         pd.testing.assert_frame_equal(
             found.sort_values(by, ignore_index=True), expected.sort_values(by, ignore_index=True), check_dtype=False
         )
+    assert trouble == []
+    page.context.close()
+
+
+def test_texts_with_commas_quotes_and_line_ends_come_back_from_csv(chromium: Any, tmp_path: Path) -> None:
+    names = ['a, "b"', "Infinity", "two\nlines", "NaN"]
+    trials = table([(name, s, "converged", 9, 1.0) for name in names for s in (0, 1)], ("activation", "seed"))
+    lrsweep.write_report(trials, tmp_path / "texts.html")
+    page, trouble = opened(chromium, tmp_path / "texts.html")
+    assert saved(page, "chart0", "trials")["activation"].tolist() == trials["activation"].tolist()
+    assert saved(page, "shares", "bins")["activation"].tolist() == names
     assert trouble == []
     page.context.close()
 
