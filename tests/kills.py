@@ -51,10 +51,8 @@ def start(folder: Path, kind: str, rate: float) -> "subprocess.Popen[str]":
 
 def environment(caches: Path) -> dict[str, str]:
     """The environment of a run of its own, with the folder of its user's caches."""
-    # JAX has set it in this process, and a run would not set its own.
-    inherited = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     package = str(Path(lrsweep.__file__).parents[1])
-    return {**inherited, "PYTHONPATH": package, "JAX_PLATFORMS": "cpu", "XDG_CACHE_HOME": str(caches / "caches")}
+    return {**os.environ, "PYTHONPATH": package, "JAX_PLATFORMS": "cpu", "XDG_CACHE_HOME": str(caches / "caches")}
 
 
 def parts(folder: Path) -> list[str]:

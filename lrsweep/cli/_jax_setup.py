@@ -12,8 +12,10 @@ CACHE_BYTES = 128 * 2**20
 def set_up_jax() -> None:
     """Has JAX use every core and keep what it compiles, unless the user's environment says otherwise."""
     # XLA logs an error for every program it loads that was tuned for what it does not count as a feature of the
-    # processor (https://github.com/openxla/xla/issues/44565). What goes wrong in earnest, it raises.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # processor (https://github.com/openxla/xla/issues/44565). What goes wrong in earnest, it raises. 1 is what JAX sets
+    # for itself, and so a notebook that has loaded it for the commands it starts.
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL", "1") == "1":
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import jax
 
     settings: dict[str, Any] = {}

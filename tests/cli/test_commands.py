@@ -639,9 +639,8 @@ finally:
 
 def watch(caches: Path, *words: str) -> dict[str, int]:
     """What `lrsweep run` did in a process of its own, which says nothing else on standard error."""
-    environment = {**os.environ, "XDG_CACHE_HOME": str(caches)}
-    # JAX has set it for this process, where it is loaded.
-    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    # As from a notebook: JAX has set this for the process that starts the command.
+    environment = {**os.environ, "XDG_CACHE_HOME": str(caches), "TF_CPP_MIN_LOG_LEVEL": "1"}
     code = [sys.executable, "-c", WATCHED, *words]
     ran = subprocess.run(code, env=environment, capture_output=True, text=True, check=True)
     assert "Use learning_rate 0.1: it converged after 51 updates." in ran.stdout
