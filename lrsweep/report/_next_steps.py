@@ -47,7 +47,7 @@ def tell_next(facts: Facts) -> list[Step]:
         steps = [Step(f"Train with {name_setting(facts.ranked, 0)}."), *_wider(facts), *_longer(facts), *_surer(facts)]
         if len(steps) == 1 and len(facts.rates) > 2:
             between = "Look between the learning rates tried, for a better one still."
-            steps.append(Step(between, "lrsweep refine", "lrsweep.refine(...)"))
+            steps.append(Step(between, "lrsweep refine ...", "lrsweep.refine(...)"))
     else:
         steps = [_after_loss(facts)]
     return [Step(step.text) for step in steps] if facts.is_outside else steps
