@@ -25,6 +25,9 @@ NONE_LEFT = "Every trial diverged: try smaller learning rates."
 # Losses count as one where they differ by less than this share of what trials have gained since their start.
 _SAME_LOSS = 0.01
 
+# From this share of the steps on a metric that was the best there is taken to be still improving.
+_LAST_QUARTER_FROM = 0.75
+
 # How trials end that do not converge; among equally frequent ones the first decides what is said.
 _NOT_CONVERGED = ["slow", "stalled", "oscillating", "diverged", "finished", "dropped"]
 
@@ -154,7 +157,8 @@ def describe_ends(best: pd.Series, criterion: Criterion, table: Table) -> str:
     if best["converged"] > 0 or best["diverged"] == 1:
         return ""
     names = list(best.index[: best.index.get_loc("trials")])
-    own = count_ends(rows_where(table, names, lambda rows: is_same(rows, best, names)))
+    trials = rows_where(table, names, lambda rows: is_same(rows, best, names))
+    own = count_ends(trials)
     most_ended = _most_frequent(own)
     if most_ended in ("finished", "dropped"):
         return ""
@@ -164,6 +168,12 @@ def describe_ends(best: pd.Series, criterion: Criterion, table: Table) -> str:
         "oscillating": "bounced without improving: try smaller learning rates",
         "diverged": "diverged: try smaller learning rates",
     }[most_ended]
+    if most_ended == "slow" and criterion.name != LOSS:
+        # How a trial ended is told from its loss, which may fall while the metric gets worse.
+        best_at, steps = (_median(trials, [name], itemgetter(name)) for name in ("best_at", "steps"))
+        if best_at < _LAST_QUARTER_FROM * steps:
+            when = f"{criterion.name.replace('_', ' ')} was best after {'a median of ' if own.sum() > 1 else ''}"
+            return f"The loss was still falling, but {when}{plural(round(best_at), 'update')}: more steps may not help."
     those = f"{'most of its' if (own > 0).sum() > 1 else 'its'} trials" if own.sum() > 1 else "it"
     ended = f"{those} {how.replace('were', 'was') if those == 'it' else how}."
     if criterion.name != LOSS:
@@ -277,13 +287,16 @@ def _diverged_by_rate(summary: pd.DataFrame, best: pd.Series) -> pd.Series:
 
 
 def is_same(rows: pd.DataFrame, row: pd.Series, names: list[str]) -> np.ndarray:
-    """Tells which rows have the same values as another row in some columns: ``[row]`` bool.
+    """Tells which rows have the same values as another row in some columns, a missing one included: ``[row]`` bool.
 
     Example:
         >>> is_same(result.table, result.table.iloc[1], ["learning_rate"])
         array([False,  True, False])
     """
-    same = [(rows[name] == row[name]) | (rows[name].isna() & pd.isna(row[name])) for name in names]
+    same = [
+        rows[name].isna().to_numpy() if pd.isna(row[name]) else (rows[name] == row[name]).to_numpy(bool, na_value=False)
+        for name in names
+    ]
     return np.all(same, axis=0) if same else np.full(len(rows), True)
 
 

@@ -37,6 +37,9 @@ from lrsweep.tables._schema import (
 _RATE_NAMES = (LEARNING_RATE, "lr", "learningrate", "step_size", "eta")
 _SEED_NAMES = (SEED, "random_seed", "rng_seed", "manual_seed", "random_state")
 
+# From so many runs on a column of words that all differ holds the names of the runs. Two or three may be optimizers.
+_FEWEST_NAMED = 4
+
 # The share of settings with one run alone from which on their columns are taken to be no settings.
 _MOSTLY = 0.5
 
@@ -106,7 +109,7 @@ def from_runs(
         raise InputError(f"missing={quote(missing)} must be None, 'drop' or 'diverged'")
     rate = _find(frame, LEARNING_RATE, learning_rate, _RATE_NAMES)
     if rate is None:
-        named = f"name the column of learning rates, {LEARNING_RATE}=..."
+        named = f"name the column of learning rates, {LEARNING_RATE}=... (--learning-rate)"
         raise InputError(f"no column is called like a learning rate: {named}; there is: {listed(frame.columns)}")
     seeds = _find(frame, SEED, seed, _SEED_NAMES)
     names = {rate: LEARNING_RATE} | ({} if seeds is None else {seeds: SEED})
@@ -119,6 +122,7 @@ def from_runs(
     plain = {name: as_plain_numbers(own[name]) for name in own.columns}
     own = own.assign(**{name: column for name, column in plain.items() if column is not None}).infer_objects()
     if settings is None:
+        _check_names_of_runs(own, chosen)
         _check_repeats(own, chosen)
     return join_outcomes(own, frame[[name for name in frame.columns if name not in (*names, *chosen)]], asked, missing)
 
@@ -185,7 +189,8 @@ def _resolve_outcome(frame: pd.DataFrame, loss: Any, metric: Any, mode: Any) -> 
         return Outcome(loss, criterion, loss if criterion.name == LOSS else final(criterion.name))
     if mode is None and not sounds_greater(metric):
         raise InputError(
-            f"whether little or much of {metric!r} is good its name does not tell: mode='min' or mode='max'"
+            f"the name {metric!r} does not tell whether its least or its greatest value is the best: say mode='min' or "
+            "mode='max' (--mode)"
         )
     name = metric.removeprefix("final_")
     name = name if at_best(name) in frame.columns else metric
@@ -205,7 +210,9 @@ def _find(frame: pd.DataFrame, what: str, named: Any, names: Sequence[str]) -> s
     called = [name for name in frame.columns if _last_part(name) in names]
     if len(called) > 1:
         both = " and ".join(map(quote, called[:2]))
-        raise InputError(f"{both} are both called like the {what}: name the one, {what}={called[0]!r}")
+        raise InputError(
+            f"{both} are both called like the {what}: name the one, {what}={called[0]!r} (--{what.replace('_', '-')})"
+        )
     return called[0] if called else None
 
 
@@ -240,8 +247,22 @@ def _check_repeats(own: pd.DataFrame, chosen: Sequence[str]) -> None:
         rest = [name for name in chosen if name not in alone]
         raise InputError(
             f"by column {quote(alone[0])} most runs would be settings of their own, though they differ in their seeds: "
-            f"name the columns that make a setting, settings={rest!r} (--settings)"
+            + _name_settings(rest)
         )
+
+
+def _check_names_of_runs(own: pd.DataFrame, chosen: Sequence[str]) -> None:
+    """Refuses names of runs among the settings, by which no two learning rates would belong together."""
+    named = [name for name in chosen if pd.api.types.is_string_dtype(own[name]) and own[name].is_unique]
+    if len(own) >= _FEWEST_NAMED and named:
+        raise InputError(
+            f"column {quote(named[0])} holds other words for every run, as names of runs do, so that each would be a "
+            f"setting of its own: {_name_settings([name for name in chosen if name not in named])}"
+        )
+
+
+def _name_settings(rest: list[str]) -> str:
+    return f"name the columns that make a setting, settings={rest!r} (--settings {quote(','.join(rest))})"
 
 
 def _share_alone(own: pd.DataFrame, names: list[str]) -> float:

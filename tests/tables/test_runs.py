@@ -179,7 +179,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a loss to be great": ({"loss": "val_loss", "mode": "max"}, "name what mode='max' is of, metric='val_loss'"),
     "a metric of no mode": (
         {"metric": "seconds"},
-        "whether little or much of 'seconds' is good its name does not tell",
+        "the name 'seconds' does not tell whether its least or its greatest value is the best: say mode='min'",
     ),
     "an unknown mode": ({"metric": "seconds", "mode": "most"}, "mode='most' must be 'min' or 'max'"),
     "no such learning rate": ({"loss": "val_loss", "learning_rate": "rate"}, "there is no column 'rate'"),
@@ -225,6 +225,22 @@ def test_a_column_of_outcomes_is_no_setting_although_some_of_its_values_repeat()
     # Of one seed, or of a random search, a column of many values may well be a setting.
     lrsweep.from_runs(frame.assign(loss=1.0, seed=0), "loss")
     lrsweep.from_runs(frame.assign(loss=1.0, lr=[0.1, 0.2, 0.3, 0.4, 0.5]), "loss")
+
+
+def test_a_column_that_names_the_runs_is_no_setting() -> None:
+    frame = pd.DataFrame({"run": ["a", "b", "c", "d"], "lr": [0.1, 0.1, 0.2, 0.2], "wd": [0.0, 0.1] * 2, "loss": 1.0})
+    with pytest.raises(ValueError, match=r"column 'run' .* settings=\['wd'\] \(--settings 'wd'\)"):
+        lrsweep.from_runs(frame, "loss")
+    assert "run" in lrsweep.from_runs(frame, "loss", settings=["run"]).columns
+    # Each of two runs may well be of another optimizer.
+    lrsweep.from_runs(frame[:2], "loss")
+
+
+def test_runs_with_gaps_in_a_column_of_words_are_judged() -> None:
+    frame = pd.DataFrame({"lr": [0.1, 0.1, 0.2, 0.2], "note": [pd.NA, "again"] * 2, "loss": [1.0, 2.0, 0.5, 3.0]})
+    for dtype in (object, "string", "category"):
+        table = lrsweep.from_runs(frame.astype({"note": dtype}), "loss")
+        assert judge(table).startswith("Use learning_rate 0.2: its median final loss, 0.5, is the least")
 
 
 def test_a_frame_is_refused_that_is_none() -> None:
