@@ -57,20 +57,20 @@ def _model(source: Mapping[str, Any]) -> str:
     """Says which model is fitted, to what, and by which columns."""
     target, hidden = _short(source["target"]), source["hidden"]
     columns = f"{plural(len(source['columns']), 'column')}: {_named([_short(name) for name in source['columns']])}"
+    model, using = (f"{_network(hidden)} that predicts", "from") if hidden else ("linear regression of", "on")
     if not source["classes"]:
-        model = f"network of {_widths(hidden)} for" if hidden else "linear regression of"
-        return f"{model} {target} {'by' if hidden else 'on'} {columns}"
+        return f"{model} {target} {using} {columns}"
+    model = model if hidden else "softmax regression of"
     rows = sum(source["classes"].values())
     shares = _named([f"{_short(name)} {number(100 * count / rows, 2)}%" for name, count in source["classes"].items()])
-    model = f"network of {_widths(hidden)} for" if hidden else "softmax regression of"
     guessed = ", taken for classes: --task regression (task=) says otherwise" if source["guessed"] else ""
-    return (
-        f"{model} {target}, {len(source['classes'])} classes ({shares}){guessed}, {'by' if hidden else 'on'} {columns}"
-    )
+    return f"{model} {target}, {len(source['classes'])} classes ({shares}){guessed}, {using} {columns}"
 
 
-def _widths(hidden: Sequence[int]) -> str:
-    return "-".join(map(str, hidden)) + " units"
+def _network(hidden: Sequence[int]) -> str:
+    *others, last = hidden
+    widths = f"layers of {', '.join(map(str, others))} and" if others else "a layer of"
+    return f"network with {widths} {last} units"
 
 
 def _named(items: Sequence[str]) -> str:

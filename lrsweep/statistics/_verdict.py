@@ -76,7 +76,20 @@ def judge(table: Table, rule: str | None = None, best: Best | None = None, summa
         if rule != LOSS:
             why, ends = describe_best(row, criterion, table), describe_ends(row, criterion, bad.others(table))
     answer = f"Use {setting}{_interval(best, table)}: {why}."
-    return " ".join(filter(None, [answer, *costs, ends, clear, describe_bad_starts(table, bad)]))
+    bad_starts = describe_bad_starts(table, bad)
+    return " ".join(filter(None, [answer, *costs, ends, clear, bad_starts, _say_interrupted(table)]))
+
+
+def _say_interrupted(table: Table) -> str:
+    """Says, of a run that was interrupted, that those of its trials are missing which take longest to end."""
+    counts = (head_of(table).attrs.get("provenance") or {}).get("interrupted")
+    if not counts:
+        return ""
+    ended, of_trials = counts["ended"], counts["of"]
+    return (
+        f"The run was interrupted: only {ended:,} of {of_trials:,} trials are in the table. Those that converge or "
+        "diverge end first, so their shares are too large."
+    )
 
 
 def _none_safe(summary: pd.DataFrame) -> str:

@@ -138,7 +138,7 @@ def test_a_network_of_a_table_is_swept_and_its_source_is_in_the_provenance() -> 
     table = lrsweep.sweep(objective, optax.sgd, lrsweep.grid(learning_rate=[0.1], seed=range(2)), steps=5).table
     assert {"final_accuracy", "final_validation_accuracy"} <= set(table.columns)
     assert table.attrs["provenance"]["data"] == objective.source
-    assert "; network of 4-3 units for kind, 2 classes" in source_of(objective)["taken"]
+    assert "; network with layers of 4 and 3 units that predicts kind, 2 classes" in source_of(objective)["taken"]
 
 
 def noise(columns: int = 3, rows: int = 60) -> pd.DataFrame:

@@ -178,6 +178,7 @@ def test_where_no_learning_rate_is_safe_there_is_no_best_setting() -> None:
 
 
 SCORES = scored([(0.1, 0, "slow", 0.7), (0.2, 0, "slow", 0.9), (0.4, 0, "diverged", np.nan)])
+SCORES = SCORES.assign(steps=100, best_at=[100, 95, 0])
 
 
 def test_sentences_speak_of_the_greatest() -> None:
@@ -188,6 +189,16 @@ def test_sentences_speak_of_the_greatest() -> None:
     assert "its median final loss, 1, is the least" in judge(SCORES, "loss")
     table = SCORES.assign(round=0)
     assert conclude(table, _find(table, "best"), {"around": "best", "width": 0.1}).startswith(f"{best}; ")
+
+
+def test_where_the_metric_was_best_long_before_the_end_no_more_steps_are_advised() -> None:
+    table = SCORES.assign(best_at=[100, 40, 0])
+    past = "The loss was still falling, but score was best after 40 updates: more steps may not help."
+    assert past in judge(table)
+    assert past in advise(lrsweep.summarize(table), table)
+    assert "give more steps" not in judge(table)
+    twice = pd.concat([table, table.assign(seed=1, best_at=[100, 50, 0])], ignore_index=True)
+    assert "best after a median of 45 updates" in judge(twice)
 
 
 def test_what_a_metric_was_at_its_best_is_said_where_it_ended_lower() -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import optax
 import pandas as pd
 import pytest
 
@@ -125,3 +126,10 @@ def test_where_few_seeds_make_the_interval_wide_the_verdict_says_that_more_narro
 
     assert said(3) == " 1 to 2, narrower with more"
     assert said(12) == " 1 to 2"
+
+
+def test_the_verdict_says_that_an_interrupted_run_holds_what_ended_early() -> None:
+    swept = lrsweep.sweep(lrsweep.problems.line(), optax.sgd, lrsweep.grid(learning_rate=[0.1, 0.01])).table
+    whole = judge(swept)
+    swept.attrs["provenance"] = {**swept.attrs["provenance"], "interrupted": {"ended": 2, "of": 5}}
+    assert judge(swept).startswith(f"{whole} The run was interrupted: only 2 of 5 trials are in the table.")
