@@ -64,11 +64,13 @@ def unknown(kind: str, name: Any, known: Iterable[str]) -> str:
     """Writes the message that a name is unknown, with its nearest match and a list of what there is.
 
     Example:
-        >>> unknown("optimizer", "adm", ["adam", "sgd"])
-        "there is no optimizer 'adm': did you mean 'adam'? There is: adam, sgd"
+        >>> unknown("optimizer", "adma", ["adam", "adamax", "sgd"])
+        "there is no optimizer 'adma': did you mean 'adam'? There is: adam, adamax, sgd"
     """
     names = [str(each) for each in known]
-    close = difflib.get_close_matches(name, names, n=1) if isinstance(name, str) else []
+    close = difflib.get_close_matches(name, names) if isinstance(name, str) else []
+    # Letters that changed places are the likeliest slip of all.
+    close.sort(key=lambda each: sorted(each) != sorted(str(name)))
     hint = f"did you mean {quote(close[0])}? There is" if close else "there is"
     return f"there is no {kind} {quote(name)}: {hint}: {listed(names) or 'none'}"
 

@@ -85,6 +85,32 @@ def choose_columns(file: str, table: pd.DataFrame, target: str, drop: list[str],
     return Used([name for name in taken if name not in spoken], words, left_out, drop)
 
 
+def without_constant(file: str, used: Used, table: pd.DataFrame) -> Used:
+    """Leaves out the columns that have become constant, since rows with missing values were left out.
+
+    Args:
+        file: What messages call the table.
+        used: The columns that were chosen when all rows were there.
+        table: The rows that are left.
+
+    Raises:
+        ValueError: No column is left.
+
+    Example:
+        >>> used = Used(["x"], ["country"], {}, [])
+        >>> without_constant("data.csv", used, pd.DataFrame({"x": [1, 2], "country": ["NL", "NL"]}))
+        Used(numbers=['x'], words=[], left_out={'country': 'constant in the rows that are left'}, dropped=[])
+    """
+    constant = [name for name in used.names if table[name].nunique(dropna=False) == 1]
+    if len(constant) == len(used.names):
+        raise InputError(f"{file}: every column but the target is constant in the rows that are left: keep more rows")
+    return used._replace(
+        numbers=[name for name in used.numbers if name not in constant],
+        words=[name for name in used.words if name not in constant],
+        left_out=used.left_out | dict.fromkeys(constant, "constant in the rows that are left"),
+    )
+
+
 def _refuse_unusable(file: str, left_out: dict[str, str]) -> None:
     """Refuses a column that is asked for, and cannot be used."""
     for name, why in left_out.items():

@@ -12,7 +12,7 @@ import pandas as pd
 from lrsweep.inputs._arguments import as_names, check_count, check_number
 from lrsweep.inputs._errors import InputError
 from lrsweep.inputs._messages import plural, quote, unknown
-from lrsweep.problems._choosing import Used, choose_columns
+from lrsweep.problems._choosing import Used, choose_columns, without_constant
 from lrsweep.problems._doubts import (
     columns_alike,
     columns_that_tell,
@@ -208,6 +208,7 @@ def _make(opened: Opened, asked: _Asked) -> Objective:
         raise InputError(f"{file} has {plural(len(goal), 'row')} to fit to: at least two are needed")
     if np.ptp(goal) == 0:
         raise InputError(f"{file}: the target {quote(name)} is constant in the rows that are left: name another")
+    used = used if kept.all() else without_constant(file, used, table)
     training, held = split(len(goal), asked.validation, goal if target.classes else None)
     encoded = encode(table, used.numbers, used.words, training, missing=asked.missing, categories=asked.categories)
     rows = _Rows(encoded.values, goal, training, held)

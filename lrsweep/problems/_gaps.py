@@ -61,10 +61,14 @@ def rows_kept(
         most = sorted(gaps, key=gaps.__getitem__, reverse=True)
         counts = ", ".join(f"{quote(name)} {gaps[name]:,}" for name in most[:_MOST_NAMED])
         counts += f" and {len(most) - _MOST_NAMED} more columns" if len(most) > _MOST_NAMED else ""
+        lead = f"{file} has missing values in {rows:,} of {plural(len(table), 'row')} ({counts}): "
+        if set(gaps) == {target}:
+            # There is nothing to fill in: a target is what is to be learnt.
+            raise InputError(f"{lead}--missing drop (or missing=) leaves out these rows, which do not say the target")
         raise InputError(
-            f"{file} has missing values in {rows:,} of {plural(len(table), 'row')} ({counts}): say what becomes of "
-            "them by --missing (or missing=): drop leaves these rows out, mean fills in the column's mean or its most "
-            "frequent word, indicator does so and adds a column that says where; or --drop the columns"
+            f"{lead}say what becomes of them by --missing (or missing=): drop leaves these rows out, mean fills in the "
+            "column's mean or its most frequent word, indicator does so and adds a column that says where; or --drop "
+            "the columns"
         )
     needed = [*columns, target] if missing == DROP else [target]
     kept = table[needed].notna().all(axis=1).to_numpy()

@@ -69,7 +69,7 @@ REFUSED: list[Any] = [
     pytest.param(
         b"x,y\n1,2\n,4\n3,1\n", "y", r"missing values in 1 of 3 rows \('x' 1\): say .*--missing", id="missing value"
     ),
-    pytest.param(b"x,y\n1,2\n3\n", "y", r"missing values in 1 of 2 rows \('y' 1\)", id="short row"),
+    pytest.param(b"x,y\n1,2\n3\n", "y", r"1 of 2 rows \('y' 1\): --missing drop", id="short row"),
     pytest.param(b"x,y\n1,2\n2,4\n3,-inf\n", "y", "has an infinite value in row 3 of column 'y'", id="infinite value"),
     pytest.param(b"x,y\n1,3\n2,3\n", "y", r"the target 'y' is constant \(3\)", id="constant target"),
     pytest.param(b"x,y\n1,2\n", "y", "has 1 row of data: at least two", id="one row"),

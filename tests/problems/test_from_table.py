@@ -223,3 +223,17 @@ def test_a_column_that_names_the_rows_is_used_where_it_is_asked_for(tmp_path: Pa
     path = tmp_path / "line.csv"
     path.write_text("x,y\n1,2.5\n2,4\n3,1\n")
     assert source_of(from_table(path, "y"))["columns"] == ["x"]
+
+
+def test_a_column_that_is_constant_where_the_others_are_known_is_left_out() -> None:
+    table = pd.DataFrame(
+        {
+            "size": [1.0, 2.0, 4.0, 3.0, 5.0, 9.0],
+            "country": ["NL", "NL", "NL", "NL", "NL", "BE"],
+            "price": [1.5, 2.5, 3.0, 4.0, 5.0, None],
+        }
+    )
+    source = source_of(lrsweep.problems.from_table(table, "price", missing="drop"))
+    assert (source["columns"], source["left_out"]) == (["size"], {"country": "constant in the rows that are left"})
+    with pytest.raises(ValueError, match="every column but the target is constant in the rows that are left"):
+        lrsweep.problems.from_table(table[["country", "price"]], "price", missing="drop")
