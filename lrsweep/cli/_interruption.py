@@ -25,7 +25,7 @@ def keeping_what_ended(
     rows: str = "trials",
     table_of: Callable[[Any], Any] = attrgetter("table"),
     store: str | None = None,
-    anew: str = "the same command begins anew",
+    anew: str = "the same command starts over",
 ) -> Iterator[Callable[[Progress], None]]:
     """Has Ctrl-C end the trials that run within it, and then the command, once what has ended is written.
 

@@ -44,7 +44,7 @@ def run(*, options: Run) -> int:
     default = ARTICLE_AXIS if options.problem.objective == "line" else WIDE_AXIS
     asked, stopping = read_sweep(options, default_rates=default, curves=curves)
     halving = _read_halving(options)
-    anew = "the same command begins anew, and one with --store DIR can be gone on with"
+    anew = "the same command starts over; --store DIR would have let it go on"
     with keeping_what_ended(asked.path, store=options.store, anew=anew) as progress:
         result = _sweep_asked(options, asked, stopping, halving, progress)
     with writing_result(result.table, result.provenance, asked.path, curves=result.curves) as written:

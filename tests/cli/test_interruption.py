@@ -31,8 +31,8 @@ from tests import kills
 from tests.conftest import Run
 
 # How to go on without a store: with one, `run` can; what other commands do cannot be kept in one.
-ANEW = "the same command begins anew"
-RUN_ANEW = f"{ANEW}, and one with --store DIR can be gone on with"
+ANEW = "the same command starts over"
+RUN_ANEW = f"{ANEW}; --store DIR would have let it go on"
 
 ENDLESS = """
 import jax.numpy as jnp
