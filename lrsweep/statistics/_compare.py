@@ -211,7 +211,7 @@ def _by_setting(pairs: Pairs, effects: Effects, same: np.ndarray, outcome: str, 
     found = pd.DataFrame([estimate(effects._replace(values=values), level) for values in groups])
     columns |= {name: found[name].to_numpy() for name in found.columns}
     differ = discoveries(columns["p_value"], level)
-    columns["better"] = pd.array(np.where(differ, _sides(found, effects), None), dtype="str")
+    columns["better"] = pd.Series(_sides(found, effects), dtype="str").where(differ).array
     for status in _STATUSES:
         columns |= count_status(pairs, status)
     return join_columns(pairs.settings, columns)
