@@ -128,7 +128,8 @@ def estimate(effects: Effects, level: float) -> dict[str, Any]:
     found = {"compared": len(values), effects.measure: middle(values, effects.measure)}
     if len(values) == 0:
         return found | {"low": np.nan, "high": np.nan, "p_value": np.nan}
-    test = stats.quantile_test(values, q=effects.none, p=0.5)
+    none: Any = effects.none  # which older stubs of SciPy want to be whole
+    test = stats.quantile_test(values, q=none, p=0.5)
     low, high = map(float, test.confidence_interval(level))
     if np.isnan(low) or np.isnan(high):
         low = high = np.nan
