@@ -42,7 +42,7 @@ LEARNING_RATES = lrsweep.log_grid(1e-3, 10, 13)
 # One of them, five times the best.
 FIVEFOLD = LEARNING_RATES[6]
 # None, a tenth, and half of the updates.
-WARMUPS = [0, STEPS // 10, STEPS // 2]
+WARMUPS = [0.0, 0.1, 0.5]
 
 # A loss is as good as the best where it is at most so many times as large.
 AS_GOOD = 1.05
@@ -163,7 +163,7 @@ def run_trials(learning_rates: Any = LEARNING_RATES, seeds: Iterable[int] = SEED
     sweep = lrsweep.sweep(
         make_objective(),
         adamw,
-        lrsweep.grid(learning_rate=learning_rates, warmup=WARMUPS, seed=seeds),
+        lrsweep.grid(learning_rate=learning_rates, warmup=[int(share * steps) for share in WARMUPS], seed=seeds),
         steps=steps,
         # Often enough in the last quarter to see that a loss stays above its start there.
         evaluate_every=steps // 8,
@@ -213,7 +213,7 @@ def judge(table: pd.DataFrame) -> pd.DataFrame:
 def failures(table: pd.DataFrame) -> list[str]:
     """Tells what of the claim does not hold."""
     losses, verdicts = median_losses(table), judge(table)
-    none, _, longest = WARMUPS
+    none, _, longest = sorted(table["warmup"].unique())
     missed = losses.loc[FIVEFOLD] - losses.min()
     claims = {
         "the longer the warm-up, the further up rates are as good": verdicts["to"].is_monotonic_increasing,

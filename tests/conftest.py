@@ -12,6 +12,7 @@ import jax.monitoring
 import optax
 import pandas as pd
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from sklearn.datasets import load_diabetes
 
 import lrsweep
@@ -47,6 +48,19 @@ def room() -> Iterator[None]:
     maps = Path("/proc/self/maps")
     if maps.exists() and len(maps.read_bytes().splitlines()) > MOST_MAPPINGS:
         jax.clear_caches()
+
+
+@pytest.fixture
+def memory() -> Iterator[dict[str, Any]]:
+    """The objects at `memory://`, of which there are none at first, whatever else has left some in this process."""
+
+    def empty() -> None:
+        MemoryFileSystem.store.clear()
+        MemoryFileSystem.pseudo_dirs[:] = [""]
+
+    empty()
+    yield MemoryFileSystem.store
+    empty()
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
@@ -44,19 +45,15 @@ def test_a_run_goes_on_from_its_store_wherever_it_is_called(
     assert_frame_equal(lrsweep.open_store(folder / "kept").table, table, check_exact=True)
 
 
-def test_a_store_at_a_url_is_written_told_of_and_gone_on_with(
-    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url, objects = "memory://command/kept", MemoryFileSystem.store
-    monkeypatch.setattr(MemoryFileSystem, "store", {})
+def test_a_store_at_a_url_is_written_told_of_and_gone_on_with(run: Run, folder: Path, memory: dict[str, Any]) -> None:
+    url = "memory://command/kept"
     whole = run("run", "--steps", "50", "--seeds", "4", "--store", url)
     assert (whole.code, whole.err) == (0, "")
     assert run("status", url).out == f"{url}: 12 of 12 trials (100%) of line, with sgd, 50 steps.\n"
-    MemoryFileSystem().rm_file(next(path for path in MemoryFileSystem.store if "shard-" in path))
+    MemoryFileSystem().rm_file(next(path for path in memory if "shard-" in path))
     assert run("status", url).out.splitlines()[-1] == f"Nobody is computing into it: lrsweep resume {url} goes on."
     assert run("resume", url) == whole
     assert run("status", "memory://command/none").err == "lrsweep: there is no folder 'memory://command/none'\n"
-    assert objects == {}
     assert list(folder.iterdir()) == []
 
 

@@ -4,7 +4,6 @@ import builtins
 import json
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,10 @@ from lrsweep.store._folder import LOCK, Folder
 
 
 @pytest.fixture
-def url() -> Iterator[str]:
+def url(memory: dict[str, Any]) -> str:
     """The URL of a folder in this process's memory."""
-    yield "memory://runs/edge"
-    MemoryFileSystem.store.clear()
-    MemoryFileSystem.pseudo_dirs[:] = [""]
+    del memory  # which is empty
+    return "memory://runs/edge"
 
 
 @pytest.fixture

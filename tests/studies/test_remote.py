@@ -1,7 +1,6 @@
 """sweep(..., store=URL): the table of a sweep on a disk, bit for bit, whatever the service does midway."""
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -31,10 +30,8 @@ def objects() -> dict[str, bytes]:
 
 
 @pytest.fixture(autouse=True)
-def emptied() -> Iterator[None]:
-    yield
-    MemoryFileSystem.store.clear()
-    MemoryFileSystem.pseudo_dirs[:] = [""]
+def emptied(memory: dict[str, Any]) -> None:
+    del memory  # which is empty
 
 
 @pytest.fixture(scope="module")
