@@ -185,6 +185,7 @@ def test_layouts_agree_but_for_rounding(name: str, optimizer: str) -> None:
             assert (close | plain["status"].isin(["diverged", "oscillating"]))[same].mean() > 0.97
 
 
+@pytest.mark.slow
 def test_chunks_change_nothing_for_batches_and_metrics() -> None:
     draw = np.random.default_rng(1)
     data = {"x": draw.normal(size=(50, 3)), "y": draw.normal(size=50)}

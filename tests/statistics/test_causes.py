@@ -31,6 +31,7 @@ def spectrum(objective: lrsweep.Objective, params: Any) -> tuple[np.ndarray, flo
     return eigenvalues, float(np.linalg.norm(jax.grad(loss)(flat)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("build", "layout"),
     [(lrsweep.problems.rosenbrock, None), (regression, lrsweep.Layout(lanes_last=True)), (network, PLAIN)],

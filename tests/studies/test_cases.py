@@ -45,6 +45,7 @@ def test_a_start_at_the_optimum_of_a_regression_on_minibatches_does_not_diverge(
     assert (table["status"] != "diverged").all()
 
 
+@pytest.mark.slow
 def test_a_classifier_is_safe_and_best_at_no_learning_rate_above_3_and_its_accuracy_answers() -> None:
     raw: Any = load_digits()
     data = {"x": np.float32(raw.data / 16), "y": np.int32(raw.target)}
