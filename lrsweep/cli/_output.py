@@ -74,6 +74,15 @@ def tell_written(rows: str, contents: Iterable[Path]) -> str:
     return f"Wrote {rows} to {table}{beside}, and what made them to {note}."
 
 
+def blank_figure() -> "Figure":
+    """Makes the figure of one picture, with half an inch more for what a legend above its axes takes."""
+    from matplotlib.figure import Figure
+
+    from lrsweep.plots._style import FIGURE_SIZE
+
+    return Figure(figsize=(FIGURE_SIZE[0], FIGURE_SIZE[1] + 0.5), layout="constrained")
+
+
 def draw(figure: "Figure", path: Path) -> int:
     """Writes a figure as a picture, and gives the exit code."""
     from lrsweep.plots._files import render

@@ -51,7 +51,7 @@ def range_test(*, options: RangeTest) -> int:
     load_jax(x64=options.x64)
     from lrsweep.cli._asked import read_study
     from lrsweep.cli._interruption import keeping_what_ended
-    from lrsweep.cli._output import draw, writing_result
+    from lrsweep.cli._output import blank_figure, draw, writing_result
     from lrsweep.cli._screen import print_suggestions
     from lrsweep.studies import _range_test
 
@@ -73,11 +73,8 @@ def range_test(*, options: RangeTest) -> int:
         print_suggestions(tested.suggestions, low=options.low, high=options.high)
     if asked.picture is None:
         return written.code
-    from matplotlib.figure import Figure
-
     from lrsweep import plots
 
-    # A legend above the axes takes up to half an inch.
-    figure = Figure(figsize=(plots.FIGURE_SIZE[0], plots.FIGURE_SIZE[1] + 0.5), layout="constrained")
+    figure = blank_figure()
     plots.range_test(tested, figure.subplots())
     return draw(figure, asked.picture) or written.code

@@ -133,18 +133,14 @@ def plot(
     force: Force = False,
 ) -> int:
     """Draw a result table against the learning rate: how fast, how well, how trials ended; or a map of two columns."""
-    from matplotlib.figure import Figure
-
     from lrsweep import plots
     from lrsweep.cli._destinations import check_picture
-    from lrsweep.cli._output import draw
-    from lrsweep.plots._style import FIGURE_SIZE
+    from lrsweep.cli._output import blank_figure, draw
 
     keep_loaded()
     path = check_picture("--out", out, [table], force=force)
     trials = _open(table)
-    # A legend above the axes takes up to half an inch.
-    figure = Figure(figsize=(FIGURE_SIZE[0], FIGURE_SIZE[1] + 0.5), layout="constrained")
+    figure = blank_figure()
     if y is not None:
         plots.cells(trials, x, y, outcome, ax=figure.subplots())
     elif outcome is not None:

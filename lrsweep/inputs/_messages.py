@@ -60,6 +60,17 @@ def listed(names: Iterable[Any]) -> str:
     return ", ".join(shown[:MOST_LISTED]) + (f" and {more:,} more" if more > 0 else "")
 
 
+def joined(names: Iterable[Any]) -> str:
+    """Joins names, one at least, as a sentence does.
+
+    Example:
+        >>> joined(["adam"]), joined(["adam", "lion", "sgd"])
+        ('adam', 'adam, lion and sgd')
+    """
+    *first, last = map(str, names)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def unknown(kind: str, name: Any, known: Iterable[str]) -> str:
     """Writes the message that a name is unknown, with its nearest match and a list of what there is.
 

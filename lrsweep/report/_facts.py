@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.report._wording import write_column
+from lrsweep.statistics._advice import is_same
 from lrsweep.statistics._best import Best, rank
 from lrsweep.statistics._display import setting_names
 from lrsweep.tables._parts import Table, distinct_values, head_of, is_known
@@ -42,9 +43,7 @@ class Facts(NamedTuple):
         if self.best is None or not self.has_best:
             return np.empty(0)
         others = [name for name in setting_names(self.ranked) if name != LEARNING_RATE]
-        rows, first = self.ranked, self.ranked.iloc[0]
-        for name in others:
-            rows = rows[(rows[name] == first[name]) | (rows[name].isna() & pd.isna(first[name]))]
+        rows = self.ranked[is_same(self.ranked, self.ranked.iloc[0], others)]
         return np.unique(rows[LEARNING_RATE].to_numpy(float))
 
 

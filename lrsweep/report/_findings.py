@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from lrsweep.inputs._messages import number
+from lrsweep.inputs._messages import joined, number
 from lrsweep.report._aggregate import X, Y
 from lrsweep.report._axis import Bins
 from lrsweep.report._filters import ALL, Filter
@@ -134,8 +134,6 @@ def find_in_map(
 
 def _listed(labels: Sequence[str]) -> str:
     """Lists some labels, or the first and the last of many."""
-    if len(labels) == 1:
-        return labels[0]
     if len(labels) <= _MOST_NAMED:
-        return f"{', '.join(labels[:-1])} and {labels[-1]}"
+        return joined(labels)
     return f"{len(labels):,} of its values, {labels[0]} to {labels[-1]}"

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lrsweep.inputs._messages import number, plural
+from lrsweep.inputs._messages import joined, number, plural
 from lrsweep.statistics._effects import DIFFERENCE, RATIO, Effects, Sameness, discoveries, least_pairs
 from lrsweep.statistics._rules import SAFE
 from lrsweep.tables._schema import CONVERGED_AT, LEARNING_RATE
@@ -124,8 +124,7 @@ def _split(counts: dict[str, int], of: str) -> str:
         'faster at 3 of 4 settings and equal at 1'
     """
     named = [(word, count) for word, count in counts.items() if count] or [next(iter(counts.items()))]
-    *first, last = [f"{word} at {count:,}{f' of {of}' if not at else ''}" for at, (word, count) in enumerate(named)]
-    return f"{', '.join(first)} and {last}" if first else last
+    return joined(f"{word} at {count:,}{f' of {of}' if not at else ''}" for at, (word, count) in enumerate(named))
 
 
 def _tell_best(table: pd.DataFrame, best: pd.Series, outcome: str, effects: Effects, level: float, rule: str) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lrsweep.inputs._errors import InputError
-from lrsweep.inputs._messages import LONGEST_QUOTE, listed, plural, quote, shorten
+from lrsweep.inputs._messages import LONGEST_QUOTE, joined, listed, plural, quote, shorten
 from lrsweep.statistics._settings import group_trials
 from lrsweep.tables._schema import SEED, settings_of
 from lrsweep.tables._text import write
@@ -73,7 +73,7 @@ def pair_trials(a: pd.DataFrame, b: pd.DataFrame) -> Pairs:
     paired_a, paired_b = a.iloc[places_a].reset_index(drop=True), b.iloc[places_b].reset_index(drop=True)
     names = [name for name in by if name != SEED]
     settings, setting = group_trials(paired_a, names)
-    how = f"Paired by {_join(by)}" if by else "Paired"
+    how = f"Paired by {joined(by)}" if by else "Paired"
     told = f"{how}: {plural(len(paired_a), 'pair')} of {plural(len(settings), 'setting')}"
     told += f" ({'; '.join(sentence for _, sentence in apart)})" if apart else ""
     left = [*_left_out("A", a, keys_a, keys_b, names), *_left_out("B", b, keys_b, keys_a, names)]
@@ -165,7 +165,7 @@ def _why_none(a: pd.DataFrame, b: pd.DataFrame, keys_a: pd.DataFrame, keys_b: pd
             nearest = [quote(value) for value in _nearest(a[name].dropna().unique(), b[name].dropna().unique())]
             values = f"the nearest are {nearest[0]} in A and {nearest[1]} in B" if nearest else "it is missing in one"
             return f"no {name} is in both; {values}"
-    return f"every column has values in common, but no combination of {_join(keys_a.columns)} is in both"
+    return f"every column has values in common, but no combination of {joined(keys_a.columns)} is in both"
 
 
 def _nearest(a: Any, b: Any) -> tuple[Any, ...]:
@@ -211,8 +211,3 @@ def _is_among(keys: pd.DataFrame, others: pd.DataFrame, names: Sequence[str]) ->
         return np.full(len(keys), True)
     known = pd.MultiIndex.from_frame(others[list(names)])
     return np.asarray(pd.MultiIndex.from_frame(keys[list(names)]).isin(known))
-
-
-def _join(names: Sequence[str] | pd.Index) -> str:
-    *first, last = map(str, names)
-    return f"{', '.join(first)} and {last}" if first else last
