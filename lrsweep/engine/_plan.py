@@ -13,6 +13,7 @@ from lrsweep.engine._memory import available_bytes, show_bytes
 from lrsweep.inputs._arguments import check_count
 from lrsweep.inputs._errors import InputError, InputTypeError
 from lrsweep.inputs._messages import quote
+from lrsweep.training._slices import count_examples
 
 # Past about a thousand lanes XLA's CPU backend splits even tiny operations over threads, and slows down. Where there is
 # a device per core, so that none has threads to spare, narrower blocks fit its caches better.
@@ -42,6 +43,12 @@ CHUNK = 8
 # How many an accelerator's chunk has where updates see every loss: on an H200 a regression took 1.05 times as long as
 # without a look at its trials, and 1.2 times in chunks of 8.
 CHUNK_ACCELERATOR = 64
+
+# Where updates do not see what is measured, an accelerator waits for the host a few times in a chunk, for about as long
+# as so many small updates take. They are small where the states side by side take up to so many bytes.
+UPDATES_OF_A_CHUNK = 2
+EPOCHS_OF_A_CHUNK = 2
+MAX_STATES_OF_LONG_CHUNKS = 2**26
 
 # The longest chunk that a caller may ask for: each of its losses is compared by code of its own.
 MAX_CHUNK = 256
@@ -151,7 +158,21 @@ def _choose_on_accelerator(job: GroupJob, width: int | None, *, is_free: bool) -
         return width, Layout(CHUNK, unrolled=True)
     if _skips_losses(job) or spec_of(job, 0).state_spec.guarded:
         return width, Layout()
-    return width, Layout(CHUNK_ACCELERATOR if _updates_see_every_loss(job) else CHUNK)
+    return width, Layout(CHUNK_ACCELERATOR if job.program.sees_loss else _chunk_between_looks(job, width))
+
+
+def _chunk_between_looks(job: GroupJob, width: int) -> int:
+    """Chooses the chunk of updates that do not see what is measured: it divides the updates between two looks.
+
+    The last chunk is run to its end, past the steps. Large states make for updates so long that few of them are enough;
+    and a chunk draws the permutations of its epochs at once, which are to take little memory.
+    """
+    steps, every, batch_size = job.limits.steps, job.limits.evaluate_every, job.program.batch_size
+    most = CHUNK_ACCELERATOR if width * _state_bytes(job) <= MAX_STATES_OF_LONG_CHUNKS else CHUNK
+    if batch_size is not None:
+        most = min(most, EPOCHS_OF_A_CHUNK * count_examples(job.shared.data) // batch_size)
+    chunks = [chunk for chunk in range(1, most + 1) if every % chunk == 0]
+    return min(chunks, key=lambda chunk: -(-steps // chunk) * (chunk + UPDATES_OF_A_CHUNK))
 
 
 def _divide(job: GroupJob, width: int, parts: int | None, *, pads: bool) -> tuple[int, int]:
@@ -165,12 +186,16 @@ def _divide(job: GroupJob, width: int, parts: int | None, *, pads: bool) -> tupl
     """
     total = -(-len(job.group.seeds) // width)
     if parts is None:
-        state = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(spec_of(job, 0).state))
         room = _SHARE_OF_STATES * available_bytes() / len(devices())
-        most = max(1, min(MAX_BLOCKS, int(room / (width * state))))
+        most = max(1, min(MAX_BLOCKS, int(room / (width * _state_bytes(job)))))
         parts = min(total, len(devices()) * -(-total // (len(devices()) * most)))
     blocks = -(-total // parts)
     return next_power_of_two(blocks) if pads else blocks, parts
+
+
+def _state_bytes(job: GroupJob) -> int:
+    """Gives how many bytes the state of one trial takes."""
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(spec_of(job, 0).state))
 
 
 def stage_of(layout: Layout, steps: int) -> int:
@@ -190,6 +215,11 @@ def _check_layout(job: GroupJob, layout: Layout) -> None:
         raise InputError(
             f"layout: chunk={layout.chunk} must be 1 where updates compute the loss more often than it is measured: "
             "with evaluate_every above 1 and without a batch_size or metrics"
+        )
+    if not job.program.sees_loss and job.limits.evaluate_every % layout.chunk != 0:
+        raise InputError(
+            f"layout: chunk={layout.chunk} must divide evaluate_every={job.limits.evaluate_every}, since trials are "
+            "measured between chunks"
         )
     if layout.chunk > 1 and spec_of(job, 0).state_spec.guarded:
         raise InputError(

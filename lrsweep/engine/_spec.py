@@ -121,7 +121,9 @@ def _find_spec(
         return start_trial(program, row, seed, shared, guarded=guarded)
 
     def advance(k: Any, train: TrainState, row: Any, shared: Any, limits: Any) -> TrainState:
-        return update(program, row, shared, limits, k, train, predicting=True)[0]
+        batch, batches = program.next_batches(train.batches, 1, shared)
+        train = train._replace(batches=batches)
+        return update(program, row, shared, limits, k, train, None if batch is None else batch[0], predicting=True)[0]
 
     def measure(train: TrainState, row: Any, shared: Any) -> Any:
         return evaluate(program, row, shared, train, train.predicted_decrease)

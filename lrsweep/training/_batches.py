@@ -42,42 +42,44 @@ def open_stream(seed: Any, examples: int, seeds: Any = None) -> Stream:
     return Stream(key, seed_index, _permutation(key, seed_index, epoch, examples, seeds), jnp.int32(0), epoch)
 
 
-def next_batch(stream: Stream, size: int, seeds: Any = None) -> tuple[Any, Stream]:
-    """Gives the next examples of a stream, and the stream after them.
+def next_batches(stream: Stream, count: int, size: int, seeds: Any = None) -> tuple[Any, Stream]:
+    """Gives the next batches of a stream, and the stream after them.
 
     Every epoch holds each example once. The examples that an epoch leaves over begin the first batch of the next one,
     so that all batches have one size and no example is passed over.
 
     Args:
         stream: The stream.
-        size: How many examples to give, at most as many as there are.
+        count: How many batches to give.
+        size: How many examples a batch has, at most as many as there are.
         seeds: The seeds that the stream was opened with.
 
     Returns:
-        ``[size] int32``, the indices of the examples in the data; and the stream after them.
+        ``[count, size] int32``, the indices of the examples in the data; and the stream after them.
 
     Example:
-        >>> stream = open_stream(7, 4)
-        >>> first, stream = next_batch(stream, 3)
-        >>> second, stream = next_batch(stream, 3)
-        >>> sorted([*first.tolist(), second.tolist()[0]]), int(stream.epoch), int(stream.position)
+        >>> batches, stream = next_batches(open_stream(7, 4), 2, 3)
+        >>> sorted(batches.ravel()[:4].tolist()), int(stream.epoch), int(stream.position)
         ([0, 1, 2, 3], 1, 2)
     """
     examples = stream.order.size
-    positions = stream.position + jnp.arange(size, dtype=jnp.int32)
+    positions = stream.position + jnp.arange(count * size, dtype=jnp.int32).reshape(count, size)
+    end = stream.position + count * size
 
     def stay_in_epoch(stream: Stream) -> tuple[Any, Stream]:
-        return stream.order[positions], stream._replace(position=stream.position + size)
+        return stream.order[positions], stream._replace(position=end)
 
-    def begin_next_epoch(stream: Stream) -> tuple[Any, Stream]:
-        epoch = stream.epoch + 1
-        order = _permutation(stream.key, stream.seed_index, epoch, examples, seeds)
-        left_over = stream.order[jnp.minimum(positions, examples - 1)]
-        first = order[jnp.maximum(positions - examples, 0)]
-        batch = jnp.where(positions < examples, left_over, first)
-        return batch, Stream(stream.key, stream.seed_index, order, stream.position + size - examples, epoch)
+    def begin_next_epochs(stream: Stream) -> tuple[Any, Stream]:
+        def draw(epoch: Any) -> Any:
+            return _permutation(stream.key, stream.seed_index, epoch, examples, seeds)
 
-    return lax.cond(stream.position + size < examples, stay_in_epoch, begin_next_epoch, stream)
+        most, ended = -(-count * size // examples), end // examples
+        begun = lax.map(draw, stream.epoch + 1 + jnp.arange(most, dtype=jnp.int32))
+        orders = jnp.concatenate([stream.order[None], begun])
+        after = stream._replace(order=orders[ended], position=end - ended * examples, epoch=stream.epoch + ended)
+        return orders.ravel()[positions], after
+
+    return lax.cond(end < examples, stay_in_epoch, begin_next_epochs, stream)
 
 
 def _key_of(seed: Any) -> Any:

@@ -100,6 +100,8 @@ class Monitor(NamedTuple):
 
     Attributes:
         active: bool, whether the trial still runs.
+        diverged_at: int32, of an active trial the update at which it has ceased to be finite, where the next look will
+            be at it.
         at_target_since: int32, since which update the trial has been at its target, or `NEVER` where it is not there.
         high_since: int32, since which update the loss has been above the lower of the `divergence_bounds`, or `NEVER`.
         least_of_half: The least loss of the first half of the steps.
@@ -122,8 +124,14 @@ class Monitor(NamedTuple):
     least_of_three_quarters: Any
 
 
-def start_monitor(loss_like: Any, metrics_like: tuple[Any, ...]) -> Monitor:
-    """Starts a monitor that has seen nothing, in the dtypes of the loss and the metrics."""
+def start_monitor(loss_like: Any, metrics_like: tuple[Any, ...], is_finite: Any) -> Monitor:
+    """Starts a monitor that has seen no more than whether the parameters are finite where the trial starts.
+
+    Args:
+        loss_like: The dtype of the loss.
+        metrics_like: Those of the metrics.
+        is_finite: Whether the parameters are finite.
+    """
     nan, zero, never = jnp.full((), jnp.nan, loss_like.dtype), jnp.int32(0), jnp.int32(NEVER)
     metrics = tuple(jnp.full((), jnp.nan, like.dtype) for like in metrics_like)
     return Monitor(
@@ -131,7 +139,7 @@ def start_monitor(loss_like: Any, metrics_like: tuple[Any, ...]) -> Monitor:
         at_target_since=never,
         high_since=never,
         converged_at=never,
-        diverged_at=never,
+        diverged_at=jnp.where(is_finite, never, zero),
         steps=zero,
         initial_loss=nan,
         final_loss=nan,

@@ -13,7 +13,7 @@ from lrsweep.optimizers._factories import Factory
 from lrsweep.problems._filled import Filled, filled_names
 from lrsweep.problems._objective import Objective
 from lrsweep.tables._schema import LOSS, MAX, MIN
-from lrsweep.training._batches import Stream, next_batch, open_stream
+from lrsweep.training._batches import Stream, next_batches, open_stream
 from lrsweep.training._binding import Binding
 from lrsweep.training._monitor import BestMetric
 from lrsweep.training._partition import Static
@@ -186,12 +186,14 @@ class Program(NamedTuple):
             return None
         return open_stream(seed, count_examples(shared.data), shared.seeds)
 
-    def next_batch(self, stream: Stream | None, shared: SharedInputs) -> tuple[Any, Stream | None]:
-        """Gives the examples that the next update sees, and the stream after them."""
+    def next_batches(self, stream: Stream | None, count: int, shared: SharedInputs) -> tuple[Any, Stream | None]:
+        """Gives the next batches of a stream as indices of examples, see `next_batches`, and the stream after them.
+
+        Without a stream both are None.
+        """
         if stream is None or self.batch_size is None:
-            return shared.data, stream
-        places, stream = next_batch(stream, self.batch_size, shared.seeds)
-        return jax.tree.map(lambda array: array[places], shared.data), stream
+            return None, None
+        return next_batches(stream, count, self.batch_size, shared.seeds)
 
     def _call(
         self,

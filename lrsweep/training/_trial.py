@@ -67,7 +67,8 @@ def start_trial(
     batches = program.open_stream(seed, shared)
     if program.keeps_state:
         # Flax's running means begin in 32 bits and go on in the precision of the data.
-        loss_of = program.loss_on(row, program.next_batch(batches, shared)[0], Filled(key, state, training=True))
+        batch = examples_of(shared, None if batches is None else batches.order[: program.batch_size])
+        loss_of = program.loss_on(row, batch, Filled(key, state, training=True))
         state = widen(state, jax.eval_shape(loss_of, params)[1])
     train = TrainState(params, optimizer, batches, jnp.zeros((), loss.dtype), state=state, key=key)
     if program.measures:
@@ -84,8 +85,10 @@ def update(
     limits: StopLimits,
     k: Any,
     train: TrainState,
+    batch: Any,
     *,
     predicting: bool,
+    branching: bool = False,
 ) -> tuple[TrainState, Any, Any]:
     """Takes one step of gradient descent: a minibatch, the gradient of its loss, and the optimizer's update.
 
@@ -95,16 +98,17 @@ def update(
         shared: The arrays that all trials share.
         limits: The limits that say where the last quarter of the steps begins, and when the parameters freeze.
         k: int32, the number of updates so far.
-        train: The state after them.
+        train: The state after them, but for the stream of minibatches, which is beyond this update's.
+        batch: ``[size] int32``, the indices of the update's examples; None for all.
         predicting: Whether to add to the predicted decrease, which counts in the last quarter only.
+        branching: Whether a branch spares the updates before it the work, rather than a factor of 0.
 
     Returns:
         The state after the update; the loss of the minibatch before it; and whether the parameters before it were
         finite.
     """
-    batch, batches = program.next_batch(train.batches, shared)
     key = None if train.key is None else key_of_update(train.key, k)
-    loss_of = program.loss_on(row, batch, Filled(key, train.state, training=True))
+    loss_of = program.loss_on(row, examples_of(shared, batch), Filled(key, train.state, training=True))
     (loss, state), grads = jax.value_and_grad(loss_of, has_aux=True)(train.params)
     optimizer = program.build_optimizer(row)
     extra = extra_arguments(optimizer, loss, grads, lambda params: loss_of(params)[0])
@@ -112,17 +116,17 @@ def update(
     params = optax.apply_updates(train.params, updates)
 
     params, state = tree_where(k < limits.freeze_at, (params, state), (train.params, train.state))
-    after = train._replace(params=params, state=state, optimizer=optimizer_state, batches=batches)
+    after = train._replace(params=params, state=state, optimizer=optimizer_state)
     if predicting:
         total, in_last_quarter = train.predicted_decrease, (k >= last_quarter_of(limits.steps)) & (k < limits.steps)
-        if program.sees_loss:
-            decrease = jnp.where(in_last_quarter, _absolute_product(grads, updates, total), 0)
-        else:
-            # A branch spares large updates a pass over the parameters; it does so only if no update has to be kept.
-            changes = optax.tree.sub(params, train.params)
+        # A branch spares the work only if no update has to be kept for it.
+        changes = updates if program.sees_loss else optax.tree.sub(params, train.params)
+        if branching:
             decrease = lax.cond(
                 in_last_quarter, lambda: _absolute_product(grads, changes, total), lambda: jnp.zeros_like(total)
             )
+        else:
+            decrease = jnp.where(in_last_quarter, _absolute_product(grads, changes, total), 0)
         after = after._replace(predicted_decrease=total + decrease)
     if program.measures:
         step = Step(row, train.params, grads, updates, train.optimizer, optimizer_state)
@@ -161,6 +165,11 @@ def evaluate(
     if train.finite is None:
         return evaluation
     return jax.tree.map(lambda value: jnp.where(train.finite, value, jnp.nan), evaluation)
+
+
+def examples_of(shared: SharedInputs, batch: Any) -> Any:
+    """Gives the examples of a batch, or all of them where there is none."""
+    return shared.data if batch is None else jax.tree.map(lambda array: array[batch], shared.data)
 
 
 def loss_in_table(

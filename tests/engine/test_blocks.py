@@ -1,6 +1,7 @@
 """Many trials at once: no lane knows its neighbours, one compilation serves all, any platform can run it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -62,12 +63,17 @@ OBJECTIVES = {
     "valleys": lrsweep.problems.valleys,
     "regression": regression,
     "network": network,
+    "batches": lambda: replace(regression(), batch_size=8),
 }
 
 
 @pytest.mark.parametrize(
     ("name", "layout"),
-    [*((name, None) for name in OBJECTIVES), *((name, Layout(lanes_last=True)) for name in ("regression", "network"))],
+    [
+        *((name, None) for name in OBJECTIVES),
+        *((name, Layout(lanes_last=True)) for name in ("regression", "network")),
+        ("batches", Layout(chunk=5)),
+    ],
 )
 @pytest.mark.parametrize("optimizer", [optax.sgd, optax.adam], ids=["sgd", "adam"])
 def test_a_row_gives_the_same_bits_whatever_the_other_rows_hold(name: str, optimizer: Any, layout: Any) -> None:

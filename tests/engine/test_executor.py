@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -72,7 +73,7 @@ def test_active_trials_move_to_the_front_in_their_order_where_that_spares_blocks
     draw = np.random.default_rng(3)
     active = draw.random((6, 8)) < share
     origin = draw.permutation(48).astype(np.int32).reshape(6, 8)
-    monitor = start_monitor(jnp.float32(0), ())._replace(active=jnp.asarray(active))
+    monitor = start_monitor(jnp.float32(0), (), jnp.bool_(True))._replace(active=jnp.asarray(active))
     without_train: Any = None
     moved = _share(_Lanes(origin, TrialState(jnp.int32(3), without_train, monitor, {})), _common_of(monitor))
     spares = 4 * -(-active.sum() // 8) <= 3 * active.any(axis=1).sum()
@@ -186,7 +187,8 @@ def test_layouts_agree_but_for_rounding(name: str, optimizer: str) -> None:
 
 
 @pytest.mark.slow
-def test_chunks_change_nothing_for_batches_and_metrics() -> None:
+@pytest.mark.parametrize("batch_size", [7, None])
+def test_chunks_change_nothing_for_batches_and_metrics(batch_size: int | None) -> None:
     draw = np.random.default_rng(1)
     data = {"x": draw.normal(size=(50, 3)), "y": draw.normal(size=50)}
 
@@ -194,13 +196,17 @@ def test_chunks_change_nothing_for_batches_and_metrics() -> None:
         return ((data["x"] @ w - data["y"]) ** 2).mean()
 
     metrics = {"largest": lambda w, data: jnp.abs(data["x"] @ w - data["y"]).max()}
-    objective = lrsweep.Objective(loss, np.zeros(3), data=data, batch_size=7, metrics=metrics, best_by="largest")
-    # Faster ones bounce, and multiply what rounding has made of them.
-    trials = SPREAD[SPREAD["learning_rate"] < 0.3]
-    how: dict[str, Any] = {"trials": trials, "evaluate_every": 3, "record_every": 6, "steps": 50}
+    objective = lrsweep.Objective(
+        loss, np.zeros(3), data=data, batch_size=batch_size, metrics=metrics, best_by="largest"
+    )
+    # Those between bounce, and multiply what rounding has made of them; the fastest overflow within a chunk.
+    slow = SPREAD[SPREAD["learning_rate"] < 0.3]
+    trials = pd.concat([slow, slow.assign(learning_rate=slow["learning_rate"] * 1e10)], ignore_index=True)
+    how: dict[str, Any] = {"trials": trials, "evaluate_every": 6, "record_every": 12, "steps": 50}
     plain = run(objective, **how, layout=lrsweep.Layout())
     assert plain.table["status"].nunique() > 1
-    for chunk in (4, 8):
+    assert (plain.table["diverged_at"] % 6 != 0).any()
+    for chunk in (3, 6):
         other = run(objective, **how, layout=lrsweep.Layout(chunk))
         assert_frame_equal(other.table, plain.table, rtol=1e-5)
         assert_frame_equal(other.curves["loss"], plain.curves["loss"], rtol=1e-5)
@@ -252,18 +258,22 @@ def test_a_parameter_that_is_not_finite_ends_a_trial_at_once_in_every_layout() -
         assert np.isfinite(table["final_loss"]).all()
 
 
+IN_BATCHES = replace(regression(), batch_size=5)
+
+
 @pytest.mark.parametrize(
     ("layout", "how", "said"),
     [
         (lrsweep.Layout(0), {}, "chunk=0 must be 1 or more"),
         (lrsweep.Layout(8), {"evaluate_every": 2}, "chunk=8 must be 1 where"),
+        (lrsweep.Layout(4), {"objective": IN_BATCHES, "evaluate_every": 6}, "chunk=4 must divide evaluate_every=6"),
         (lrsweep.Layout(one_kernel=True), {}, "one_kernel must be False unless"),
         (lrsweep.Layout(unrolled=True, lanes_last=True), {}, "lanes_last must be False where"),
     ],
 )
 def test_a_layout_that_does_not_suit_is_refused(layout: lrsweep.Layout, how: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        run(lrsweep.problems.line(), layout=layout, **how)
+        run(**{"objective": lrsweep.problems.line(), "layout": layout, **how})
 
 
 def test_what_is_not_small_is_not_written_out_but_keeps_its_lanes_last() -> None:

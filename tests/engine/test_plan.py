@@ -59,14 +59,15 @@ class Accelerator:
         (lrsweep.problems.line(), {}, Layout(8, unrolled=True)),
         (regression(), {}, Layout(64)),
         (regression(), {"evaluate_every": 2}, Layout()),
-        (replace(regression(), batch_size=5), {}, Layout(8)),
+        (replace(regression(), batch_size=5), {"evaluate_every": 12}, Layout(12)),
+        (replace(regression(), batch_size=5), {"evaluate_every": 7 * 67}, Layout(7)),
     ],
 )
 def test_an_accelerator_gets_as_many_lanes_as_there_are_trials_and_longer_chunks(
     objective: lrsweep.Objective, options: dict[str, Any], layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trials = lrsweep.grid(learning_rate=0.01, seed=range(5000)).drop(columns="seed")
-    limits = limits_of(objective, lrsweep.Stopping(), 1, **options)
+    limits = limits_of(objective, lrsweep.Stopping(), 100, **options)
     (job,) = prepare(objective, {None: optax.sgd}, trials, [], limits)
     monkeypatch.setattr(_plan, "devices", lambda: [Accelerator()])
     monkeypatch.setattr(_plan, "available_bytes", lambda: 10**10)

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import lrsweep
-from lrsweep.training._batches import next_batch, open_stream
+from lrsweep.training._batches import next_batches, open_stream
 
 LOW, HIGH, STEPS = 1e-4, 10.0, 60
 RATES = np.geomspace(LOW, HIGH, STEPS)
@@ -103,7 +103,7 @@ def test_the_losses_are_those_of_the_batches_that_the_updates_see(batch_size: in
     for rate in np.geomspace(1e-3, 1.0, 12):
         batch = data
         if batch_size is not None:
-            places, stream = next_batch(stream, batch_size)
+            (places,), stream = next_batches(stream, 1, batch_size)
             batch = {name: array[places] for name, array in data.items()}
         loss, grads = value_and_grad(params, batch)
         losses.append(float(loss))

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import lrsweep
-from lrsweep.training._batches import next_batch, open_stream
+from lrsweep.training._batches import next_batches, open_stream
 from tests import oracles
 
 DRAW = np.random.default_rng(5)
@@ -28,15 +28,15 @@ def regression(**more: Any) -> lrsweep.Objective:
     return lrsweep.Objective(squared_error, START, data={"x": X, "y": Y}, **more)
 
 
-next_batch_jit = jax.jit(next_batch, static_argnums=1)
+next_batches_jit = jax.jit(next_batches, static_argnums=(1, 2))
 
 
-def batches_of(seed: int, examples: int, size: int, count: int) -> list[np.ndarray]:
+def batches_of(seed: int, examples: int, size: int, count: int, *, at_once: int = 1) -> list[np.ndarray]:
     stream, batches = open_stream(np.uint32(seed), examples), []
-    for _ in range(count):
-        batch, stream = next_batch_jit(stream, size)
-        batches.append(np.asarray(batch))
-    return batches
+    while len(batches) < count:
+        some, stream = next_batches_jit(stream, at_once, size)
+        batches += list(np.asarray(some))
+    return batches[:count]
 
 
 def nesterov(learning_rate: Any) -> optax.GradientTransformation:
@@ -77,6 +77,12 @@ def test_every_epoch_holds_each_example_once_in_an_order_of_its_own(examples: in
     seen = np.concatenate(batches_of(1, examples, size, examples * epochs // size)).reshape(epochs, examples)
     assert (np.sort(seen, axis=1) == np.arange(examples)).all()
     assert len({tuple(epoch) for epoch in seen}) > 1
+
+
+@pytest.mark.parametrize(("examples", "size", "at_once"), [(7, 3, 2), (5, 5, 3), (6, 4, 9)])
+def test_batches_are_the_same_however_many_are_taken_at_once(examples: int, size: int, at_once: int) -> None:
+    apart, together = (batches_of(3, examples, size, 30, at_once=count) for count in (1, at_once))
+    np.testing.assert_array_equal(together, apart)
 
 
 def count_seen(counts: Any, data: Any) -> Any:

@@ -227,6 +227,6 @@ def test_a_trial_is_scalar_code_that_knows_of_no_lanes() -> None:
     program = make_program(problem, optax.sgd, bind(["learning_rate"], problem, {None: optax.sgd})[None])
     row, given, limits = {"learning_rate": 0.5}, share_inputs(problem), StopLimits(8, 1e-4, None, 10, 1e6, 0.0, 1, 1)
     moving = start_trial(program, row, jnp.uint32(0), given, guarded=False)
-    moving, loss, finite = update(program, row, given, limits, jnp.int32(0), moving, predicting=True)
+    moving, loss, finite = update(program, row, given, limits, jnp.int32(0), moving, None, predicting=True)
     # The loss is x**2 / 2, and x goes from 1 to 1/2.
     assert (float(loss), bool(finite), moving.params["x"].tolist()) == (0.5, True, [0.5])
