@@ -125,6 +125,7 @@ class Block(NamedTuple):
         """Runs the trials until all have ended, or to the update `until`, the end of a chunk."""
         plain = state.train
         train, update_lanes = self._lay_out(plain)
+        update_lanes = partial(update_lanes, joined=self._joins_arrays(plain.params))
         state, sums_apart = state._replace(train=train), self._sums_apart(plain.params)
         if sums_apart:
             before = last_quarter_of(self.limits.steps) // self.layout.chunk * self.layout.chunk
@@ -142,7 +143,14 @@ class Block(NamedTuple):
         """
         if self.program.sees_loss:
             return self.layout.unrolled
-        return self.layout.chunk > 1 or sum(leaf.nbytes for leaf in jax.tree.leaves(params)) > _LARGE
+        return self.layout.chunk > 1 or _are_large(params)
+
+    def _joins_arrays(self, params: Any) -> bool:
+        """Tells whether what is computed of all parameters is computed of one array.
+
+        An accelerator starts kernels for each array otherwise. To read large ones once more takes longer than that.
+        """
+        return self.layout.chunk > 1 and not (self.layout.unrolled or self.layout.lanes_last or _are_large(params))
 
     def _loop(self, update_lanes: _UpdateLanes, state: TrialState, until: Any) -> TrialState:
         is_quiet = self.layout.chunk > 1 and self.program.sees_loss
@@ -208,6 +216,7 @@ class Block(NamedTuple):
             are the ones in the table; and what is recorded of that update.
         """
         program, steps, by_lane = self.program, self.limits.steps, self.by_lane
+        are_finite = partial(is_finite, joined=self._joins_arrays(train.params))
 
         def run_update(carry: tuple[Any, Any], given: tuple[Any, Any]) -> tuple[tuple[Any, Any], Any]:
             (train, lost_at), (at, batches) = carry, given
@@ -220,7 +229,7 @@ class Block(NamedTuple):
                 moves = (lost_at == NEVER) & (at < steps)
                 kept = _choose(moves, updated, train, by_lane, self.layout)
                 updated = updated._replace(params=kept.params, state=kept.state)
-            finite = jax.vmap(is_finite, in_axes=(_axes(by_lane, self.layout),))(updated)
+            finite = jax.vmap(are_finite, in_axes=(_axes(by_lane, self.layout),))(updated)
             lost_at = jnp.where((lost_at == NEVER) & ~finite, at + 1, lost_at)
             return (updated, lost_at), (losses if program.updates_measure else None, updated.measures)
 
@@ -323,6 +332,10 @@ class Block(NamedTuple):
         if layout.unrolled:
             return jax.vmap(split, in_axes=(by_lane,), out_axes=by_lane)(train), update_lanes
         return _move_lanes(train, by_lane, 0, -1) if layout.lanes_last else train, update_lanes
+
+
+def _are_large(params: Any) -> bool:
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(params)) > _LARGE
 
 
 def _reaches_milestone(k: Any, length: int, limits: StopLimits) -> Any:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
+from jax.flatten_util import ravel_pytree
 
 from lrsweep.problems._filled import Filled
 from lrsweep.training._keys import key_of_measurement, key_of_update, open_key
@@ -89,6 +90,7 @@ def update(
     *,
     predicting: bool,
     branching: bool = False,
+    joined: bool = False,
 ) -> tuple[TrainState, Any, Any]:
     """Takes one step of gradient descent: a minibatch, the gradient of its loss, and the optimizer's update.
 
@@ -102,6 +104,7 @@ def update(
         batch: ``[size] int32``, the indices of the update's examples; None for all.
         predicting: Whether to add to the predicted decrease, which counts in the last quarter only.
         branching: Whether a branch spares the updates before it the work, rather than a factor of 0.
+        joined: See `is_finite`; so is the predicted decrease.
 
     Returns:
         The state after the update; the loss of the minibatch before it; and whether the parameters before it were
@@ -121,12 +124,13 @@ def update(
         total, in_last_quarter = train.predicted_decrease, (k >= last_quarter_of(limits.steps)) & (k < limits.steps)
         # A branch spares the work only if no update has to be kept for it.
         changes = updates if program.sees_loss else optax.tree.sub(params, train.params)
+        factors = (_join(grads), _join(changes)) if joined else (grads, changes)
         if branching:
             decrease = lax.cond(
-                in_last_quarter, lambda: _absolute_product(grads, changes, total), lambda: jnp.zeros_like(total)
+                in_last_quarter, lambda: _absolute_product(*factors, total), lambda: jnp.zeros_like(total)
             )
         else:
-            decrease = jnp.where(in_last_quarter, _absolute_product(grads, changes, total), 0)
+            decrease = jnp.where(in_last_quarter, _absolute_product(*factors, total), 0)
         after = after._replace(predicted_decrease=total + decrease)
     if program.measures:
         step = Step(row, train.params, grads, updates, train.optimizer, optimizer_state)
@@ -135,7 +139,7 @@ def update(
         points_back = jnp.asarray(optax.tree.vdot(grads, train.last_update)) > 0
         after = after._replace(last_update=updates, overshot=train.overshot + points_back)
     if train.finite is None:
-        return after, loss, is_finite(train)
+        return after, loss, is_finite(train, joined=joined)
     finite = _all_finite(params)
     params, state = tree_where(finite, (params, state), (train.params, train.state))
     measures = jax.tree.map(lambda value: jnp.where(train.finite, value, jnp.nan), after.measures)
@@ -190,9 +194,21 @@ def _as_array(leaf: Any) -> Any:
     return leaf if is_key else jnp.asarray(leaf, jnp.result_type(leaf))
 
 
-def is_finite(train: TrainState) -> Any:
-    """Tells whether the parameters of a trial are finite, and have been so far where they are guarded."""
-    return _all_finite(train.params) if train.finite is None else train.finite
+def is_finite(train: TrainState, *, joined: bool = False) -> Any:
+    """Tells whether the parameters of a trial are finite, and have been so far where they are guarded.
+
+    Args:
+        train: The trial's state.
+        joined: Whether to find it out of all arrays at once, for which they are copied into one.
+    """
+    if train.finite is not None:
+        return train.finite
+    return _all_finite(_join(train.params) if joined else train.params)
+
+
+def _join(tree: Any) -> Any:
+    # Without the barrier XLA would make the arrays anew for the copy.
+    return ravel_pytree(lax.optimization_barrier(tree))[0]
 
 
 def _absolute_product(grads: Any, updates: Any, like: Any) -> Any:
