@@ -170,10 +170,39 @@ class Block(NamedTuple):
         return call(run, state, until, captured=captured, one_kernel=self.layout.one_kernel and not state.curves)
 
     def _advance(self, update_lanes: _UpdateLanes, state: TrialState) -> TrialState:
-        """Runs a chunk of updates, and looks at the trials before the first of them where that is due."""
+        """Looks at the trials where that is due, and runs a chunk of updates."""
+        k, train, monitor, curves = state
+        if self.program.updates_measure or self.program.measures:
+            # The first of the updates computes what is looked at.
+            updated, lost_at, losses, measures = self._run_chunk(update_lanes, state, monitor.diverged_at, runs=True)
+            after, curves = self._look(state, lost_at, losses, measures)
+        else:
+            after, curves = self._look(state, monitor.diverged_at, None, None)
+            # The updates wait for the look: at parameters that it would still need they could not be made in place.
+            updated, lost_at, _, _ = self._run_chunk(update_lanes, state, monitor.diverged_at, runs=after.active.any())
+        after = after._replace(diverged_at=jnp.where(after.active, lost_at, after.diverged_at))
+        end = k + self.layout.chunk
+        if train.finite is None and not self.program.diagnoses:
+            # Nobody looks at the parameters of a trial that has ended, and to keep them would take time and memory.
+            return TrialState(end, updated, after, curves)
+        # On later ones a loop in its loss might never end.
+        train_after = _choose(after.active, updated, train, self.by_lane, self.layout)
+        if self.program.diagnoses:
+            # The gradient at the end still says whether the last update overshot.
+            train_after = train_after._replace(overshot=jnp.where(monitor.active, updated.overshot, train.overshot))
+        return TrialState(end, train_after, after, curves)
+
+    def _look(self, state: TrialState, lost_at: Any, losses: Any, measures: Any) -> tuple[Monitor, Recorded]:
+        """Looks at the trials where that is due; gives the monitors and the curves after.
+
+        Args:
+            state: The state of the trials.
+            lost_at: ``[lane] int32``, the update at which each trial has ceased to be finite, or `NEVER`.
+            losses: ``[lane]``, their losses, where the updates have computed the ones in the table.
+            measures: What is recorded of the update that follows, ``[lane]`` each; None where that is nothing.
+        """
         k, train, monitor, curves = state
         limits, now = self.limits, jnp.minimum(k, self.limits.steps)
-        updated, lost_at, losses, measures = self._run_chunk(update_lanes, k, train, monitor.diverged_at)
         is_lost = (lost_at != NEVER) & (lost_at <= now)
         due = (now % limits.evaluate_every == 0) | (now >= limits.steps) | is_lost
 
@@ -187,36 +216,27 @@ class Block(NamedTuple):
 
         if self.program.sees_loss:
             # In a branch, a loss would be rounded in one way where a call runs one block, in another where more.
-            after, curves = look(monitor, curves)
-        else:
-            after, curves = lax.cond((due & monitor.active).any(), look, lambda *unchanged: unchanged, monitor, curves)
-        after = after._replace(diverged_at=jnp.where(after.active, lost_at, after.diverged_at))
-        end = k + self.layout.chunk
-        if train.finite is None and not self.program.diagnoses:
-            # Nobody looks at the parameters of a trial that has ended, and to keep them would take time and memory.
-            return TrialState(end, updated, after, curves)
-        # On later ones a loop in its loss might never end.
-        train_after = _choose(after.active, updated, train, self.by_lane, self.layout)
-        if self.program.diagnoses:
-            # The gradient at the end still says whether the last update overshot.
-            train_after = train_after._replace(overshot=jnp.where(monitor.active, updated.overshot, train.overshot))
-        return TrialState(end, train_after, after, curves)
+            return look(monitor, curves)
+        return lax.cond((due & monitor.active).any(), look, lambda *unchanged: unchanged, monitor, curves)
 
-    def _run_chunk(self, update_lanes: _UpdateLanes, k: Any, train: Any, lost_at: Any) -> tuple[Any, Any, Any, Any]:
+    def _run_chunk(
+        self, update_lanes: _UpdateLanes, state: TrialState, lost_at: Any, *, runs: Any
+    ) -> tuple[Any, Any, Any, Any]:
         """Runs a chunk of updates. A trial that ceases to be finite within it stops there.
 
         Args:
             update_lanes: Makes one update of all lanes.
-            k: int32, the number of updates so far.
-            train: The train states.
+            state: The state of the trials.
             lost_at: ``[lane] int32``, the update at which each trial has ceased to be finite, or `NEVER`.
+            runs: bool, whether any trial runs on.
 
         Returns:
             The train states and `lost_at` after the chunk; the losses before its first update, ``[lane]``, where these
             are the ones in the table; and what is recorded of that update.
         """
-        program, steps, by_lane = self.program, self.limits.steps, self.by_lane
-        are_finite = partial(is_finite, joined=self._joins_arrays(train.params))
+        k, program, steps, by_lane = state.k, self.program, self.limits.steps, self.by_lane
+        by_product = self.layout == Layout()
+        are_finite = partial(is_finite, joined=self._joins_arrays(state.train.params), by_product=by_product)
 
         def run_update(carry: tuple[Any, Any], given: tuple[Any, Any]) -> tuple[tuple[Any, Any], Any]:
             (train, lost_at), (at, batches) = carry, given
@@ -240,9 +260,10 @@ class Block(NamedTuple):
             return train, lost_at, *jax.tree.map(lambda leaf: leaf[0], told)
 
         if program.updates_measure or program.diagnoses or program.measures:
-            return run(train, lost_at)
+            return run(state.train, lost_at)
         # Once the steps are over nothing is learned from another update.
-        return lax.cond(k < steps, run, lambda *unchanged: (*unchanged, None, train.measures), train, lost_at)
+        runs &= k < steps
+        return lax.cond(runs, run, lambda train, lost_at: (train, lost_at, None, train.measures), state.train, lost_at)
 
     def _advance_quietly(self, update_lanes: _UpdateLanes, state: TrialState, until: Any) -> TrialState:
         """Runs chunks up to one by which a trial may stop, and observes the updates of that one."""

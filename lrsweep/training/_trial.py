@@ -118,7 +118,11 @@ def update(
     updates, optimizer_state = optimizer.update(grads, train.optimizer, train.params, **extra)
     params = optax.apply_updates(train.params, updates)
 
-    params, state = tree_where(k < limits.freeze_at, (params, state), (train.params, train.state))
+    moves = k < limits.freeze_at
+    if not program.updates_measure:
+        # A trial that stops here is measured here.
+        moves &= jnp.isfinite(loss)
+    params, state = tree_where(moves, (params, state), (train.params, train.state))
     after = train._replace(params=params, state=state, optimizer=optimizer_state)
     if predicting:
         total, in_last_quarter = train.predicted_decrease, (k >= last_quarter_of(limits.steps)) & (k < limits.steps)
@@ -194,16 +198,27 @@ def _as_array(leaf: Any) -> Any:
     return leaf if is_key else jnp.asarray(leaf, jnp.result_type(leaf))
 
 
-def is_finite(train: TrainState, *, joined: bool = False) -> Any:
+def is_finite(train: TrainState, *, joined: bool = False, by_product: bool = False) -> Any:
     """Tells whether the parameters of a trial are finite, and have been so far where they are guarded.
 
     Args:
         train: The trial's state.
         joined: Whether to find it out of all arrays at once, for which they are copied into one.
+        by_product: Whether to multiply them by zeros, rather than to look at each of their scalars: a CPU does that
+            several times as fast.
     """
     if train.finite is not None:
         return train.finite
+    if by_product:
+        return _all_finite([_times_zeros(leaf) for leaf in jax.tree.leaves(train.params)])
     return _all_finite(_join(train.params) if joined else train.params)
+
+
+def _times_zeros(array: Any) -> Any:
+    """Gives 0 where all of an array is finite, otherwise NaN."""
+    axes = tuple(range(array.ndim))
+    # In a lower precision the largest numbers would overflow.
+    return lax.dot_general(array, jnp.zeros_like(array), ((axes, axes), ((), ())), precision=lax.Precision.HIGHEST)
 
 
 def _join(tree: Any) -> Any:

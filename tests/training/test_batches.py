@@ -142,6 +142,32 @@ def test_what_is_not_finite_is_caught_at_the_update_where_it_happens() -> None:
     pd.testing.assert_frame_equal(table.loc[[1]], alone, check_exact=True)
 
 
+@pytest.mark.parametrize("chunk", [1, 5])
+def test_a_trial_whose_loss_is_not_finite_is_measured_where_that_is(chunk: int) -> None:
+    """The loss of the minibatch overflows, the parameters do not, and none later are measured."""
+    objective = regression(batch_size=10, metrics={"largest": lambda weights, data: abs(weights).max()})
+    table = lrsweep.sweep(
+        objective,
+        optax.sgd,
+        lrsweep.grid(learning_rate=1e15, seed=range(4)),
+        steps=100,
+        evaluate_every=50,
+        stopping=FOREVER,
+        layout=lrsweep.Layout(chunk),
+    ).table
+    for seed, row in table.set_index("seed").iterrows():
+        weights, losses = START.astype(np.float32), list[float]()
+        with np.errstate(over="ignore"):
+            for batch in batches_of(seed, 30, 10, 10):
+                errors = X[batch].astype(np.float32) @ weights - Y[batch].astype(np.float32)
+                losses.append(float(np.mean(errors**2)))
+                if not np.isfinite(losses[-1]):
+                    break
+                weights = weights - np.float32(1e15) * X[batch].T.astype(np.float32) @ errors / np.float32(5)
+        assert (row["status"], row["diverged_at"], row["steps"]) == ("diverged", len(losses) - 1, len(losses) - 1)
+        assert row["final_largest"] == pytest.approx(float(abs(weights).max()), rel=1e-4)
+
+
 @pytest.mark.parametrize("every", [1, 5])
 def test_a_replay_gives_the_bits_of_a_sweep_on_batches(every: int) -> None:
     trials = lrsweep.grid(optimizer=["sgd", "adam"], learning_rate=[0.1, 0.01], seed=range(3))
