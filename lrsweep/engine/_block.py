@@ -150,7 +150,9 @@ class Block(NamedTuple):
 
         An accelerator starts kernels for each array otherwise. To read large ones once more takes longer than that.
         """
-        return self.layout.chunk > 1 and not (self.layout.unrolled or self.layout.lanes_last or _are_large(params))
+        if self.program.sees_loss or self.layout.unrolled or self.layout.lanes_last:
+            return False
+        return self.layout.chunk > 1 and not _are_large(params)
 
     def _loop(self, update_lanes: _UpdateLanes, state: TrialState, until: Any) -> TrialState:
         is_quiet = self.layout.chunk > 1 and self.program.sees_loss
