@@ -104,7 +104,7 @@ def update(
         batch: ``[size] int32``, the indices of the update's examples; None for all.
         predicting: Whether to add to the predicted decrease, which counts in the last quarter only.
         branching: Whether a branch spares the updates before it the work, rather than a factor of 0.
-        joined: See `is_finite`; so is the predicted decrease.
+        joined: Whether to compute the predicted decrease of one array, into which the others are copied.
 
     Returns:
         The state after the update; the loss of the minibatch before it; and whether the parameters before it were
@@ -143,7 +143,7 @@ def update(
         points_back = jnp.asarray(optax.tree.vdot(grads, train.last_update)) > 0
         after = after._replace(last_update=updates, overshot=train.overshot + points_back)
     if train.finite is None:
-        return after, loss, is_finite(train, joined=joined)
+        return after, loss, is_finite(train)
     finite = _all_finite(params)
     params, state = tree_where(finite, (params, state), (train.params, train.state))
     measures = jax.tree.map(lambda value: jnp.where(train.finite, value, jnp.nan), after.measures)
