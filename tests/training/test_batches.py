@@ -155,7 +155,7 @@ def test_a_trial_whose_loss_is_not_finite_is_measured_where_that_is(chunk: int) 
         stopping=FOREVER,
         layout=lrsweep.Layout(chunk),
     ).table
-    for seed, row in table.set_index("seed").iterrows():
+    for seed, (_, row) in enumerate(table.iterrows()):
         weights, losses = START.astype(np.float32), list[float]()
         with np.errstate(over="ignore"):
             for batch in batches_of(seed, 30, 10, 10):
