@@ -176,12 +176,12 @@ class Block(NamedTuple):
         k, train, monitor, curves = state
         if self.program.updates_measure or self.program.measures:
             # The first of the updates computes what is looked at.
-            updated, lost_at, losses, measures = self._run_chunk(update_lanes, state, monitor.diverged_at, runs=True)
+            updated, lost_at, losses, measures = self._run_chunk(update_lanes, state, runs=True)
             after, curves = self._look(state, lost_at, losses, measures)
         else:
             after, curves = self._look(state, monitor.diverged_at, None, None)
             # The updates wait for the look: at parameters that it would still need they could not be made in place.
-            updated, lost_at, _, _ = self._run_chunk(update_lanes, state, monitor.diverged_at, runs=after.active.any())
+            updated, lost_at, _, _ = self._run_chunk(update_lanes, state, runs=after.active.any())
         after = after._replace(diverged_at=jnp.where(after.active, lost_at, after.diverged_at))
         end = k + self.layout.chunk
         if train.finite is None and not self.program.diagnoses:
@@ -221,24 +221,23 @@ class Block(NamedTuple):
             return look(monitor, curves)
         return lax.cond((due & monitor.active).any(), look, lambda *unchanged: unchanged, monitor, curves)
 
-    def _run_chunk(
-        self, update_lanes: _UpdateLanes, state: TrialState, lost_at: Any, *, runs: Any
-    ) -> tuple[Any, Any, Any, Any]:
+    def _run_chunk(self, update_lanes: _UpdateLanes, state: TrialState, *, runs: Any) -> tuple[Any, Any, Any, Any]:
         """Runs a chunk of updates. A trial that ceases to be finite within it stops there.
 
         Args:
             update_lanes: Makes one update of all lanes.
             state: The state of the trials.
-            lost_at: ``[lane] int32``, the update at which each trial has ceased to be finite, or `NEVER`.
             runs: bool, whether any trial runs on.
 
         Returns:
-            The train states and `lost_at` after the chunk; the losses before its first update, ``[lane]``, where these
-            are the ones in the table; and what is recorded of that update.
+            The train states after the chunk; the update at which each trial has ceased to be finite, or `NEVER`,
+            ``[lane] int32``; the losses before its first update, ``[lane]``, where these are the ones in the table; and
+            what is recorded of that update.
         """
-        k, program, steps, by_lane = state.k, self.program, self.limits.steps, self.by_lane
+        k, train, lost_at = state.k, state.train, state.monitor.diverged_at
+        program, steps, by_lane = self.program, self.limits.steps, self.by_lane
         by_product = self.layout == Layout()
-        are_finite = partial(is_finite, joined=self._joins_arrays(state.train.params), by_product=by_product)
+        are_finite = partial(is_finite, joined=self._joins_arrays(train.params), by_product=by_product)
 
         def run_update(carry: tuple[Any, Any], given: tuple[Any, Any]) -> tuple[tuple[Any, Any], Any]:
             (train, lost_at), (at, batches) = carry, given
@@ -262,10 +261,10 @@ class Block(NamedTuple):
             return train, lost_at, *jax.tree.map(lambda leaf: leaf[0], told)
 
         if program.updates_measure or program.diagnoses or program.measures:
-            return run(state.train, lost_at)
+            return run(train, lost_at)
         # Once the steps are over nothing is learned from another update.
         runs &= k < steps
-        return lax.cond(runs, run, lambda train, lost_at: (train, lost_at, None, train.measures), state.train, lost_at)
+        return lax.cond(runs, run, lambda *unchanged: (*unchanged, None, train.measures), train, lost_at)
 
     def _advance_quietly(self, update_lanes: _UpdateLanes, state: TrialState, until: Any) -> TrialState:
         """Runs chunks up to one by which a trial may stop, and observes the updates of that one."""
